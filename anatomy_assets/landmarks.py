@@ -1,0 +1,70 @@
+"""Names and local frames over the column's parametric landmarks.
+
+`Spine` is what the soft tissue is laid against: a dictionary of points plus one frame per lumbar level.
+Frame axes are rows: patient left, posterior, superior of that vertebra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anatomy_assets.tubes import point, unit
+from sim.frames import dot
+
+F64 = NDArray[np.float64]
+
+LEVELS = ("L1", "L2", "L3", "L4", "L5")
+SIDES = ("left", "right")
+SIGN = {"left": 1.0, "right": -1.0}
+BELOW = {"L1": "L2", "L2": "L3", "L3": "L4", "L4": "L5", "L5": "S1"}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Origin (3,) and axes (3, 3) of one level: rows left, posterior, superior; mm."""
+
+    origin: F64
+    axes: F64
+
+    def at(self, left: float, posterior: float, up: float) -> F64:
+        """Return the patient-frame point of local coordinates."""
+        return point(self.origin, self.axes, left, posterior, up)
+
+    def local(self, p: F64) -> F64:
+        """Return the local coordinates (left, posterior, up) of a patient-frame point."""
+        d = p - self.origin
+        return np.array([dot(d, a) for a in self.axes])
+
+
+@dataclass(frozen=True)
+class Spine:
+    """Landmarks (name -> point) and frames (level -> Frame) of one column."""
+
+    marks: Mapping[str, F64]
+    frames: Mapping[str, Frame]
+
+    def mark(self, name: str) -> F64:
+        """Return one landmark (3,)."""
+        return self.marks[name]
+
+
+def cross(a: F64, b: F64) -> F64:
+    """Return a x b without BLAS."""
+    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
+
+
+def level_frame(marks: Mapping[str, F64], level: str) -> Frame:
+    """Return the frame of a lumbar body from its end-plate centres and pedicles."""
+    up = unit(marks[f"{level}.endplate.superior"] - marks[f"{level}.endplate.inferior"])
+    left = marks[f"{level}.pedicle.left.centre"] - marks[f"{level}.pedicle.right.centre"]
+    left = unit(left - dot(left, up) * up)
+    return Frame(marks[f"{level}.body.centre"], np.stack([left, cross(up, left), up]))
+
+
+def spine(marks: Mapping[str, F64]) -> Spine:
+    """Return the Spine over a dictionary of landmarks."""
+    return Spine(marks, {level: level_frame(marks, level) for level in LEVELS if f"{level}.body.centre" in marks})

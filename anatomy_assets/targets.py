@@ -1,0 +1,247 @@
+"""Where the needle should go: the usual subpedicular target, an alternative, and a free way to each.
+
+A grid of points under the pedicle and a grid of C-arm angles are tried against the bone grids and the
+nerves; the best pair is kept. Angles are whole millidegrees (sim.frames), the search is + - * / sqrt only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anatomy_assets.landmarks import SIGN, Frame
+from anatomy_assets.tables import number
+from anatomy_assets.tubes import rounded
+from sim.errors import NumericalFault
+from sim.frames import gantry, norm
+from sim.jit import jit
+from sim.phantom import Fields, bone_distance, bone_distance_one, tube_box_gap, tube_distance
+
+F64 = NDArray[np.float64]
+
+PRIMARY_MDEG = tuple(range(15_000, 35_001, 2_500))
+SECONDARY_MDEG = tuple(range(-15_000, 15_001, 2_500))
+BALL_MM = 3.6
+"""No way to the alternative passes nearer than this to the usual target: the room of the trap's vessels."""
+
+
+class Corridor(NamedTuple):
+    """A target and the straight way to it: the needle travels against the beam of (primary, secondary)."""
+
+    target: F64
+    primary_mdeg: int
+    secondary_mdeg: int
+    bone_mm: float  # least distance of the way's axis to bone
+    nerve_mm: float  # least distance of the target to a nerve or the sac
+
+    @property
+    def normal(self) -> F64:
+        """Unit vector from the target along the way to the skin."""
+        return gantry(self.primary_mdeg, self.secondary_mdeg).normal
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a search is laid against: free space, frame, pedicle points and foramen centre of one side."""
+
+    free: Fields
+    frame: Frame
+    pedicle: F64
+    inferior: F64
+    foramen: F64
+    wall_back_mm: float  # posterior coordinate (frame) of the disc and the body wall at the foramen
+    side: str
+
+
+@jit
+def tube_gap(f: Fields, x: float, y: float, z: float, reach: float) -> float:
+    """Return the distance to the nearest tube surface, at most `reach`."""
+    best = reach
+    for t in range(f.tube_kind.shape[0]):
+        if tube_box_gap(f, t, x, y, z) < best:
+            best = min(best, tube_distance(f, t, x, y, z))
+    return best
+
+
+@jit
+def way_clearance(f: Fields, p: F64, n: F64, far: float, enough: float) -> float:
+    """Return the least bone distance along p + t n, t in 0..far; stops early below `enough`."""
+    t = 0.0
+    best = 1e3
+    while t < far:
+        d, _ = bone_distance(f, p[0] + t * n[0], p[1] + t * n[1], p[2] + t * n[2])
+        best = min(best, d)
+        if best < enough:
+            return best
+        t += max(0.25, 0.7 * (d - enough))
+    return best
+
+
+@jit
+def way_tubes(f: Fields, p: F64, n: F64, far: float) -> float:
+    """Return the least tube distance along p + t n, t in 0..far, at most 5 mm."""
+    best = 5.0
+    t = 0.0
+    while t < far:
+        d = tube_gap(f, p[0] + t * n[0], p[1] + t * n[1], p[2] + t * n[2], 5.0)
+        best = min(best, d)
+        t += max(0.25, 0.7 * d)
+    return best
+
+
+@jit
+def _best(
+    f: Fields,
+    points: F64,
+    base: F64,
+    normals: F64,
+    rights: F64,
+    toll: F64,
+    pedicle: F64,
+    avoid: F64,
+    avoid_mm: float,
+    bone_min: float,
+    nerve_min: float,
+) -> tuple[float, int, int, float, float]:
+    """Return (score, point, angle, bone clearance, nerve clearance) of the best pair; lowest score wins.
+
+    points (n, 3), base (n,) score of a point; normals, rights (m, 3), toll (m,) score of an angle. rights
+    also weighs how far the point lies from the pedicle's middle in that view (6 o'clock).
+    """
+    best = 1e9
+    best_p, best_a = -1, -1
+    best_bone, best_nerve = 0.0, 0.0
+    for i in range(points.shape[0]):
+        p = points[i]
+        d, _ = bone_distance(f, p[0], p[1], p[2])
+        if d < bone_min or base[i] > best:
+            continue
+        nerve = tube_gap(f, p[0], p[1], p[2], 5.0)
+        if nerve < nerve_min:
+            continue
+        near = base[i] + 1.0 * max(0.0, 2.0 - nerve) + 0.7 * max(0.0, 2.0 - d)
+        for a in range(normals.shape[0]):
+            n, r = normals[a], rights[a]
+            side = (p[0] - pedicle[0]) * r[0] + (p[1] - pedicle[1]) * r[1] + (p[2] - pedicle[2]) * r[2]
+            score = near + toll[a] + 0.25 * side * side
+            if score >= best:
+                continue
+            if avoid_mm > 0.0:
+                ax, ay, az = avoid[0] - p[0], avoid[1] - p[1], avoid[2] - p[2]
+                t = max(0.0, ax * n[0] + ay * n[1] + az * n[2])
+                ax, ay, az = ax - t * n[0], ay - t * n[1], az - t * n[2]
+                if ax * ax + ay * ay + az * az < avoid_mm * avoid_mm:
+                    continue
+            way = way_clearance(f, p, n, 120.0, bone_min)
+            if way < bone_min or way_tubes(f, p, n, 60.0) < min(nerve_min, nerve):
+                continue
+            score += 0.6 * max(0.0, 2.0 - way)
+            if score < best:
+                best, best_p, best_a, best_bone, best_nerve = score, i, a, way, nerve
+    return best, best_p, best_a, best_bone, best_nerve
+
+
+def _angles(side: str) -> tuple[list[tuple[int, int]], F64, F64, F64]:
+    """Return angle pairs, beam normals, picture-right vectors and tolls for an ipsilateral oblique."""
+    wanted = number("neurovascular", "target.oblique_deg")
+    pairs = [(int(SIGN[side]) * p, s) for p in PRIMARY_MDEG for s in SECONDARY_MDEG]
+    views = [gantry(p, s) for p, s in pairs]
+    toll = [0.15 * abs(abs(p) / 1000.0 - wanted) + 0.08 * abs(s) / 1000.0 for p, s in pairs]
+    return pairs, np.array([v.normal for v in views]), np.array([v.right for v in views]), np.array(toll)
+
+
+def _lattice(site: Site, out: F64, back: F64, up: F64) -> tuple[F64, F64]:
+    """Return points (n, 3) and their offsets (n, 3) outwards, posterior, superior from the pedicle's underside."""
+    s, axes = SIGN[site.side], site.frame.axes
+    offsets = np.array([[a, b, c] for a in out for b in back for c in up])
+    points = (
+        site.inferior[None, :]
+        + s * offsets[:, :1] * axes[0][None, :]
+        + offsets[:, 1:2] * axes[1][None, :]
+        + offsets[:, 2:] * axes[2][None, :]
+    )
+    return rounded(points), offsets
+
+
+def usual_target(site: Site) -> Corridor:
+    """Return the 6 o'clock target in the dorsal cranial quadrant of the foramen, and its way.
+
+    The rules relax in steps where a foramen is narrow (smaller clearances); a foramen without any way is
+    an error of the anatomy, not of the trainee.
+    """
+    points, offsets = _lattice(site, np.arange(-4.0, 4.1, 0.5), np.arange(-7.0, 9.1, 0.5), np.arange(-9.0, -1.0, 0.5))
+    local = np.array([site.frame.local(p) for p in points]) - site.frame.local(site.foramen)
+    base = 0.5 * np.maximum(0.0, 1.0 - local[:, 1]) + 0.5 * np.maximum(0.0, 1.0 - local[:, 2])
+    base = base + 0.2 * np.abs(offsets[:, 2] + 3.0) + 0.1 * np.abs(local[:, 1] - 3.0)
+    bone, nerve = number("neurovascular", "target.bone_clear_mm"), number("neurovascular", "target.nerve_clear_mm")
+    for ease in (1.0, 0.8, 0.6, 0.4):
+        found = _search(site, points, base, site.inferior, 0.0, ease * bone, ease * nerve)
+        if found is not None:
+            return found
+    raise NumericalFault("no free way to a subpedicular target: foramen too narrow")
+
+
+def alternative_target(site: Site, usual: Corridor) -> Corridor | None:
+    """Return a second target 4-8 mm from the usual one, lower or more lateral, outside the disc; None if none."""
+    points, offsets = _lattice(site, np.arange(-4.0, 9.1, 0.5), np.arange(-8.0, 10.1, 0.5), np.arange(-18.0, -1.0, 0.5))
+    d = points - usual.target
+    gap = np.sqrt(d[:, 0] * d[:, 0] + d[:, 1] * d[:, 1] + d[:, 2] * d[:, 2])
+    back = np.array([site.frame.local(p)[1] for p in points])
+    keep = (gap > BALL_MM + 0.9) & (gap < 9.0) & (back > site.wall_back_mm + 1.5)
+    points, offsets, gap = points[keep], offsets[keep], gap[keep]
+    base = 0.5 * np.abs(gap - 5.0) + 0.05 * np.abs(offsets[:, 0]) + 0.3 * np.maximum(0.0, points[:, 2] - usual.target[2])
+    for ease in (1.0, 0.8, 0.6):
+        found = _search(site, points, base, usual.target, BALL_MM + 0.9, ease, ease)
+        if found is not None:
+            return found
+    return None
+
+
+def _search(
+    site: Site, points: F64, base: F64, centre: F64, avoid_mm: float, bone: float, nerve: float
+) -> Corridor | None:
+    pairs, normals, rights, toll = _angles(site.side)
+    weight = rights if avoid_mm == 0.0 else 0.0 * rights  # only the usual target must look like 6 o'clock
+    order = np.argsort(base, kind="stable")
+    points, base = points[order], base[order]
+    avoid = site.inferior if avoid_mm == 0.0 else centre
+    score, i, a, way, gap = _best(
+        site.free, points, base, normals, weight, toll, site.pedicle, avoid, avoid_mm, bone, nerve
+    )
+    if i < 0:
+        return None
+    return Corridor(points[i], pairs[a][0], pairs[a][1], float(way), float(gap))
+
+
+def nearby(free: Fields, centre: F64, normal: F64, far_mm: float, within_mm: float) -> Fields:
+    """Return `free` without the bones that stay further than `within_mm` from a way (speed only)."""
+    keep = []
+    for b in range(len(free.bone_start)):
+        t, least = 0.0, 1e3
+        while t < far_mm:
+            p = centre + t * normal
+            least = min(least, float(bone_distance_one(free, b, *p)))
+            t += 4.0
+        keep.append(least < within_mm)
+    k = np.array(keep)
+    return free._replace(
+        bone_start=free.bone_start[k],
+        bone_shape=free.bone_shape[k],
+        bone_origin=free.bone_origin[k],
+        bone_spacing=free.bone_spacing[k],
+        bone_rotation=free.bone_rotation[k],
+        bone_translation=free.bone_translation[k],
+    )
+
+
+def span(corridor: Corridor, far_mm: float) -> tuple[F64, F64]:
+    """Return the two ends of a way: the target and a point `far_mm` towards the skin."""
+    return corridor.target, corridor.target + far_mm * corridor.normal
+
+
+def gap_between(a: Corridor, b: Corridor) -> float:
+    """Return the distance between two targets (mm)."""
+    return norm(a.target - b.target)

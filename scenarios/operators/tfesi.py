@@ -1,0 +1,235 @@
+"""Operators for the transforaminal epidural injection: the expert, and people who leave something out.
+
+All share one script; a careless operator differs by one habit, as people do. The way of working follows
+the scenario's brief: count, square, oblique, tunnel view, small steps with the bevel turned against the
+drift, lateral for depth, contrast under live X-rays, AP and lateral before the drug.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.operators.room import Acts, Room, Script, micrometres
+from sim.command import LEVELS, SIDES, Command
+from sim.frames import dot
+from sim.phantom import skin_entry
+from sim.session import TICKS_PER_SECOND
+
+F64 = NDArray[np.float64]
+
+Judgement = Generator[Command | None, None, bool]
+
+GOOD_PATTERNS = ("epidural",)
+CONTRAST_UL_S = 500
+"""0.5 mL/s: JYMS2019, contrast protocol of the comparison of DSA and live fluoroscopy (verified)."""
+
+STEP_MM = 8.0
+CAUTIOUS_MM = 3.0
+SPEED_MM_S = 8.0
+
+
+@dataclass(frozen=True)
+class Habit:
+    """What an operator does differently from the expert."""
+
+    level_shift: int = 0
+    other_side: bool = False
+    contrast: bool = True
+    reacts_to_vessel: bool = True
+    too_deep: bool = False
+
+
+@dataclass(frozen=True)
+class Corridor:
+    """A straight way to a target: where to aim and how the C-arm looks down it."""
+
+    target_mm: F64
+    primary_mdeg: int
+    secondary_mdeg: int
+
+
+def _corridor(room: Room, kind: str, level: str, side: str) -> Corridor:
+    measures = room.study.phantom.measures
+    return Corridor(
+        room.study.phantom.landmark(f"target.{kind}.{level}.{side}"),
+        round(measures[f"corridor.{kind}.{level}.{side}.primary_mdeg"]),
+        round(measures[f"corridor.{kind}.{level}.{side}.secondary_mdeg"]),
+    )
+
+
+def tfesi(habit: Habit) -> Script:
+    """Return the script of an operator with this habit."""
+
+    def script(room: Room) -> Acts:
+        target = room.scenario.file.target
+        level = LEVELS[LEVELS.index(target.level) + habit.level_shift]
+        side = SIDES[1 - SIDES.index(target.side)] if habit.other_side else target.side
+        yield from _prepare(room)
+        yield from _count_level(room)
+        way = _corridor(room, target.approach, level, side)
+        yield from _place(room, way)
+        yield from _drive(room, way)
+        if habit.too_deep:
+            yield from _go_on_into_canal(room, level, side)
+        clear = True
+        if habit.contrast:
+            clear = yield from _contrast(room)
+            if not clear and habit.reacts_to_vessel:
+                way = _corridor(room, "alternative", level, side)
+                yield from _reposition(room, way)
+                clear = yield from _contrast(room)
+        if clear or not habit.reacts_to_vessel or not habit.contrast:
+            yield from _confirm_views(room, way)
+            yield from _inject_steroid(room)
+        yield from room.do("needle.remove")
+        yield from room.do("finish")
+
+    return script
+
+
+def _prepare(room: Room) -> Acts:
+    target = room.scenario.file.target
+    yield from room.do("chart.review")
+    yield from room.wait(8 * TICKS_PER_SECOND)
+    yield from room.do("consent.take")
+    yield from room.wait(8 * TICKS_PER_SECOND)
+    yield from room.do("timeout.call", LEVELS.index(target.level), SIDES.index(target.side))
+    yield from room.wait(4 * TICKS_PER_SECOND)
+    yield from room.do("prep.skin")
+    yield from room.wait(6 * TICKS_PER_SECOND)
+
+
+def _count_level(room: Room) -> Acts:
+    """Scout AP with the sacrum in the field, then count upwards."""
+    phantom, target = room.study.phantom, room.scenario.file.target
+    sacrum, body = phantom.landmark("sacrum.centre"), phantom.landmark(f"{target.level}.body.centre")
+    yield from room.centre_carm(0.5 * (sacrum + body))
+    yield from room.turn_carm(0, 0)
+    yield from room.shoot()
+    yield from room.do("level.declare", LEVELS.index(target.level))
+
+
+def _place(room: Room, way: Corridor) -> Acts:
+    """Look down the corridor, square, collimate, and put the needle in line with the beam."""
+    yield from room.centre_carm(way.target_mm)
+    yield from room.turn_carm(way.primary_mdeg, way.secondary_mdeg)
+    yield from room.do("carm.collimate", 450, 550)
+    yield from room.shoot()
+    yield from room.do("image.store")
+    yield from room.do("needle.choose", room.study.toolbox.index("needles", room.scenario.file.demonstration.needle))
+    yield from _set_down(room, way)
+    yield from room.shoot()
+
+
+def _set_down(room: Room, way: Corridor) -> Acts:
+    entry = skin_entry(room.study.phantom.fields, way.target_mm, room.axes().normal)
+    yield from room.do("needle.place", micrometres(entry[0]), micrometres(entry[2]), -way.primary_mdeg, -way.secondary_mdeg)
+
+
+def _drive(room: Room, way: Corridor, tolerance_mm: float = 0.8) -> Acts:
+    """Advance in small steps; before each, turn the bevel so that the tip drifts towards the target."""
+    for _ in range(40):
+        off, left = _off_target(room, way)
+        if left <= tolerance_mm:
+            break
+        yield from _steer(room, off, left)
+        step = min(STEP_MM, left) if left > 2 * STEP_MM else min(CAUTIOUS_MM, left)
+        before = room.state.tick
+        yield from room.advance(step, SPEED_MM_S)
+        yield from room.shoot()
+        if any(stop["reason"] == "bone" for stop in room.heard("needle_stopped", before)):
+            yield from _off_the_bone(room, way)
+
+
+def _off_target(room: Room, way: Corridor) -> tuple[tuple[float, float], float]:
+    """Return ((ex, ey) offset of the target from the tip across the needle, distance left along it) in mm."""
+    tip = room.tip_seen if room.tip_seen is not None else way.target_mm
+    axes = room.axes()
+    gap = way.target_mm - tip
+    return (-dot(gap, axes.right), dot(gap, axes.up)), -dot(gap, axes.normal)
+
+
+def _steer(room: Room, off: tuple[float, float], left: float) -> Acts:
+    """Turn the bevel towards the correction; a needle on line is flipped so that it drills straight."""
+    size = math.hypot(*off)
+    roll = room.state.needle.roll_mdeg
+    wanted = round(math.degrees(math.atan2(off[1], off[0])) * 1000.0) if size > 0.3 else roll + 180_000
+    delta = (wanted - roll + 180_000) % 360_000 - 180_000
+    if delta:
+        yield from room.do("needle.turn", delta)
+
+
+def _off_the_bone(room: Room, way: Corridor) -> Acts:
+    """Withdraw from periosteum, lean away from it and go on."""
+    off, _ = _off_target(room, way)
+    yield from room.advance(-10.0, 2 * SPEED_MM_S)
+    needle = room.state.needle
+    yield from room.do("needle.tilt", needle.yaw_mdeg + _lean(off[0]), needle.pitch_mdeg + _lean(off[1]))
+    yield from room.shoot()
+
+
+def _lean(off_mm: float) -> int:
+    return max(-3000, min(3000, round(off_mm * 600.0)))
+
+
+def _go_on_into_canal(room: Room, level: str, side: str) -> Acts:
+    """Push on past the planned depth, as someone does who never takes the AP view."""
+    yield from room.advance(15.0, SPEED_MM_S)
+
+
+def _contrast(room: Room) -> Judgement:
+    """Aspirate, then inject contrast under live X-rays; return True when what ran was not a vessel or the sac."""
+    plan = room.scenario.file.demonstration
+    began = room.state.tick
+    yield from room.do("needle.stylet", 0)
+    yield from room.do("syringe.attach", room.study.toolbox.index("agents", plan.contrast), 2 * plan.contrast_ul)
+    yield from room.do("syringe.aspirate")
+    if any(fact["result"] != "nothing" for fact in room.heard("aspirated", began)):
+        return False
+    yield from room.do("xray.pedal", 1)
+    yield from room.do("syringe.inject", plan.contrast_ul, CONTRAST_UL_S)
+    yield from room.until(lambda s: not s.spread.flowing, 30.0)
+    yield from room.wait(TICKS_PER_SECOND)
+    yield from room.do("xray.pedal", 0)
+    return all(fact["pattern"] in GOOD_PATTERNS for fact in room.heard("injection_stopped", began))
+
+
+def _reposition(room: Room, way: Corridor) -> Acts:
+    """Withdraw under the skin and drive again, to the place that the vessel leaves free."""
+    yield from room.do("needle.stylet", 1)
+    yield from room.do("needle.remove")
+    yield from room.centre_carm(way.target_mm)
+    yield from room.turn_carm(way.primary_mdeg, way.secondary_mdeg)
+    yield from _set_down(room, way)
+    yield from room.shoot()
+    yield from _drive(room, way)
+
+
+def _confirm_views(room: Room, way: Corridor) -> Acts:
+    """AP and lateral with needle and contrast in the field."""
+    yield from room.turn_carm(0, 0)
+    yield from room.shoot()
+    yield from room.turn_carm(-90_000 if way.target_mm[0] < 0 else 90_000, 0)
+    yield from room.shoot()
+
+
+def _inject_steroid(room: Room) -> Acts:
+    plan = room.scenario.file.demonstration
+    yield from room.do("syringe.attach", room.study.toolbox.index("agents", plan.steroid), plan.steroid_ul)
+    yield from room.do("syringe.inject", plan.steroid_ul, 200)
+    yield from room.until(lambda s: not s.spread.flowing, 60.0)
+
+
+TFESI_OPERATORS: dict[str, Script] = {
+    "expert": tfesi(Habit()),
+    "wrong-level": tfesi(Habit(level_shift=-1)),
+    "wrong-side": tfesi(Habit(other_side=True)),
+    "no-contrast": tfesi(Habit(contrast=False)),
+    "ignores-vascular": tfesi(Habit(reacts_to_vessel=False)),
+    "too-deep": tfesi(Habit(too_deep=True)),
+}

@@ -1,0 +1,39 @@
+"""From a patient's landmarks to the plan of a procedure: target, zone, surroundings."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scenarios.schema import TargetTable
+from sim.command import LEVELS, SIDES
+from sim.phantom import Phantom
+from sim.plan import Plan
+
+
+def make_plan(phantom: Phantom, target: TargetTable) -> Plan:
+    """Return the plan for `target` on this patient. KeyError names a landmark that the phantom lacks."""
+    key = f"target.{target.approach}.{target.level}.{target.side}"
+    foramina: dict[tuple[str, str], np.ndarray] = {}
+    medial: dict[tuple[str, str], float] = {}
+    for level in LEVELS:
+        for side in SIDES:
+            centre = f"{level}.foramen.{side}.centre"
+            border = f"{level}.pedicle.{side}.medial"
+            if centre in phantom.landmarks:
+                foramina[level, side] = phantom.landmark(centre)
+            if border in phantom.landmarks:
+                medial[level, side] = float(phantom.landmark(border)[0])
+    seen = {name: phantom.landmark(f"{name}.body.centre") for name in LEVELS if f"{name}.body.centre" in phantom.landmarks}
+    if "sacrum.centre" in phantom.landmarks:
+        seen["sacrum"] = phantom.landmark("sacrum.centre")
+    return Plan(
+        level=target.level,
+        side=target.side,
+        approach=target.approach,
+        target_mm=phantom.landmark(key),
+        zone_mm=np.array([target.zone_right_mm.value, target.zone_dorsal_mm.value, target.zone_cranial_mm.value]),
+        endplate_normal=phantom.landmark(f"{target.level}.endplate.inferior.normal"),
+        foramina=foramina,
+        medial_line_mm=medial,
+        field_landmarks=seen,
+    )

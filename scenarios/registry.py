@@ -1,0 +1,88 @@
+"""Finds scenario files: the shipped ones by id, any other by the path of its TOML file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from scenarios.schema import ScenarioFile
+from scenarios.toml_file import load
+from sim.errors import DataError, unknown_name
+
+ROOT = Path(__file__).parent
+_NOT_SCENARIOS = {"rubric.toml"}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A loaded scenario: its file, its checked content and where rubric and brief lie."""
+
+    path: Path
+    file: ScenarioFile
+
+    @property
+    def id(self) -> str:
+        """Identifier as used on the command line and in records."""
+        return self.file.id
+
+    @property
+    def rubric_path(self) -> Path:
+        """The rubric that scores this scenario."""
+        return self.path.parent / self.file.rubric
+
+    @property
+    def brief_path(self) -> Path:
+        """The trainee's brief (Markdown)."""
+        return self.path.parent / self.file.brief
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the scenario file and its brief (the rubric has its own hash)."""
+        return hashlib.sha256(self.path.read_bytes() + b"\0" + self.brief_path.read_bytes()).hexdigest()
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Return the scenario of a TOML file; DataError (file, key, value, expected) when it is wrong."""
+    scenario = Scenario(path, load(path, ScenarioFile))
+    for what, file in (("rubric", scenario.rubric_path), ("brief", scenario.brief_path)):
+        if not file.is_file():
+            raise DataError(f"{path}: key '{what}' is '{file.name}'; expected a file beside it, there is none")
+    return scenario
+
+
+def scenario_paths(root: Path = ROOT) -> list[Path]:
+    """Return the scenario files of the shipped procedures, in name order."""
+    return sorted(p for p in root.glob("*/*.toml") if p.parent.name != "data" and p.name not in _NOT_SCENARIOS)
+
+
+def all_scenarios(root: Path = ROOT) -> tuple[list[Scenario], list[str]]:
+    """Return (scenarios, errors): a broken file never hides the others; its error is one line."""
+    good: list[Scenario] = []
+    errors: list[str] = []
+    for path in scenario_paths(root):
+        try:
+            good.append(load_scenario(path))
+        except DataError as error:
+            errors.append(str(error))
+    return good, errors
+
+
+def find_scenario(name: str) -> Scenario:
+    """Return the scenario called `name`, or the one in the file of that path.
+
+    UsageError names the nearest known id; DataError when the file itself is wrong.
+    """
+    if name.endswith(".toml"):
+        return load_scenario(Path(name))
+    good, errors = all_scenarios()
+    for scenario in good:
+        if scenario.id == name:
+            return scenario
+    for path in scenario_paths():
+        if path.stem == name or f"{path.parent.name}-{path.stem}" == name:
+            load_scenario(path)  # raises with the reason
+    error = unknown_name("scenario", name, [s.id for s in good])
+    if errors:
+        error.args = (f"{error} ({len(errors)} scenario file(s) cannot be loaded: {errors[0]})",)
+    raise error

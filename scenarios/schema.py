@@ -1,0 +1,79 @@
+"""What a scenario file may say. A scenario never runs code; a mistake is one clear line on load."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from scenarios.toml_file import Quantity, Strict, quantity_in
+
+Level = Literal["L1", "L2", "L3", "L4", "L5", "S1"]
+Side = Literal["left", "right"]
+
+
+class PatientTable(Strict):
+    """Who lies on the table. Fields left out are drawn from the population by the seed."""
+
+    name: str
+    sex: Literal["female", "male"]
+    age_years: Annotated[int, Field(ge=18, le=100)]
+    weight_kg: Annotated[float, Field(ge=30, le=250)]
+    height_cm: Annotated[float, Field(ge=120, le=220)]
+    allergies: list[str] = []
+    medication: list[str] = []
+    history: str
+
+    @property
+    def bmi(self) -> float:
+        """Body mass index in kg/m2."""
+        return self.weight_kg / (self.height_cm / 100.0) ** 2
+
+
+class TargetTable(Strict):
+    """Where the needle should end and how near is near enough (half sizes of the zone)."""
+
+    level: Level
+    side: Side
+    approach: Literal["subpedicular"]
+    zone_right_mm: quantity_in("mm")
+    zone_dorsal_mm: quantity_in("mm")
+    zone_cranial_mm: quantity_in("mm")
+
+
+class VesselTable(Strict):
+    """A vessel laid through the usual target (the trap), at the level and side of the target."""
+
+    at_target: bool
+
+
+class DemonstrationTable(Strict):
+    """What the scripted operators use; trainees choose for themselves."""
+
+    needle: str
+    contrast: str
+    contrast_ul: Annotated[int, Field(ge=100, le=5000)]
+    steroid: str
+    steroid_ul: Annotated[int, Field(ge=100, le=5000)]
+
+
+class ScenarioFile(Strict):
+    """One scenario. `version` is raised whenever the same commands could give another score."""
+
+    format: Literal[1]
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    version: Annotated[int, Field(ge=1)]
+    procedure: str
+    title: str
+    vignette: str
+    difficulty: Literal["easy", "medium", "hard"]
+    tags: list[str]
+    brief: str
+    rubric: str
+    patient: PatientTable
+    target: TargetTable
+    vessel: VesselTable
+    demonstration: DemonstrationTable
+
+
+__all__ = ["Level", "PatientTable", "Quantity", "ScenarioFile", "Side", "TargetTable", "VesselTable"]

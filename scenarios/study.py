@@ -1,0 +1,42 @@
+"""Makes the Study of an attempt: patient, plan and tools of a scenario for one seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from anatomy_assets.patient import PatientOptions, build
+
+from scenarios.plan import make_plan
+from scenarios.registry import Scenario
+from scenarios.toolbox import load_toolbox, tools_hash
+from sim.phantom import Phantom
+from sim.state import Study
+
+Progress = Callable[[str, float], None]
+
+
+def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None) -> Phantom:
+    """Return the patient of a scenario for one seed (from the cache when it was baked before)."""
+    file = scenario.file
+    trap = (file.target.level, file.target.side) if file.vessel.at_target else None
+    options = PatientOptions(
+        sex=file.patient.sex, age_years=file.patient.age_years, bmi_kg_m2=file.patient.bmi, vascular_trap=trap
+    )
+    return build(seed, options, progress)
+
+
+def make_study(scenario: Scenario, seed: int, mode: str = "practice", progress: Progress | None = None) -> Study:
+    """Return the study of one attempt."""
+    phantom = make_phantom(scenario, seed, progress)
+    return Study(
+        scenario=scenario.id,
+        scenario_hash=scenario.hash,
+        tools_hash=tools_hash(),
+        rubric_hash=hashlib.sha256(scenario.rubric_path.read_bytes()).hexdigest(),
+        seed=seed,
+        mode=mode,
+        phantom=phantom,
+        plan=make_plan(phantom, scenario.file.target),
+        toolbox=load_toolbox(),
+    )

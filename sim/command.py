@@ -1,0 +1,102 @@
+"""Commands: the only input of the core. Integers (um, millidegree, uL, tick), so what ran is what is recorded.
+
+`TABLE` says for every operation the names, limits and meaning of its arguments. A value outside human or
+tool limits is clamped by `clamped`, and the clamping becomes an event; an unknown operation or a wrong
+number of arguments is an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim.errors import UsageError
+
+LEVELS = ("L1", "L2", "L3", "L4", "L5", "S1")
+"""Index of a level argument; the level of a foramen is the root that leaves by it (L4 = foramen L4-5)."""
+SIDES = ("left", "right")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One integer argument: its name (with unit) and its inclusive limits."""
+
+    name: str
+    low: int
+    high: int
+
+
+def _a(name: str, low: int, high: int) -> Argument:
+    return Argument(name, low, high)
+
+
+TABLE: dict[str, tuple[Argument, ...]] = {
+    "idle": (),
+    # before the needle
+    "chart.review": (),
+    "consent.take": (),
+    "timeout.call": (_a("level", 0, len(LEVELS) - 1), _a("side", 0, 1)),
+    "prep.skin": (),
+    "level.declare": (_a("level", 0, len(LEVELS) - 1),),
+    # C-arm and X-rays
+    "carm.to": (_a("primary_mdeg", -110_000, 110_000), _a("secondary_mdeg", -45_000, 45_000)),
+    "carm.centre": (_a("x_um", -150_000, 150_000), _a("y_um", -150_000, 150_000), _a("z_um", -200_000, 200_000)),
+    "carm.collimate": (_a("half_width_permille", 100, 1000), _a("half_height_permille", 100, 1000)),
+    "carm.magnify": (_a("mode", 0, 2),),
+    "carm.pulse_rate": (_a("pulses_per_10s", 10, 150),),
+    "xray.shot": (),
+    "xray.pedal": (_a("down", 0, 1),),
+    "xray.dsa": (_a("down", 0, 1),),
+    "image.store": (),
+    # needle
+    "needle.choose": (_a("needle", 0, 63),),
+    "needle.place": (
+        _a("x_um", -250_000, 250_000),
+        _a("z_um", -250_000, 250_000),
+        _a("yaw_mdeg", -75_000, 75_000),
+        _a("pitch_mdeg", -60_000, 60_000),
+    ),
+    "needle.tilt": (_a("yaw_mdeg", -75_000, 75_000), _a("pitch_mdeg", -60_000, 60_000)),
+    "needle.move": (_a("delta_um", -200_000, 200_000), _a("speed_um_s", 100, 20_000)),
+    "needle.turn": (_a("delta_mdeg", -360_000, 360_000),),
+    "needle.stylet": (_a("inserted", 0, 1),),
+    "needle.remove": (),
+    # syringe
+    "syringe.attach": (_a("agent", 0, 63), _a("drawn_ul", 0, 20_000)),
+    "syringe.aspirate": (),
+    "syringe.inject": (_a("volume_ul", 0, 20_000), _a("rate_ul_s", 10, 2_000)),
+    "syringe.stop": (),
+    # speech and end
+    "ask.pain": (),
+    "finish": (),
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """One input. `op` is a key of TABLE, `args` its integers in order.
+
+    Raises UsageError for an unknown operation, a wrong number of arguments or an argument that is no int.
+    """
+
+    op: str
+    args: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        spec = TABLE.get(self.op)
+        if spec is None:
+            raise UsageError(f"unknown command '{self.op}'; expected one of: {', '.join(TABLE)}")
+        if len(self.args) != len(spec):
+            wanted = ", ".join(a.name for a in spec) or "no arguments"
+            raise UsageError(f"command '{self.op}' has {len(self.args)} arguments; expected {wanted}")
+        for value, argument in zip(self.args, spec, strict=True):
+            if type(value) is not int:
+                raise UsageError(f"command '{self.op}': {argument.name} is {value!r}; expected a whole number")
+
+    def clamped(self) -> Command:
+        """Return the command with every argument inside its limits (itself when it already is)."""
+        spec = TABLE[self.op]
+        args = tuple(min(max(v, a.low), a.high) for v, a in zip(self.args, spec, strict=True))
+        return self if args == self.args else Command(self.op, args)
+
+
+IDLE = Command("idle")

@@ -1,0 +1,133 @@
+"""Events: the only output of the core and the only evidence for scoring. Frozen facts with a tick.
+
+`TABLE` says for every kind the fields and their types; an event validates itself. Values are integers,
+strings, booleans or lists of those, so that a record of events is canonical without floats. Lengths are
+micrometres (`_um`), angles millidegrees, volumes microlitres, dose-area product in pGy m2 and air kerma in nGy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+_POSITION = {"x_um": int, "y_um": int, "z_um": int}
+_TIP = {
+    **_POSITION,  # tip in the patient frame
+    "off_right_um": int,  # tip minus planned target, along the patient's right
+    "off_dorsal_um": int,
+    "off_cranial_um": int,
+    "distance_um": int,  # distance to the planned target
+    "tissue": str,  # Tissue name at the tip
+    "depth_um": int,  # inserted length
+    "level": str,  # nearest foramen of the tip ("L4" = foramen L4-5), "" when far from any
+    "side": str,
+    "in_canal_um": int,  # how far medial of the medial pedicle line (negative: lateral of it)
+}
+
+TABLE: dict[str, dict[str, type]] = {
+    # attempt
+    "began": {"scenario": str, "level": str, "side": str, "approach": str},
+    "phase": {"phase": str},
+    "clamped": {"op": str, "asked": list, "done": list},
+    "refused": {"op": str, "why": str},
+    "finished": {},
+    # before the needle
+    "chart_reviewed": {},
+    "consent_taken": {},
+    "timeout_called": {"level": str, "side": str, "correct": bool},
+    "skin_prepped": {},
+    "level_declared": {"level": str},
+    # X-rays: one event per pulse of a live run would be noise, so a run is one event at its end
+    "exposed": {
+        "mode": str,  # "shot", "live", "dsa"
+        "view": str,  # "ap", "lateral", "oblique_left", "oblique_right", "other"
+        "primary_mdeg": int,
+        "secondary_mdeg": int,
+        "pulses": int,
+        "duration_ms": int,
+        "kvp_x10": int,
+        "mas_x1000": int,
+        "dap_pgy_m2": int,
+        "air_kerma_ngy": int,
+        "field_permille": int,  # open part of the field area
+        "magnification": int,
+        "in_field": list,  # landmark names ("L4", "S1", "sacrum", ...) whose centre lies in the open field
+        "needle_in_field": bool,
+        "contrast_in_field": bool,
+        "while_injecting": str,  # agent kind injected during the run, "" if none
+        "injected_ul": int,  # volume injected during the run
+        "square_mdeg": int,  # angle between the beam and the plane of the target endplate (0 = squared)
+    },
+    "image_stored": {},
+    # needle
+    "needle_chosen": {"name": str, "gauge": int},
+    "needle_placed": {"yaw_mdeg": int, "pitch_mdeg": int, **_POSITION},
+    "needle_stopped": {"reason": str, **_TIP},  # the hand stopped moving it: a tip position worth recording
+    "needle_removed": {"passes": int},
+    "tissue_entered": {"tissue": str, "from_tissue": str, **_TIP},
+    "popped": {"membrane": str, "depth_um": int},
+    "bone_contact": {"bone": str, "force_mn": int, **_TIP},
+    "structure_entered": {"name": str, "kind": str, "level": str, "side": str, "speed_um_s": int, **_TIP},
+    "structure_left": {"name": str, "kind": str, "deepest_um": int, "ticks": int},
+    "stylet": {"inserted": bool},
+    "buckling": {"force_mn": int},
+    # syringe
+    "attached": {"agent": str, "kind": str, "particulate": bool, "drawn_ul": int},
+    "aspirated": {"result": str, **_TIP},  # "nothing", "blood", "csf"
+    "injection_started": {"agent": str, "kind": str, "particulate": bool, "rate_ul_s": int, **_TIP},
+    "injection_stopped": {
+        "agent": str,
+        "kind": str,
+        "particulate": bool,
+        "volume_ul": int,
+        "pattern": str,  # "epidural", "vascular", "epidural+vascular", "intrathecal", "intramuscular", "intradiscal", ...
+        "epidural_ul": int,
+        "foraminal_ul": int,
+        "vascular_ul": int,
+        "intrathecal_ul": int,
+        "disc_ul": int,
+        "muscle_ul": int,
+        "other_ul": int,
+        "live_ul": int,  # part injected while X-rays were on
+        "levels": list,  # roots wetted, e.g. ["root_L4_right"]
+        **_TIP,
+    },
+    # patient
+    "patient_said": {"what": str, "dermatome": str, "grade": int},
+    "vitals": {"heart_rate_bpm": int, "systolic_mmhg": int, "spo2_percent": int},
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """A fact at a tick. `data` holds exactly the fields of TABLE[kind]; ValueError otherwise (a bug)."""
+
+    tick: int
+    kind: str
+    data: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        fields = TABLE.get(self.kind)
+        if fields is None:
+            raise ValueError(f"unknown event kind '{self.kind}'")
+        if set(self.data) != set(fields):
+            raise ValueError(f"event '{self.kind}' has fields {sorted(self.data)}; expected {sorted(fields)}")
+        for name, wanted in fields.items():
+            if type(self.data[name]) is not wanted:
+                raise ValueError(f"event '{self.kind}': {name} is {self.data[name]!r}; expected {wanted.__name__}")
+        object.__setattr__(self, "data", MappingProxyType(dict(self.data)))
+
+    def __getitem__(self, name: str) -> Any:
+        """Return one field."""
+        return self.data[name]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle through plain dicts (mapping proxies cannot be pickled)."""
+        return Event, (self.tick, self.kind, dict(self.data))
+
+
+def event(tick: int, kind: str, **data: Any) -> Event:
+    """Return Event(tick, kind, data): the short way to state a fact."""
+    return Event(tick, kind, data)

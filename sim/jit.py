@@ -1,0 +1,53 @@
+"""The one numba decorator of the core, and where compiled code is kept.
+
+Bit-stability (docs/ARCHITECTURE.md, law 7): no fastmath, hence no re-association and no fused
+multiply-add contraction; no parallel reductions. `nogil` lets bakes run in threads.
+
+numba's disk cache notices a change of a function's own file, not of the functions it calls in other
+files. Jitted functions therefore call jitted functions only of their own file or of the rooms listed in
+`SHARED_ROOMS`, and the cache folder is keyed by the text of those rooms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import platformdirs
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SHARED_ROOMS = ("jit.py", "frames.py", "phantom.py", "rng.py")
+
+
+def _cache_dir() -> Path:
+    """Return the folder for compiled code: NUMBA_CACHE_DIR if set, else the user's cache folder."""
+    here = Path(__file__).parent
+    text = b"".join((here / room).read_bytes() for room in SHARED_ROOMS if (here / room).exists())
+    key = hashlib.sha256(text + numba.__version__.encode()).hexdigest()[:12]
+    base = os.environ.get("NUMBA_CACHE_DIR") or str(Path(platformdirs.user_cache_dir("scottie")) / "compiled")
+    return Path(base) / key
+
+
+def _prepare_cache() -> bool:
+    """Point numba at the cache folder; False where it cannot be written (then nothing is cached)."""
+    folder = _cache_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+    return os.access(folder, os.W_OK)
+
+
+_CACHE = _prepare_cache()
+
+
+def jit(function: F) -> F:
+    """Compile `function` without fastmath, cached on disk; plain Python under NUMBA_DISABLE_JIT=1."""
+    compiled: F = numba.njit(cache=_CACHE, nogil=True, fastmath=False, error_model="numpy")(function)
+    return compiled

@@ -1,0 +1,32 @@
+"""The plan of a study: where the needle should go and what the core measures against it. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Target and surroundings of one procedure, taken from the phantom's landmarks (scenarios/plan.py).
+
+    target_mm: (3,) planned tip position; zone_mm: half sizes of the target zone towards the patient's right,
+    dorsal and cranial (axes of the patient frame). endplate_normal: (3,) unit normal of the endplate that is
+    to be squared. foramina: (level, side) -> centre (3,) of each foramen. medial_line_mm: (level, side) ->
+    x of the medial pedicle border. field_landmarks: name -> (3,): what a picture can be said to contain.
+    """
+
+    level: str
+    side: str
+    approach: str
+    target_mm: F64
+    zone_mm: F64
+    endplate_normal: F64
+    foramina: Mapping[tuple[str, str], F64]
+    medial_line_mm: Mapping[tuple[str, str], float]
+    field_landmarks: Mapping[str, F64]

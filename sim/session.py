@@ -1,0 +1,106 @@
+"""The core's front: begin, advance, view. Pure functions of (study, state, command); one tick is 10 ms.
+
+Order within a tick, always the same: procedure, C-arm, needle, injectate, patient. An engine reads the
+state of its siblings as it was when its turn came, never their code; facts travel as events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from dataclasses import replace
+
+from sim import carm, needle, patient, procedure, spread
+from sim.command import IDLE, Command
+from sim.event import Event, event
+from sim.state import State, Study
+from sim.view import View
+
+TICK_MS = 10
+TICKS_PER_SECOND = 100
+
+
+def begin(study: Study) -> tuple[State, tuple[Event, ...]]:
+    """Return the state at tick 0 and the opening event."""
+    state = State(
+        carm=carm.begin(study),
+        needle=needle.begin(study),
+        spread=spread.begin(study),
+        patient=patient.begin(study),
+        procedure=procedure.begin(study),
+        chain=hashlib.sha256(study.hash.encode()).digest(),
+    )
+    plan = study.plan
+    return state, (event(0, "began", scenario=study.scenario, level=plan.level, side=plan.side, approach=plan.approach),)
+
+
+def advance(study: Study, state: State, command: Command = IDLE) -> tuple[State, tuple[Event, ...]]:
+    """Return the state one tick later and what happened in it. After `finish` nothing changes any more."""
+    if state.procedure.finished:
+        return state, ()
+    tick = state.tick + 1
+    events: list[Event] = []
+    chain = state.chain
+    if command is not IDLE and command.op != "idle":
+        asked = command
+        command = asked.clamped()
+        if command is not asked:
+            events.append(event(tick, "clamped", op=asked.op, asked=list(asked.args), done=list(command.args)))
+        chain = hashlib.sha256(chain + f"{tick}:{asked.op}:{asked.args}".encode()).digest()
+    state = replace(state, tick=tick, chain=chain)
+
+    part_p, new = procedure.advance(study, state, command)
+    events += new
+    state = state if part_p is state.procedure else replace(state, procedure=part_p)
+    part_c, new = carm.advance(study, state, command)
+    events += new
+    state = state if part_c is state.carm else replace(state, carm=part_c)
+    part_n, new = needle.advance(study, state, command)
+    events += new
+    state = state if part_n is state.needle else replace(state, needle=part_n)
+    part_s, new = spread.advance(study, state, command)
+    events += new
+    state = state if part_s is state.spread else replace(state, spread=part_s)
+    part_t, new = patient.advance(study, state, command, tuple(events))
+    events += new
+    state = state if part_t is state.patient else replace(state, patient=part_t)
+    part_p, new = procedure.heard(study, state, tuple(events))
+    events += new
+    state = state if part_p is state.procedure else replace(state, procedure=part_p)
+    return state, tuple(events)
+
+
+def view(study: Study, state: State) -> View:
+    """Return what a picture taken now would show."""
+    return carm.view(study, state)
+
+
+class Session:
+    """A running attempt for doors that live in real time: keeps the state, the events and a command queue."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.state, opening = begin(study)
+        self.events: list[Event] = list(opening)
+        self._queue: deque[Command] = deque()
+
+    @property
+    def finished(self) -> bool:
+        """True once `finish` was obeyed."""
+        return self.state.procedure.finished
+
+    @property
+    def waiting(self) -> int:
+        """Number of commands not yet obeyed."""
+        return len(self._queue)
+
+    def send(self, *commands: Command) -> None:
+        """Queue commands; one is obeyed per tick."""
+        self._queue.extend(commands)
+
+    def tick(self) -> tuple[Command, tuple[Event, ...]]:
+        """Advance one tick; return the command obeyed (IDLE if none) and the events of the tick."""
+        command = self._queue.popleft() if self._queue else IDLE
+        self.state, new = advance(self.study, self.state, command)
+        self.events.extend(new)
+        return command, new

@@ -1,0 +1,46 @@
+"""State of the C-arm: where it is, what it radiates, what the last picture was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim.state.quantise import plain
+
+
+@dataclass(frozen=True)
+class CArmState:
+    """Angles in millidegrees, lengths in um, all integers. `*_target` is where the machine is moving to.
+
+    beam: "" off, "shot", "live" or "dsa". run_*: the exposure in progress. last_picture_tick: tick of the
+    newest pulse (last-image hold), -1 before any. dap and kerma are totals of the attempt.
+    """
+
+    primary_mdeg: int = 0
+    secondary_mdeg: int = 0
+    primary_target_mdeg: int = 0
+    secondary_target_mdeg: int = 0
+    centre_um: tuple[int, int, int] = (0, 0, 0)
+    centre_target_um: tuple[int, int, int] = (0, 0, 0)
+    half_width_permille: int = 1000
+    half_height_permille: int = 1000
+    magnification: int = 0
+    pulses_per_10s: int = 80
+    beam: str = ""
+    run_start_tick: int = -1
+    run_pulses: int = 0
+    run_dap_pgy_m2: int = 0
+    run_kerma_ngy: int = 0
+    run_mas_x1000: int = 0
+    run_injected_ul: int = 0
+    run_agent_kind: str = ""
+    kvp_x10: int = 0
+    mas_x1000: int = 0
+    last_picture_tick: int = -1
+    pictures: int = 0
+    beam_on_ms: int = 0
+    dap_pgy_m2: int = 0
+    kerma_ngy: int = 0
+
+    def quantised(self, step_um: int) -> bytes:
+        """Return the state as bytes for a digest (all integers already)."""
+        return plain(*(getattr(self, name) for name in self.__dataclass_fields__))

@@ -1,0 +1,58 @@
+"""State of the needle: what the hand asks, where the shaft is, what the tip is in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.state.quantise import micrometres, plain
+
+F64 = NDArray[np.float64]
+
+
+def _empty(*shape: int) -> F64:
+    return np.zeros(shape, np.float64)
+
+
+@dataclass(frozen=True)
+class NeedleState:
+    """One needle. Arrays are never changed in place; lengths in mm, patient frame.
+
+    needle: index in the toolbox, -1 before one is chosen. placed: the tip is on or under the skin.
+    entry_mm: skin point. yaw/pitch_mdeg: hub angles now (and *_target the hand is turning them to).
+    asked_mm: where the hand wants the depth; depth_mm: inserted length; roll_mdeg: bevel.
+    tip_mm, tip_direction: (3,); nodes_mm: (33, 3) shaft from the hub to the tip; path_mm: (n, 3) cut path.
+    tissue: label at the tip; inside: indices of the tubes that hold the tip; stylet: inserted or not.
+    force_n: hand force (relative display only). moving: the hand has not reached what it asked.
+    """
+
+    needle: int = -1
+    placed: bool = False
+    entry_mm: F64 = field(default_factory=lambda: _empty(3))
+    yaw_mdeg: int = 0
+    pitch_mdeg: int = 0
+    yaw_target_mdeg: int = 0
+    pitch_target_mdeg: int = 0
+    asked_mm: float = 0.0
+    goal_mm: float = 0.0
+    speed_mm_s: float = 0.0
+    depth_mm: float = 0.0
+    roll_mdeg: int = 0
+    tip_mm: F64 = field(default_factory=lambda: _empty(3))
+    tip_direction: F64 = field(default_factory=lambda: _empty(3))
+    nodes_mm: F64 = field(default_factory=lambda: _empty(33, 3))
+    path_mm: F64 = field(default_factory=lambda: _empty(0, 3))
+    tissue: int = 0
+    inside: tuple[int, ...] = ()
+    stylet: bool = True
+    force_n: float = 0.0
+    moving: bool = False
+    passes: int = 0
+
+    def quantised(self, step_um: int) -> bytes:
+        """Return the state as bytes for a digest, lengths rounded to step_um."""
+        return plain(
+            self.needle, self.placed, self.yaw_mdeg, self.pitch_mdeg, self.roll_mdeg, self.tissue, self.inside, self.stylet, self.passes
+        ) + micrometres(np.concatenate([self.entry_mm, self.tip_mm, [self.depth_mm], self.nodes_mm.ravel()]), step_um)

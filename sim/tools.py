@@ -1,0 +1,109 @@
+"""Tools as values read from data: needles, agents, tissues as a needle meets them, the C-arm and its beam."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.errors import DataError
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number from a data file with its unit, source and status.
+
+    status: verified, recalled, computed, measured or placeholder. Only verified ones may gate an assessment.
+    """
+
+    value: float
+    unit: str
+    source: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Needle:
+    """One needle of the tray. alpha_mrad is the fitted cutting angle of the tip (reference: docs/PHYSICS.md)."""
+
+    name: str
+    gauge: int
+    length_mm: float
+    outer_diameter_mm: float
+    inner_diameter_mm: float
+    tip: str  # "quincke", "whitacre", ...
+    alpha_mrad: float
+    bend_mrad: float  # pre-bent tip, adds to alpha
+    young_gpa: float
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Something that can be injected. iodine_mg_per_ml is 0 for everything that no X-ray shows."""
+
+    name: str
+    kind: str  # "contrast", "local_anaesthetic", "steroid", "saline"
+    particulate: bool
+    iodine_mg_per_ml: float
+    dose_mg_per_ml: float
+
+
+@dataclass(frozen=True)
+class TissueRow:
+    """How one tissue meets a needle and an injectate (see sim.phantom.Tissue for the label)."""
+
+    label: int
+    foundation_n_per_m2: float  # lateral Winkler stiffness per length
+    cut_n: float
+    friction_n_per_mm: float
+    puncture_n: float  # on entry; 0 = no membrane
+    membrane_n_per_mm: float
+    conductance: float  # relative ease of spread (0 = injectate does not enter)
+    capacity: float  # share of the volume that injectate can fill
+
+
+@dataclass(frozen=True)
+class CArm:
+    """Geometry, speeds and exposure rules of the C-arm (a generic machine, no named product)."""
+
+    sdd_mm: float  # DistanceSourceToDetector
+    sod_mm: float  # DistanceSourceToPatient: source to isocentre
+    detector_mm: tuple[float, ...]  # side of the square detector field per magnification mode
+    angle_speed_mdeg_s: int
+    slide_speed_um_s: int
+    reference_point_mm: float  # from the source, for air kerma
+    curve_thickness_mm: F64  # water-equivalent thickness
+    curve_kvp: F64
+    curve_mas: F64  # per pulse, full field, magnification mode 0
+    kerma_ugy_per_mas_1m: F64  # at curve_beam_kvp, at 1 m
+    curve_beam_kvp: F64
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """All tools of a study, in the order that command arguments index."""
+
+    needles: tuple[Needle, ...]
+    agents: tuple[Agent, ...]
+    tissues: tuple[TissueRow, ...]  # indexed by label: tissues[label].label == label
+    carm: CArm
+    constants: dict[str, float]  # named scalars of the engines, e.g. "needle.hand_stiffness_n_per_mm"
+
+    def constant(self, name: str) -> float:
+        """Return a named constant; DataError says which one is missing."""
+        try:
+            return self.constants[name]
+        except KeyError:
+            raise DataError(f"tools: constant '{name}' is missing") from None
+
+    def index(self, what: str, name: str) -> int:
+        """Return the index of a needle or agent by name ("needles" or "agents"); DataError if missing."""
+        rows: tuple[Any, ...] = getattr(self, what)
+        for i, row in enumerate(rows):
+            if row.name == name:
+                return i
+        raise DataError(f"tools: no row '{name}' in {what}; there are: {', '.join(r.name for r in rows)}")
