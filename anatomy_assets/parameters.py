@@ -195,13 +195,10 @@ def individual(seed: int, morphometry: Morphometry | None = None) -> Parameters:
     stature = min(max(stature, -SPREAD_LIMIT), SPREAD_LIMIT)
     draw = _Draw(seed, stature, a["size"]["value"], a["asymmetry"]["value"], tuple(a["asymmetry_default"]["values"]))
     levels = tuple(_level(m, draw, i) for i in range(len(m.lumbar["order"])))
-    mean_height = sum(lv.height for lv in levels) / len(levels)
-    table = m.lumbar
-    default = sum(0.5 * (x + y) for x, y in zip(table["Ha"]["values"], table["Hp"]["values"], strict=True)) / len(levels)
     return Parameters(
         seed=seed,
         stature=stature,
-        size_factor=mean_height / default,
+        size_factor=_size_factor(m, levels),
         slope_mdeg=mdeg(a["sacral_slope"]["value"] + a["sacral_slope"]["sd"] * _posture(draw, "slope")),
         levels=levels,
         discs=tuple(_disc(m, draw, i) for i in range(len(a["order"]))),
@@ -213,6 +210,15 @@ def individual(seed: int, morphometry: Morphometry | None = None) -> Parameters:
         ripple_cell=a["ripple"]["cell"],
         morphometry=m,
     )
+
+
+def _size_factor(m: Morphometry, levels: tuple[Level, ...]) -> float:
+    """Return mean body height against the table (a plain loop: sum() of floats changed in Python 3.12)."""
+    own = table = 0.0
+    for level, front, back in zip(levels, m.lumbar["Ha"]["values"], m.lumbar["Hp"]["values"], strict=True):
+        own += level.height
+        table += 0.5 * (front + back)
+    return own / table
 
 
 def _posture(draw: _Draw, purpose: str) -> float:

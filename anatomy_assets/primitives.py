@@ -197,7 +197,7 @@ def field(rows: F64, aux: F64, first: int, last: int, x: float, y: float, z: flo
         o = int(rows[i, OFFSET])
         kind = rows[i, TYPE]
         if kind == BODY:
-            b = body(aux, o, x, y, z)
+            b = body(aux, o, dx, dy, dz)
         elif kind == CHAIN:
             b = chain(aux, o, int(rows[i, COUNT]), x, y, z)
         else:

@@ -41,7 +41,8 @@ class Builder:
 
     def _add(self, kind: int, op: int, blend: float, low: Point, high: Point, values: Sequence[float], count: int) -> None:
         centre = [0.5 * (a + b) for a, b in zip(low, high, strict=True)]
-        radius = sum((0.5 * (b - a)) ** 2 for a, b in zip(low, high, strict=True)) ** 0.5 + blend + 1.0
+        half = [0.5 * (b - a) for a, b in zip(low, high, strict=True)]
+        radius = float(np.sqrt(half[0] * half[0] + half[1] * half[1] + half[2] * half[2])) + blend + 1.0
         self.rows.append([kind, op, blend, *centre, radius, len(self.aux), count])
         self.aux.extend(values)
         if op == prim.UNION:
@@ -103,6 +104,10 @@ class Builder:
         values += surface_weights([(f[0], f[1], f[2]) for f in faces])
         self._add(prim.SHEET, op, blend, low, high, values, 1)
 
+    def shift_last(self, offset: Point) -> None:
+        """Move the last primitive, which must be a body: bodies are written about their own centre."""
+        self.rows[-1][prim.CX : prim.CZ + 1] = list(offset)
+
     def cortex_base(self, thickness: float) -> None:
         """Set the cortex thickness (mm) where no region says otherwise."""
         self.cortex.append([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, thickness])
@@ -156,7 +161,6 @@ def surface_weights(points: Sequence[tuple[float, float, float]]) -> list[float]
     Solved by elimination in plain floats: a library solver would not give the same bits everywhere.
     """
     n = len(points)
-    size = n + 3
     rows: list[list[float]] = []
     for i in range(n):
         row = [_cubed(points[i], points[j]) for j in range(n)]
@@ -164,6 +168,13 @@ def surface_weights(points: Sequence[tuple[float, float, float]]) -> list[float]
     for c in range(3):
         side = [1.0 if c == 0 else p[c - 1] for p in points]
         rows.append([*side, 0.0, 0.0, 0.0, 0.0])
+    return solved(rows)
+
+
+def solved(rows: Sequence[Sequence[float]]) -> list[float]:
+    """Return x of the linear system given as rows [coefficients..., right side]; elimination with pivots."""
+    rows = [list(r) for r in rows]
+    size = len(rows)
     for col in range(size):
         pivot = max(range(col, size), key=lambda r: abs(rows[r][col]))
         rows[col], rows[pivot] = rows[pivot], rows[col]
@@ -181,5 +192,5 @@ def surface_weights(points: Sequence[tuple[float, float, float]]) -> list[float]
 
 
 def _cubed(p: tuple[float, float, float], q: tuple[float, float, float]) -> float:
-    d2 = (p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2
+    d2 = (p[0] - q[0]) * (p[0] - q[0]) + (p[1] - q[1]) * (p[1] - q[1])
     return float(d2 * np.sqrt(d2))

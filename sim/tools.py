@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,10 @@ class CArm:
     curve_mas: F64  # per pulse, full field, magnification mode 0
     kerma_ugy_per_mas_1m: F64  # at curve_beam_kvp, at 1 m
     curve_beam_kvp: F64
+    water_equivalent: F64 = field(default_factory=lambda: np.ones(32))  # per tissue label: mm of water per mm
+    cap_mgy_min: float = 88.0  # limit of the air kerma rate 30 cm from the receptor
+    dsa_dose_factor: float = 16.0  # mAs of a subtraction pulse over that of a fluoroscopy pulse
+    dsa_pulses_per_10s: int = 30
 
 
 @dataclass(frozen=True)

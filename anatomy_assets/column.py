@@ -1,0 +1,142 @@
+"""Stack the bones: poses of every bone in the patient frame and the parametric landmarks.
+
+Author frame: x anterior, y left, z up. Patient frame: DICOM LPS, origin = centre of the S1 endplate:
+(X, Y, Z) = (y, -x, z). Matrices are multiplied term by term: a BLAS product is not bit-stable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anatomy_assets import pelvis, sacrum
+from anatomy_assets.marks import foramen_marks, level_marks
+from anatomy_assets.parameters import SIDES, Level, Parameters, mdeg
+from anatomy_assets.shape import Shape
+from anatomy_assets.vertebra import vertebra
+from sim.frames import sincos_mdeg
+
+F64 = NDArray[np.float64]
+
+AUTHOR_TO_LPS = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One bone: its shape and rigid pose, local -> patient (LPS, mm)."""
+
+    shape: Shape
+    rotation: F64
+    translation_mm: F64
+
+    def to_patient(self, p: tuple[float, float, float]) -> F64:
+        """Return a local point in the patient frame."""
+        return moved(self.rotation, p) + self.translation_mm
+
+
+@dataclass(frozen=True)
+class Column:
+    """All bones of one person in place; landmarks are (3,) points in LPS mm, measures are numbers in mm or degrees.
+
+    Landmark names: see anatomy_assets/marks.py.
+    """
+
+    parameters: Parameters
+    bones: tuple[Placed, ...]
+    landmarks: Mapping[str, F64]
+    measures: Mapping[str, float]
+
+    def bone(self, name: str) -> Placed:
+        """Return the bone called `name`; KeyError names what exists."""
+        for bone in self.bones:
+            if bone.shape.name == name:
+                return bone
+        raise KeyError(f"no bone '{name}'; this column has {[b.shape.name for b in self.bones]}")
+
+
+def product(a: F64, b: F64) -> F64:
+    """Return the matrix product of two (3, 3) arrays, summed in a fixed order."""
+    out = np.zeros((3, 3))
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
+    return out
+
+
+def moved(rotation: F64, p: tuple[float, float, float]) -> F64:
+    """Return rotation times a point."""
+    return np.array([rotation[i, 0] * p[0] + rotation[i, 1] * p[1] + rotation[i, 2] * p[2] for i in range(3)])
+
+
+def about(axis: int, angle_mdeg: int) -> F64:
+    """Return the right-handed rotation about axis 0, 1 or 2 by whole millidegrees."""
+    s, c = sincos_mdeg(angle_mdeg)
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    out = np.zeros((3, 3))
+    out[axis, axis] = 1.0
+    out[i, i] = out[j, j] = c
+    out[i, j], out[j, i] = -s, s
+    return out
+
+
+def stack(parameters: Parameters) -> Column:
+    """Return the column of a person, bones from L1 down to the sacrum and both ilia."""
+    p = parameters
+    lower: list[Placed] = [_sacrum(p)] + [_ilium(p, side) for side in SIDES]
+    placed: list[Placed] = []
+    top, at = about(1, p.slope_mdeg), np.zeros(3)
+    for level, disc in zip(reversed(p.levels), reversed(p.discs), strict=True):
+        half = disc.wedge_mdeg // 2
+        middle = product(top, about(1, -half))
+        at = at + moved(middle, (0.0, 0.0, disc.height))
+        bottom = product(product(product(top, about(1, -disc.wedge_mdeg)), about(0, disc.tilt_mdeg)), about(2, disc.turn_mdeg))
+        bend = _half_wedge(level)
+        frame = product(bottom, about(1, -bend))
+        origin = at + moved(frame, (0.0, 0.0, 0.5 * level.height))
+        placed.append(_placed(vertebra(level, p.morphometry.layout), frame, origin))
+        top, at = product(frame, about(1, -bend)), origin + moved(frame, (0.0, 0.0, 0.5 * level.height))
+    bones = tuple(reversed(placed)) + tuple(lower)
+    marks, measures = _landmarks(p, {b.shape.name: b for b in bones})
+    return Column(p, bones, marks, measures)
+
+
+def _half_wedge(level: Level) -> int:
+    """Return half the angle between the endplates (millidegree, + higher in front)."""
+    return mdeg(math.degrees(math.atan(0.5 * (level.height_front - level.height_back) / level.depth)))
+
+
+def _placed(shape: Shape, rotation: F64, origin: F64) -> Placed:
+    """Return a bone with its author pose turned into the patient frame."""
+    x, y, z = (float(v) for v in origin)
+    return Placed(shape, product(AUTHOR_TO_LPS, rotation), moved(AUTHOR_TO_LPS, (x, y, z)))
+
+
+def _sacrum(p: Parameters) -> Placed:
+    return _placed(sacrum.sacrum(p), about(1, p.slope_mdeg), np.zeros(3))
+
+
+def _ilium(p: Parameters, side: str) -> Placed:
+    tilt = about(1, p.slope_mdeg - mdeg(p.morphometry.pelvis["measures"]["reference_slope"]["value"]))
+    rotation = product(tilt, np.array(pelvis.wing_rotation(p, side)))
+    return _placed(pelvis.ilium(p, side), rotation, moved(tilt, pelvis.wing_origin(p, side)))
+
+
+def _landmarks(p: Parameters, bones: Mapping[str, Placed]) -> tuple[dict[str, F64], dict[str, float]]:
+    marks: dict[str, F64] = {}
+    measures: dict[str, float] = {}
+    for level in p.levels:
+        points, numbers = level_marks(level, p.morphometry.layout)
+        marks |= {name: bones[level.name].to_patient(q) for name, q in points.items()}
+        measures |= numbers
+    marks |= {name: bones["S"].to_patient(q) for name, q in sacrum.landmarks(p).items()}
+    for side in SIDES:
+        marks |= {name: bones[pelvis.NAMES[side]].to_patient(q) for name, q in pelvis.landmarks(p, side).items()}
+    for level in p.levels:
+        marks |= foramen_marks(marks, level.name)
+    for name in [n for n in marks if n.endswith((".normal", ".axis"))]:
+        marks[name] = marks[name] - marks[name.rsplit(".", 1)[0] + ".zero"]
+    return {name: q for name, q in marks.items() if not name.endswith(".zero")}, measures

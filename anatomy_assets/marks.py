@@ -1,0 +1,126 @@
+"""Parametric landmarks of the lumbar levels.
+
+Names, all points in LPS mm after stacking (side = left, right):
+  L4.body.centre, L4.endplate.superior|inferior (centres), L4.endplate.superior.normal|inferior.normal (unit
+  vectors, both pointing up), L4.wall.posterior, L4.canal.centre|front|back (at pedicle height), L4.lamina,
+  L4.spinous.tip, L4.pedicle.<side>.centre|superior|inferior|medial|lateral|axis (axis: unit vector forwards),
+  L4.sap.<side>.tip, L4.iap.<side>.tip, L4.junction.<side> (neck of the SAP on the transverse process),
+  L4.transverse.<side>.tip, L4.pars.<side>, L4.foramen.<side>.centre|superior|inferior|anterior|posterior (the
+  foramen below L4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anatomy_assets.parameters import SIDES, Level, mdeg
+from anatomy_assets.shape import Point
+from anatomy_assets.vertebra import blended, frame_of, pedicle_axis, pedicle_centre, sap_row
+from sim.frames import norm, sincos_mdeg
+
+F64 = NDArray[np.float64]
+BELOW = {"L1": "L2", "L2": "L3", "L3": "L4", "L4": "L5", "L5": "S1"}
+DISH_MM = 1.9
+
+
+def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Point], dict[str, float]]:
+    """Return local landmarks and measures of one lumbar vertebra.
+
+    Directions are given as points from a helper ".zero" and become vectors after stacking.
+    """
+    name = level.name
+    half, wall = 0.5 * level.height, -0.5 * level.depth
+    # half the wedge as sine and cosine of whole millidegrees, as in the stacking
+    bend = mdeg(57.29577951308232 * 0.5 * (level.height_front - level.height_back) / level.depth)
+    s, c = sincos_mdeg(bend)
+    marks: dict[str, Point] = {
+        f"{name}.body.centre": (0.0, 0.0, 0.0),
+        f"{name}.endplate.superior": (0.0, 0.0, half),
+        f"{name}.endplate.inferior": (0.0, 0.0, -half),
+        f"{name}.endplate.superior.zero": (0.0, 0.0, 0.0),
+        f"{name}.endplate.inferior.zero": (0.0, 0.0, 0.0),
+        f"{name}.endplate.superior.normal": (-s, 0.0, c),
+        f"{name}.endplate.inferior.normal": (s, 0.0, c),
+        f"{name}.wall.posterior": (wall, 0.0, 0.0),
+    }
+    z = 0.5 * (pedicle_centre(level, "left")[2] + pedicle_centre(level, "right")[2])
+    lean = blended(layout, "lamina_along", level.layout_share)[0]
+    depth = level.canal_depth - lean * z
+    marks |= {
+        f"{name}.canal.front": (wall, 0.0, z),
+        f"{name}.canal.back": (wall - depth, 0.0, z),
+        f"{name}.canal.centre": (wall - 0.5 * depth, 0.0, z),
+        f"{name}.lamina": (wall - level.canal_depth - 0.28 * 6.0, 0.0, -6.0),
+        f"{name}.spinous.tip": (wall - level.spinous_length, level.spinous_lean, _tip_height(level, layout)),
+    }
+    measures: dict[str, float] = {}
+    for side in SIDES:
+        marks |= _side_marks(level, layout, side)
+        measures[f"pedicle_width_mm.{name}.{side}"] = level.side(side).pedicle_width
+        measures[f"pedicle_height_mm.{name}.{side}"] = level.side(side).pedicle_height
+    return marks, measures
+
+
+def _tip_height(level: Level, layout: Mapping[str, Any]) -> float:
+    rows = blended(layout, "spinous", level.layout_share)
+    tip = max(rows, key=lambda r: r[0])
+    return float(tip[1] * level.height / blended(layout, "height", level.layout_share))
+
+
+def _side_marks(level: Level, layout: Mapping[str, Any], side: str) -> dict[str, Point]:
+    own = level.side(side)
+    share = level.layout_share
+    f = frame_of(level, layout, side)
+    x, y, z = pedicle_centre(level, side)
+    axis = pedicle_axis(level, side)
+    high, wide = 0.5 * own.pedicle_height, 0.5 * own.pedicle_width
+    base = f"{level.name}.pedicle.{side}"
+    top = f.point(*sap_row(f, layout)[:3])
+    iap = blended(layout, "iap", share)[-1]
+    root = blended(layout, "tp", share)[0]
+    pars = blended(layout, "iap", share)[2]
+    tip = blended(layout, "tp", share)[-1]
+    return {
+        f"{base}.centre": (x, y, z),
+        f"{base}.superior": (x, y, z + high),
+        f"{base}.inferior": (x, y, z - high),
+        f"{base}.medial": (x, y - f.sign * wide, z),
+        f"{base}.lateral": (x, y + f.sign * wide, z),
+        f"{base}.zero": (0.0, 0.0, 0.0),
+        f"{base}.axis": axis,
+        f"{level.name}.sap.{side}.tip": (top[0], top[1], 0.5 * level.height_back + own.sap),
+        f"{level.name}.iap.{side}.tip": (*f.point(*iap[:3])[:2], -0.5 * level.height_back - own.iap),
+        f"{level.name}.junction.{side}": f.point(root[0] + 4.0, root[1] + 1.0, root[2] + root[3]),
+        f"{level.name}.transverse.{side}.tip": (f.wall - tip[0] * f.back_scale, f.sign * own.transverse_half_span, tip[2] * f.up_scale),
+        f"{level.name}.pars.{side}": f.point(pars[0], pars[1] + pars[3], pars[2]),
+    }
+
+
+def foramen_marks(marks: Mapping[str, F64], name: str) -> dict[str, F64]:
+    """Return the limits of the foramen below a level from the pedicles, the disc and the SAP (patient frame)."""
+    out: dict[str, F64] = {}
+    below = BELOW[name]
+    for side in SIDES:
+        superior = marks[f"{name}.pedicle.{side}.inferior"]
+        inferior = marks.get(f"{below}.pedicle.{side}.superior")
+        if inferior is None:
+            inferior = marks[f"{below}.ala_top.{side}"] if f"{below}.ala_top.{side}" in marks else marks[f"{below}.junction.{side}"]
+        centre = 0.5 * (superior + inferior)
+        lateral = marks[f"{name}.pedicle.{side}.centre"][0]
+        wall = marks[f"{name}.endplate.inferior"] + 0.5 * (marks[f"{name}.wall.posterior"] - marks[f"{name}.body.centre"]) * 2.0
+        front = np.array([lateral, wall[1], centre[2]])
+        tip = marks[f"{below}.sap.{side}.tip"]
+        back = np.array([lateral, tip[1] - 3.0, centre[2]])
+        centre = np.array([lateral, 0.5 * (front[1] + back[1]), centre[2]])
+        base = f"{name}.foramen.{side}"
+        out |= {f"{base}.superior": superior, f"{base}.inferior": inferior, f"{base}.anterior": front, f"{base}.posterior": back, f"{base}.centre": centre}
+    return out
+
+
+def unit(v: F64) -> F64:
+    """Return v / |v|."""
+    return v / norm(v)

@@ -1,0 +1,253 @@
+"""Aorta, cava, segmental and radicular arteries, epidural and foraminal veins; the vascular trap.
+
+Without the trap every vessel is settled clear of the usual target and of the needle's way to it (pseudo
+tubes in the obstacle list). With the trap an artery-vein bundle fills the zone round one usual target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Frame, Spine, cross
+from anatomy_assets.tables import number
+from anatomy_assets.tubes import free_way, nearest_tube, rounded, settle, shrink, smooth_path, unit
+from sim.frames import dot, norm
+from sim.phantom import Fields, Tube, TubeKind, bone_distance
+
+F64 = NDArray[np.float64]
+N = "neurovascular"
+
+
+@dataclass(frozen=True)
+class Body:
+    """Outer half sizes of one vertebral body at its waist, seen from its centre (mm)."""
+
+    frame: Frame
+    front: float
+    left: float
+    right: float
+
+    def half(self, side: str) -> float:
+        """Return the half width on one side."""
+        return self.left if side == "left" else self.right
+
+
+def measure_body(free: Fields, frame: Frame) -> Body:
+    """Return the half sizes of a body, met from outside."""
+    sizes = []
+    for left, posterior in ((0.0, -1.0), (1.0, 0.0), (-1.0, 0.0)):
+        out = left * frame.axes[0] + posterior * frame.axes[1]
+        start = frame.origin + 60.0 * out
+        sizes.append(60.0 - free_way(free, *start, *(-out), 58.0))
+    return Body(frame, *sizes)
+
+
+def great_vessels(spine: Spine, free: Fields) -> list[Tube]:
+    """Return aorta, cava and the common iliac arteries and veins."""
+    bodies = {level: measure_body(free, frame) for level, frame in spine.frames.items()}
+    out = [*_trunk(bodies, "aorta", "L4", 1.0), *_trunk(bodies, "cava", "L5", -1.0)]
+    return [_settled(t, free, np.ones(len(t.nodes), np.int64), 0.4, -1000.0) for t in out]
+
+
+def _trunk(bodies: dict[str, Body], name: str, last: str, side: float) -> list[Tube]:
+    """Return one trunk down to its division at the lower border of `last`, and its two iliac branches."""
+    artery = name == "aorta"
+    r = 0.5 * number(N, f"{name}.diameter_mm")
+    across = side * number(N, "aorta.left_mm" if artery else "cava.right_mm")
+    points = []
+    for level, body in bodies.items():
+        if level > last:
+            break
+        gap = number(N, f"{name}.gap_mm", level)
+        drop = 1.0 - (across / (body.half("left") + r)) ** 2 * 0.5
+        if not points:
+            points.append([*body.frame.at(across, -body.front * drop - gap - r, 40.0), r])
+        points.append([*body.frame.at(across, -body.front * drop - gap - r, 0.0), r])
+    low = bodies[last]
+    middle = 0.3 * across
+    fork = low.frame.at(middle, -low.front - r - 1.0, -13.0)
+    points.append([*fork, r])
+    kind = TubeKind.ARTERY if artery else TubeKind.VEIN
+    speed, wall = number(N, f"{name}.speed_mm_s"), 1.0 if artery else 0.5
+    trunk = smooth_path(points, 8.0)
+    ri = 0.5 * number(N, "aorta.iliac_diameter_mm") * (1.0 if artery else 1.15)
+    tubes = [Tube(name, kind, "", "", trunk if artery else trunk[::-1].copy(), wall, speed)]
+    for s, word in ((1.0, "left"), (-1.0, "right")):
+        end = np.array([s * 46.0, -52.0 if artery else -40.0, -22.0])
+        mid = 0.5 * (fork + end) + np.array([s * 4.0, -6.0, 3.0])
+        branch = smooth_path([[*fork, ri], [*mid, ri], [*end, ri]], 8.0)
+        iliac = "iliac_artery" if artery else "iliac_vein"
+        tubes.append(Tube(f"{iliac}_{word}", kind, "", word, branch if artery else branch[::-1].copy(), wall, speed))
+    return tubes
+
+
+def _settled(tube: Tube, free: Fields, loose: NDArray[np.int64], gap: float, tube_gap: float) -> Tube:
+    nodes = settle(free, tube.nodes, loose, gap, tube_gap, 80)
+    nodes = shrink(free, nodes, loose, 0.1, 0.4)
+    return Tube(tube.name, tube.kind, tube.level, tube.side, rounded(nodes), tube.wall_mm, tube.flow_mm_s)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Local measures of one foramen, from the pedicle's underside: half pedicle width and ventral wall."""
+
+    frame: Frame
+    inferior: F64
+    half: float
+    wall: float  # posterior coordinate of the body wall under the pedicle, relative to `inferior`
+    side: str
+
+    def at(self, out: float, back: float, up: float) -> F64:
+        """Return a point: outwards, behind the ventral wall, above the pedicle's underside."""
+        axes = self.frame.axes
+        return self.inferior + SIGN[self.side] * out * axes[0] + (self.wall + back) * axes[1] + up * axes[2]
+
+
+def gate(spine: Spine, free: Fields, level: str, side: str) -> Gate:
+    """Return the measures of the foramen under the pedicle of `level`."""
+    frame = spine.frames[level]
+    inferior = spine.mark(f"{level}.pedicle.{side}.inferior")
+    half = 0.5 * norm(spine.mark(f"{level}.pedicle.{side}.lateral") - spine.mark(f"{level}.pedicle.{side}.medial"))
+    start = inferior - 4.0 * frame.axes[2]
+    return Gate(frame, inferior, half, -free_way(free, *start, *(-frame.axes[1]), 15.0), side)
+
+
+def segmental_artery(spine: Spine, free: Fields, aorta: Tube, level: str, side: str) -> Tube:
+    """Return the lumbar artery of a level: from the aorta round the waist of the body to the foramen."""
+    frame, s = spine.frames[level], SIGN[side]
+    body = measure_body(free, frame)
+    g = gate(spine, free, level, side)
+    r = 0.5 * number(N, "segmental_artery.diameter_mm", level)
+    source = min(aorta.nodes, key=lambda q: abs(q[2] - frame.origin[2]))[:3]
+    w, d = body.half(side) + 1.0 + r, body.front + 1.0 + r
+    points = [[*source, r], [*frame.at(s * 0.55 * w, -0.86 * d, 0.0), r], [*frame.at(s * 0.9 * w, -0.5 * d, -1.0), r]]
+    points += [[*frame.at(s * 1.02 * w, 0.0, -1.0), r], [*frame.at(s * 0.98 * w, 0.4 * d, -2.0), 0.8 * r]]
+    points.append([*g.at(g.half + 6.0, -4.0, -3.0), 0.5 * r])
+    rough = smooth_path(points, 2.0)
+    loose = np.ones(len(rough), np.int64)
+    loose[:2] = 0
+    tube = Tube(f"segmental_artery_{level}_{side}", TubeKind.ARTERY, level, side, rough, 0.3, number(N, "segmental_artery.speed_mm_s"))
+    return _settled(tube, free, loose, number(N, "segmental_artery.bone_gap_mm"), 0.4)
+
+
+def radicular_artery(spine: Spine, free: Fields, feeder: Tube | None, sac: Tube, level: str, side: str) -> Tube:
+    """Return the artery of a foramen: high and ventral, before the root, to the ventral side of the sac."""
+    g = gate(spine, free, level, side)
+    r = 0.5 * number(N, "radicular_artery.diameter_mm", level)
+    start = feeder.nodes[-1, :3] if feeder is not None else g.at(g.half + 8.0, -6.0, -6.0)
+    points = [[*start, r], [*g.at(g.half + 2.0, -0.5, -3.0), r], [*g.at(0.0, 0.8, -2.5), r]]
+    points += [[*g.at(-g.half, 0.8, -1.0), r], [*g.at(-g.half - 3.5, 0.8, 4.0), r]]
+    return _fine(f"radicular_artery_{level}_{side}", TubeKind.RADICULAR_ARTERY, level, side, points, free, "radicular_artery")
+
+
+def foraminal_vein(spine: Spine, free: Fields, level: str, side: str) -> Tube:
+    """Return the vein of a foramen: low and ventral, from the inner plexus outwards."""
+    g = gate(spine, free, level, side)
+    r = number(N, "vein.foraminal_radius_mm")
+    points = [[*g.at(-g.half - 4.0, 1.2, -6.0), r], [*g.at(-g.half, 1.5, -9.0), r], [*g.at(0.0, 1.5, -12.0), r]]
+    points += [[*g.at(g.half + 4.0, -1.0, -13.0), r], [*g.at(g.half + 9.0, -9.0, -10.0), r]]
+    return _fine(f"foraminal_vein_{level}_{side}", TubeKind.VEIN, level, side, points, free, "vein")
+
+
+def _fine(name: str, kind: TubeKind, level: str, side: str, points: list[list[float]], free: Fields, group: str) -> Tube:
+    rough = smooth_path(points, 1.0)
+    loose = np.ones(len(rough), np.int64)
+    loose[0] = 0
+    tube = Tube(name, kind, level, side, rough, 0.1, number(N, f"{group}.speed_mm_s"))
+    return _settled(tube, free, loose, 0.2, 0.25)
+
+
+def inner_plexus(spine: Spine, free: Fields) -> list[Tube]:
+    """Return the two ventral longitudinal veins of the canal."""
+    r = number(N, "vein.plexus_radius_mm")
+    out = []
+    for side in SIDES:
+        points = []
+        for level, frame in spine.frames.items():
+            canal = spine.mark(f"{level}.canal.centre")
+            nxt = spine.mark(f"{BELOW[level]}.canal.centre")
+            for c in (canal, 0.5 * (canal + nxt)):
+                ahead = free_way(free, *c, *(-frame.axes[1]), 14.0)
+                back = -min(ahead - r - 0.4, 7.5)
+                points.append([*(c + SIGN[side] * 6.5 * frame.axes[0] + back * frame.axes[1]), r])
+        rough = smooth_path(points, 3.0)
+        tube = Tube(f"epidural_vein_{side}", TubeKind.VEIN, "", side, rough, 0.1, number(N, "vein.speed_mm_s"))
+        out.append(_settled(tube, free, np.ones(len(rough), np.int64), 0.3, 0.2))
+    return out
+
+
+def trap(free: Fields, target: F64, along: F64, inward: F64, gate_: Gate, feeder: Tube | None, level: str, side: str) -> list[Tube]:
+    """Return an artery and a vein that fill the zone round `target` (the teaching case).
+
+    Parallel strands along the root on a hexagonal lattice (every point of the zone lies in a lumen), joined
+    to one serpentine artery and one serpentine vein. A strand ends where bone or nerve leaves no room.
+    """
+    wide, reach = number(N, "radicular_artery.trap_radius_mm"), number(N, "radicular_artery.trap_reach_mm")
+    u = unit(inward - dot(inward, along) * along)
+    w = cross(along, u)
+    rows: list[list[F64]] = [[], []]
+    step = 1.6 * wide
+    count = int(reach / step) + 1
+    for row in range(-count, count + 1):
+        for column in range(-count - 1, count + 2):
+            a, b = row * step * 0.8660254037844386, (column + 0.5 * (row % 2)) * step
+            if a * a + b * b <= reach * reach:
+                strand = _strand(free, target + a * u + b * w, along, (reach * reach - a * a - b * b), wide)
+                if len(strand) > 0:
+                    rows[row % 2].append(strand)
+    outside = gate_.at(gate_.half + 6.0, -3.0, -5.0) if feeder is None else feeder.nodes[-1, :3]
+    inside = gate_.at(-gate_.half - 3.5, 1.0, 2.0)
+    flow = number(N, "radicular_artery.speed_mm_s")
+    artery = _serpentine(free, outside, rows[0], inside)
+    vein = _serpentine(free, inside, rows[1] or rows[0], gate_.at(gate_.half + 8.0, -7.0, -8.0))
+    return [
+        Tube(f"radicular_artery_{level}_{side}", TubeKind.RADICULAR_ARTERY, level, side, artery, 0.15, flow),
+        Tube(f"radicular_vein_{level}_{side}", TubeKind.VEIN, level, side, vein, 0.1, 0.5 * flow),
+    ]
+
+
+def _strand(free: Fields, middle: F64, along: F64, room2: float, wide: float) -> F64:
+    """Return the longest run of nodes (n, 4) of one strand that keeps clear of bone and nerve."""
+    half = float(np.sqrt(max(room2, 0.0)))
+    n = max(2, int(2.0 * half / 0.6) + 1)
+    best: list[list[float]] = []
+    run: list[list[float]] = []
+    for i in range(n):
+        p = middle + (2.0 * i / (n - 1) - 1.0) * half * along
+        d, _ = bone_distance(free, *p)
+        r = min(wide, d - 0.15, nearest_tube(free, *p, 5.0) - 0.15)
+        if r >= 0.3:
+            run.append([*p, r])
+            if len(run) > len(best):
+                best = run
+        else:
+            run = []
+    return np.array(best)
+
+
+def _serpentine(free: Fields, start: F64, strands: Sequence[F64], end: F64) -> F64:
+    """Return one chain: start, the strands to and fro, end; the leads are settled into free space."""
+    body: list[F64] = []
+    for strand in strands:
+        ordered = strand if not body or norm(strand[0, :3] - body[-1][:3]) <= norm(strand[-1, :3] - body[-1][:3]) else strand[::-1]
+        body += list(ordered)
+    core = np.array(body)
+    lead = _lead(free, start, core[0])
+    tail = _lead(free, end, core[-1])[::-1]
+    return rounded(np.concatenate([lead[:-1], core, tail[1:]]))
+
+
+def _lead(free: Fields, far: F64, near: F64) -> F64:
+    """Return a fine path from a far point to a node of the bundle, clear of bone and nerves."""
+    n = max(4, int(norm(near[:3] - far)))
+    t = np.arange(n + 1)[:, None] / n
+    rough = np.concatenate([far[None, :] + t * (near[:3] - far)[None, :], 0.45 + 0.0 * t], axis=1)
+    rough[-1, 3] = near[3]
+    loose = np.ones(n + 1, np.int64)
+    loose[-1] = 0
+    nodes = settle(free, rough, loose, 0.2, 0.2, 80)
+    return shrink(free, nodes, loose, 0.05, 0.5)

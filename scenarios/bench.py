@@ -1,0 +1,175 @@
+"""`main.py bench`: speed and memory of this build on this machine. Ratios within one run; never a test."""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anatomy_assets.patient import PatientOptions, build_uncached
+from scenarios.beam_tables import load_beam
+from scenarios.headless import run_script
+from scenarios.operators import find_operator
+from scenarios.pictures import still_view
+from scenarios.registry import find_scenario
+from scenarios.study import make_phantom, make_study
+from sim.command import Command
+from sim.picture import render
+from sim.projector import line_integrals_60kev
+from sim.scene import make_scene
+from sim.session import TICKS_PER_SECOND, Session
+from sim.state import Study
+
+Row = dict[str, Any]
+Progress = Callable[[str, float], None]
+SCENARIO = "tfesi-l4l5-right"
+
+
+def measure(what: str, size: int, out: Path | None, progress: Progress) -> list[Row]:
+    """Return the rows of one benchmark or of all of them ("all"; "window" is measured by its own door)."""
+    rows: list[Row] = []
+    for name, bench in BENCHES.items():
+        if what in (name, "all"):
+            progress(f"measuring {name}", 0.1)
+            rows += bench(size, out, progress)
+    rows.append({"bench": "memory", "what": "peak resident memory", "value": round(_peak_mib()), "unit": "MiB", "goal": "<= 2048"})
+    return rows
+
+
+def table(rows: list[Row]) -> str:
+    """Return rows as aligned text."""
+    lines = [f"{row['bench']:<9} {row['what']:<58} {row['value']:>10} {row['unit']:<14} {row.get('goal', '')}" for row in rows]
+    return "\n".join(lines)
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
+def _median_ms(act: Callable[[], Any], repeats: int) -> float:
+    act()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        act()
+        times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times)
+
+
+def _anatomy(size: int, out: Path | None, progress: Progress) -> list[Row]:
+    start = time.perf_counter()
+    build_uncached(0, PatientOptions(), progress)
+    cold = time.perf_counter() - start
+    scenario = find_scenario(SCENARIO)
+    make_phantom(scenario, 1, progress)
+    warm = _median_ms(lambda: make_phantom(scenario, 1), 5) / 1e3
+    return [
+        {"bench": "anatomy", "what": "bake of a patient, nothing cached", "value": round(cold, 1), "unit": "s", "goal": "<= 60"},
+        {"bench": "anatomy", "what": "patient from the cache", "value": round(warm, 2), "unit": "s", "goal": ""},
+        {"bench": "anatomy", "what": "bake / load", "value": round(cold / warm), "unit": "x", "goal": ""},
+    ]
+
+
+def _fluoro(size: int, out: Path | None, progress: Progress) -> list[Row]:
+    study = make_study(find_scenario(SCENARIO), 1, progress=progress)
+    scene, beam = make_scene(study.phantom), load_beam()
+    views = [still_view(study, primary, 0)[1] for primary in (0, -25_000, -90_000, 15_000)]
+    state = {"k": 0}
+
+    def moving() -> None:
+        state["k"] += 1
+        line_integrals_60kev(scene, views[state["k"] % len(views)], size)
+
+    def whole() -> None:
+        state["k"] += 1
+        render(scene, beam, views[state["k"] % len(views)], size)
+
+    if out is not None:
+        _export_poses(study, views, size, out)
+    return [
+        {"bench": "fluoro", "what": f"line integrals, C-arm moving, {size} px", "value": round(_median_ms(moving, 12), 1), "unit": "ms"},
+        {"bench": "fluoro", "what": f"whole picture (beam, noise, blur, display), {size} px", "value": round(_median_ms(whole, 12), 1), "unit": "ms"},
+    ]
+
+
+def _export_poses(study: Study, views: list[Any], size: int, out: Path) -> None:
+    scene = make_scene(study.phantom)
+    poses = []
+    for k, view in enumerate(views):
+        np.save(out / f"pose_{k:03d}.npy", line_integrals_60kev(scene, view, size))
+        pose = view.pose
+        poses.append(
+            {
+                "source_mm": pose.source_mm.tolist(),
+                "detector_mm": pose.detector_mm.tolist(),
+                "right": pose.right.tolist(),
+                "up": pose.up.tolist(),
+                "pixel_mm": pose.side_mm / size,
+                "size": size,
+            }
+        )
+    (out / "poses.json").write_text(json.dumps(poses))
+
+
+def _needle(size: int, out: Path | None, progress: Progress) -> list[Row]:
+    study = make_study(find_scenario(SCENARIO), 1, progress=progress)
+    target = [round(float(c) * 1000) for c in study.plan.target_mm]
+
+    def drive(ticks: int) -> tuple[float, int]:
+        session = Session(study)
+        session.send(Command("needle.choose", (0,)), Command("needle.place", (target[0] - 25_000, target[2], 25_000, 0)))
+        for _ in range(10):
+            session.tick()
+        session.send(Command("needle.move", (50_000, 5_000)))
+        session.tick()
+        start = time.perf_counter()
+        for _ in range(ticks):
+            session.tick()
+        return time.perf_counter() - start, ticks
+
+    drive(20)
+    seconds, ticks = drive(800)
+    return [
+        {"bench": "needle", "what": "moving needle: cost of 1 ms of needle physics (10 ms tick / 10)", "value": round(1e5 * seconds / ticks, 1), "unit": "us"},
+        {"bench": "needle", "what": "moving needle: simulated / real time", "value": round(ticks / TICKS_PER_SECOND / seconds), "unit": "x"},
+    ]
+
+
+def _session(size: int, out: Path | None, progress: Progress) -> list[Row]:
+    scenario = find_scenario(SCENARIO)
+    study = make_study(scenario, 1, progress=progress)
+
+    def attempt() -> tuple[float, float]:
+        session = Session(study)
+
+        def tick(command: Command) -> tuple[Any, Any]:
+            if command.op != "idle":
+                session.send(command)
+            _, new = session.tick()
+            return session.state, new
+
+        start = time.perf_counter()
+        state = run_script(study, scenario, find_operator(scenario, "expert"), tick, session.state)
+        return time.perf_counter() - start, state.tick / TICKS_PER_SECOND
+
+    attempt()
+    seconds, simulated = attempt()
+    return [
+        {"bench": "session", "what": "expert's attempt without pictures, simulated", "value": round(simulated), "unit": "s"},
+        {"bench": "session", "what": "expert's attempt without pictures, real", "value": round(seconds, 2), "unit": "s"},
+        {"bench": "session", "what": "simulated / real time", "value": round(simulated / seconds), "unit": "x", "goal": ">= 20"},
+    ]
+
+
+BENCHES: dict[str, Callable[[int, Path | None, Progress], list[Row]]] = {
+    "anatomy": _anatomy,
+    "fluoro": _fluoro,
+    "needle": _needle,
+    "session": _session,
+}

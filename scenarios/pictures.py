@@ -1,0 +1,83 @@
+"""Pictures of a scenario's patient as files: PNG, DICOM XA, NumPy line integrals."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.beam_tables import load_beam
+from scenarios.dicom_file import dicom_bytes
+from scenarios.registry import Scenario
+from scenarios.study import make_study
+from sim.command import Command
+from sim.picture import render
+from sim.projector import line_integrals_60kev
+from sim.scene import Scene, make_scene
+from sim.session import advance, begin, view
+from sim.state import State, Study
+from sim.view import View
+
+Progress = Callable[[str, float], None]
+
+
+def still_view(study: Study, primary_mdeg: int, secondary_mdeg: int) -> tuple[State, View]:
+    """Return the state and view of a single shot at these angles, centred on the target, made through commands alone."""
+    state, _ = begin(study)
+    target = [round(float(c) * 1000.0) for c in study.plan.target_mm]
+    body = study.phantom.landmark(f"{study.plan.level}.body.centre")
+    centre = (round(float(body[0]) * 1000.0), target[1], target[2])
+    for command in (Command("carm.centre", centre), Command("carm.to", (primary_mdeg, secondary_mdeg))):
+        state, _ = advance(study, state, command)
+    while (state.carm.primary_mdeg, state.carm.secondary_mdeg, state.carm.centre_um) != (
+        state.carm.primary_target_mdeg,
+        state.carm.secondary_target_mdeg,
+        state.carm.centre_target_um,
+    ):
+        state, _ = advance(study, state)
+    state, _ = advance(study, state, Command("xray.shot"))
+    for _ in range(100):
+        if state.carm.pictures:
+            break
+        state, _ = advance(study, state)
+    return state, view(study, state)
+
+
+def picture_bytes(
+    scenario: Scenario, seed: int, primary_mdeg: int, secondary_mdeg: int, size: int, kind: str, progress: Progress | None = None
+) -> bytes:
+    """Return one picture as the bytes of a file; kind is ".png", ".dcm" or ".npy".
+
+    .npy holds float32 (size, size) attenuation line integrals at 60 keV before noise, row 0 at the top.
+    """
+    study = make_study(scenario, seed, progress=progress)
+    if progress:
+        progress("making the picture (compiling on the first run)", 0.95)
+    _, now = still_view(study, primary_mdeg, secondary_mdeg)
+    scene = make_scene(study.phantom)
+    if kind == ".npy":
+        return _npy(line_integrals_60kev(scene, now, size))
+    grey = render(scene, load_beam(), now, size)
+    return png_bytes(grey) if kind == ".png" else dicom_bytes(grey, now, study)
+
+
+def view_png(scene: Scene, now: View, size: int) -> bytes:
+    """Return the picture of a view as PNG bytes."""
+    return png_bytes(render(scene, load_beam(), now, size))
+
+
+def png_bytes(grey: NDArray[np.uint8]) -> bytes:
+    """Return a grey picture (n, n) uint8 as PNG bytes."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(grey).save(out, "PNG", optimize=False)
+    return out.getvalue()
+
+
+def _npy(array: NDArray[np.float32]) -> bytes:
+    out = io.BytesIO()
+    np.save(out, array.astype(np.float32))
+    return out.getvalue()

@@ -1,0 +1,31 @@
+"""Metrics: named folds over the events and commands of an attempt, registered by name with unit and definition."""
+
+from __future__ import annotations
+
+from scoring.metrics import imaging, injection, needle, preparation
+from scoring.metrics.base import METRIC_SPEC, REGISTRY, TICK_MS, Measure, MetricSpec, Moment, Settings, Unit, Value, metric
+from scoring.metrics.board import Board, begin, in_order, measure
+from scoring.metrics.situation import Contrast, Situation
+
+__all__ = [
+    "METRIC_SPEC",
+    "REGISTRY",
+    "TICK_MS",
+    "Board",
+    "Contrast",
+    "Measure",
+    "MetricSpec",
+    "Moment",
+    "Settings",
+    "Situation",
+    "Unit",
+    "Value",
+    "begin",
+    "imaging",
+    "in_order",
+    "injection",
+    "measure",
+    "metric",
+    "needle",
+    "preparation",
+]

@@ -1,0 +1,106 @@
+"""What main.py hands to the window: scenarios to choose from, and one attempt with everything it needs.
+
+The window never imports scenarios, scoring or anatomy_assets; whatever it wants of them arrives here as
+plain values and functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.command import Command
+from sim.event import Event
+from sim.state import State, Study
+from sim.view import View
+
+Picture = NDArray[np.uint8]
+
+
+class Recorder(Protocol):
+    """A running attempt: sim.session.Session, or a recorder that also keeps the journal."""
+
+    study: Study
+    state: State
+    events: list[Event]
+
+    def send(self, *commands: Command) -> None:
+        """Queue commands; one is obeyed per tick."""
+
+    def tick(self) -> tuple[Command, tuple[Event, ...]]:
+        """Advance one tick (10 ms of command time)."""
+
+
+@dataclass(frozen=True)
+class PatientCard:
+    """The banner: who lies on the table. `chart` are the lines that Chart shows (history, drugs, consent)."""
+
+    name: str = "Simulated patient"
+    age_years: int = 0
+    sex: str = ""
+    weight_kg: float = 0.0
+    allergies: str = "none known"
+    chart: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ScenarioCard:
+    """One row of the chooser."""
+
+    id: str
+    title: str
+    procedure: str = ""
+    tags: tuple[str, ...] = ()
+    level: str = ""
+    side: str = ""
+    summary: str = ""
+
+
+def _no_score(_events: Sequence[Event]) -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass
+class Attempt:
+    """One attempt at the window.
+
+    `view` (study, state) -> View and `picture` (view, side in pixels) -> uint8 (n, n) may be left out: then
+    sim.session.view is used and sim.picture.render with `scene` and `beam_tables` (a test pattern without a
+    scene). `score` (events) -> mapping for the debrief (keys: see sim.window.debrief.sections). `save` ()
+    -> path of the sealed attempt. `texts` overrides sentences of sim.window.words by key.
+    """
+
+    recorder: Recorder
+    patient: PatientCard = field(default_factory=PatientCard)
+    title: str = ""
+    brief: str = ""
+    scene: Any = None
+    beam_tables: Any = None
+    score: Callable[[Sequence[Event]], Mapping[str, Any]] = _no_score
+    save: Callable[[], str | Path | None] | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    view: Callable[[Study, State], View] | None = None
+    picture: Callable[[View, int], Picture] | None = None
+
+
+@dataclass
+class Desk:
+    """Everything the window needs. Give `attempt` to begin at once, or `scenarios` and `start` for the chooser.
+
+    `start` (scenario id, mode "practice" or "assessment") -> Attempt may take seconds: it runs in a thread
+    while the window says so.
+    """
+
+    attempt: Attempt | None = None
+    scenarios: tuple[ScenarioCard, ...] = ()
+    start: Callable[[str, str], Attempt] | None = None
+    title: str = "Scottie"
+    size: tuple[int, int] = (1280, 800)
+    text_scale: float = 1.0
+    picture_px: int = 512
+    sound: bool = True

@@ -1,0 +1,203 @@
+"""The trainee's hands: every act of the window becomes commands here, and nowhere else.
+
+What was asked last is remembered until the core has obeyed it, so that two quick nudges add up.
+"""
+
+from __future__ import annotations
+
+from sim.command import TABLE, Command
+from sim.window.aim import Aim, centre_on, in_line_with_beam
+from sim.window.desk import Recorder
+
+PULSE_RATES = (10, 20, 40, 80, 150)  # pulses per 10 s
+OBLIQUE_DEG = 25
+
+
+def _limit(op: str, index: int, value: float) -> int:
+    argument = TABLE[op][index]
+    return int(min(max(round(value), argument.low), argument.high))
+
+
+class Hands:
+    """Turns intentions into commands for one recorder. Angles in degrees, lengths in mm, volumes in ml at the window."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.sent: list[Command] = []
+        self.holding: set[str] = set()
+        self.draw_ml = 3.0
+        self.volume_ml = 0.5
+        self.rate_ml_s = 0.3
+        self.needle = 0
+        self.agent = 0
+        self.oblique_deg = OBLIQUE_DEG
+        self._asked: dict[str, tuple[int, ...]] = {}
+
+    # --- sending -------------------------------------------------------------------------------------
+    def send(self, op: str, *args: int) -> None:
+        """Send one command."""
+        command = Command(op, tuple(int(a) for a in args))
+        self.sent.append(command)
+        self.recorder.send(command)
+
+    def obeyed(self) -> None:
+        """Forget what was asked: called after ticks, when the core's targets hold it."""
+        self._asked.clear()
+
+    def _ask(self, op: str, now: tuple[int, ...], wanted: tuple[float, ...]) -> None:
+        args = tuple(_limit(op, i, v) for i, v in enumerate(wanted))
+        if args != self._asked.get(op, now):
+            self._asked[op] = args
+            self.send(op, *args)
+
+    def hold(self, what: str, down: bool) -> None:
+        """Press or let go of something that acts while held: "pedal", "dsa" or "inject"."""
+        if down == (what in self.holding):
+            return
+        (self.holding.add if down else self.holding.discard)(what)
+        if what == "inject":
+            self.inject_all() if down else self.send("syringe.stop")
+        else:
+            self.send("xray.pedal" if what == "pedal" else "xray.dsa", int(down))
+
+    def release_all(self) -> None:
+        """Let go of everything (the window lost the focus, or the attempt ends)."""
+        for what in sorted(self.holding):
+            self.hold(what, False)
+
+    # --- C-arm ---------------------------------------------------------------------------------------
+    def angles_mdeg(self) -> tuple[int, ...]:
+        """Return the angles the C-arm is going to (mdeg)."""
+        arm = self.recorder.state.carm
+        return self._asked.get("carm.to", (arm.primary_target_mdeg, arm.secondary_target_mdeg))
+
+    def turn(self, primary_deg: float = 0.0, secondary_deg: float = 0.0) -> None:
+        """Turn the C-arm by so many degrees."""
+        a, b = self.angles_mdeg()
+        self._ask("carm.to", (a, b), (a + primary_deg * 1000, b + secondary_deg * 1000))
+
+    def turn_to(self, primary_deg: float | None = None, secondary_deg: float | None = None) -> None:
+        """Turn the C-arm to these angles (None: leave that one)."""
+        a, b = self.angles_mdeg()
+        wanted = (a if primary_deg is None else primary_deg * 1000, b if secondary_deg is None else secondary_deg * 1000)
+        self._ask("carm.to", (a, b), wanted)
+
+    def named_view(self, name: str) -> None:
+        """Go to the stated angle of a named view: ap, oblique_left, oblique_right, lateral_left, lateral_right."""
+        angle = {"ap": 0, "oblique_left": self.oblique_deg, "oblique_right": -self.oblique_deg, "lateral_left": 90, "lateral_right": -90}[name]
+        self.turn_to(angle, None if name.startswith("oblique") else 0)
+
+    def centre_um(self) -> tuple[int, ...]:
+        """Return the isocentre the C-arm is sliding to (um)."""
+        return self._asked.get("carm.centre", tuple(self.recorder.state.carm.centre_target_um))
+
+    def slide(self, x_mm: float = 0.0, y_mm: float = 0.0, z_mm: float = 0.0) -> None:
+        """Slide the isocentre: x to the patient's left, y up, z towards the head."""
+        now = self.centre_um()
+        self._ask("carm.centre", now, (now[0] + x_mm * 1000, now[1] + y_mm * 1000, now[2] + z_mm * 1000))
+
+    def centre_picture(self, aim: Aim) -> None:
+        """Slide so that the aimed picture point comes to the middle."""
+        x, y, z = centre_on(aim.pose, aim, self.recorder.study.toolbox.carm.sod_mm)
+        self.slide(x / 1000, y / 1000, z / 1000)
+
+    def field_permille(self) -> tuple[int, ...]:
+        """Return the collimation that was asked for."""
+        arm = self.recorder.state.carm
+        return self._asked.get("carm.collimate", (arm.half_width_permille, arm.half_height_permille))
+
+    def collimate(self, width_permille: int, height_permille: int) -> None:
+        """Set the open share of the field."""
+        self._ask("carm.collimate", self.field_permille(), (width_permille, height_permille))
+
+    def magnify(self, mode: int) -> None:
+        """Choose the detector field."""
+        self._ask("carm.magnify", (self.recorder.state.carm.magnification,), (mode,))
+
+    def pulse_rate(self, pulses_per_10s: int) -> None:
+        """Choose the pulse rate."""
+        self._ask("carm.pulse_rate", (self.recorder.state.carm.pulses_per_10s,), (pulses_per_10s,))
+
+    def shot(self) -> None:
+        """One exposure."""
+        self.send("xray.shot")
+
+    def store(self) -> None:
+        """Keep the picture of the live monitor (the window copies it to the reference monitor)."""
+        self.send("image.store")
+
+    # --- needle --------------------------------------------------------------------------------------
+    def choose_needle(self, index: int) -> None:
+        """Take a needle from the tray."""
+        self.needle = index
+        self.send("needle.choose", index)
+
+    def _chosen(self) -> None:
+        if self.recorder.state.needle.needle < 0:
+            self.choose_needle(self.needle)
+
+    def place_in_line(self, aim: Aim | None) -> str:
+        """Put the needle on the skin along the beam; return a sentence when that cannot be done."""
+        if aim is None:
+            return "Click on the picture where the needle should go, then ask again."
+        answer = in_line_with_beam(self.recorder.study.phantom.fields, aim)
+        if isinstance(answer, str):
+            return answer
+        self._chosen()
+        self.send(answer.op, *answer.args)
+        return ""
+
+    def place_at(self, x_mm: float, z_mm: float) -> None:
+        """Put the needle on the skin at (x, z), held as it is held now (straight down at first)."""
+        self._chosen()
+        yaw, pitch = self.tilt_mdeg()
+        self.send("needle.place", _limit("needle.place", 0, x_mm * 1000), _limit("needle.place", 1, z_mm * 1000), yaw, pitch)
+
+    def tilt_mdeg(self) -> tuple[int, ...]:
+        """Return the hub angles that were asked for (yaw, pitch)."""
+        needle = self.recorder.state.needle
+        return self._asked.get("needle.tilt", (needle.yaw_target_mdeg, needle.pitch_target_mdeg))
+
+    def tilt(self, yaw_deg: float = 0.0, pitch_deg: float = 0.0) -> None:
+        """Tilt the hub."""
+        a, b = self.tilt_mdeg()
+        self._ask("needle.tilt", (a, b), (a + yaw_deg * 1000, b + pitch_deg * 1000))
+
+    def move(self, delta_mm: float, speed_mm_s: float = 8.0) -> None:
+        """Advance (positive) or withdraw."""
+        self.send("needle.move", _limit("needle.move", 0, delta_mm * 1000), _limit("needle.move", 1, speed_mm_s * 1000))
+
+    def turn_bevel(self, delta_deg: float) -> None:
+        """Turn the bevel."""
+        self.send("needle.turn", _limit("needle.turn", 0, delta_deg * 1000))
+
+    def stylet(self) -> None:
+        """Take the stylet out, or put it back."""
+        now = self._asked.get("needle.stylet", (int(self.recorder.state.needle.stylet),))[0]
+        self._ask("needle.stylet", (now,), (1 - now,))
+
+    def remove(self) -> None:
+        """Take the needle out."""
+        self.send("needle.remove")
+
+    # --- syringe -------------------------------------------------------------------------------------
+    def attach(self, index: int) -> None:
+        """Draw up an agent and put the syringe on the hub."""
+        self.agent = index
+        self.send("syringe.attach", index, _limit("syringe.attach", 1, self.draw_ml * 1000))
+
+    def aspirate(self) -> None:
+        """Pull the plunger."""
+        self.send("syringe.aspirate")
+
+    def inject_all(self) -> None:
+        """Press the plunger until let go."""
+        left = max(1.0, self.recorder.state.spread.left_ul)
+        self.send("syringe.inject", _limit("syringe.inject", 0, left), self._rate())
+
+    def inject_fixed(self) -> None:
+        """Inject the set volume at the set rate."""
+        self.send("syringe.inject", _limit("syringe.inject", 0, self.volume_ml * 1000), self._rate())
+
+    def _rate(self) -> int:
+        return _limit("syringe.inject", 1, self.rate_ml_s * 1000)

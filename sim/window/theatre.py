@@ -1,0 +1,225 @@
+"""The procedure room without a screen: one attempt in real time, its monitors, marker, touch and log.
+
+Everything here runs without OpenGL, so tests can drive it; the panels only draw it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim.event import Event
+from sim.phantom import skin_y
+from sim.state import State
+from sim.window.aim import Aim, project
+from sim.window.desk import Attempt
+from sim.window.fluoro import PictureMaker, Shot, picture_function
+from sim.window.hands import Hands
+from sim.window.words import ASSISTANT, Line, sentences
+
+TICK_S = 0.01
+MAX_TICKS_PER_FRAME = 25  # catch-up is bounded: a slow machine runs slow, it never freezes
+FRAME_BUDGET_S = 0.06
+TRACE_LENGTH = 240
+
+
+class Theatre:
+    """One attempt at the window: `advance` it by the time that passed, then draw what it holds."""
+
+    def __init__(self, attempt: Attempt, picture_px: int = 512, threaded: bool = True) -> None:
+        self.attempt = attempt
+        self.recorder = attempt.recorder
+        self.study = attempt.recorder.study
+        self.hands = Hands(self.recorder)
+        self.practice = self.study.mode != "assessment"
+        self.maker = PictureMaker(picture_function(attempt), picture_px, threaded)
+        self.live: Shot | None = None
+        self.references: list[Shot] = []
+        self.reference_index = -1
+        self.swapped = False
+        self.store_waiting = False
+        self.aim: Aim | None = None
+        self.marker_on = False
+        self.marker_mm = self._first_marker()
+        self.log: deque[Line] = deque(maxlen=400)
+        self.new_lines = 0
+        self.pulses = 0  # grows with every picture asked for: the sound of the machine
+        self.trace: deque[float] = deque([0.0] * TRACE_LENGTH, maxlen=TRACE_LENGTH)
+        self.timeout_level = 3
+        self.timeout_side = -1
+        self.declare_level = 3
+        self.slow = False
+        self.report: Mapping[str, Any] | None = None
+        self.saved: str = ""
+        self._debt = 0.0
+        self._seen_pictures = self.state.carm.pictures
+        self._obeyed = 0
+        for line in filter(None, attempt.brief.splitlines()[:3]):
+            self.say(ASSISTANT, line)
+
+    # --- what the panels read ------------------------------------------------------------------------
+    @property
+    def state(self) -> State:
+        """The state of the core now."""
+        return self.recorder.state
+
+    @property
+    def finished(self) -> bool:
+        """True once `finish` was obeyed."""
+        return self.state.procedure.finished
+
+    @property
+    def reference(self) -> Shot | None:
+        """The stored picture on the reference monitor."""
+        return self.references[self.reference_index] if self.references else None
+
+    def monitors(self) -> tuple[Shot | None, Shot | None]:
+        """Return (left, right) monitor pictures, swapped or not."""
+        return (self.reference, self.live) if self.swapped else (self.live, self.reference)
+
+    def say(self, who: str, text: str) -> None:
+        """Add a line to the log."""
+        self.log.append(Line(self.state.tick, who, text))
+        self.new_lines += 1
+
+    # --- time ----------------------------------------------------------------------------------------
+    def advance(self, seconds: float) -> bool:
+        """Run the core for the time that passed (bounded) and fetch finished pictures; True if anything changed."""
+        before = (self.state.needle, self.state.carm, self.state.spread, self.state.procedure)
+        lines = self.new_lines
+        self._debt += seconds
+        ticks = int(self._debt / TICK_S + 1e-9)
+        self._debt -= ticks * TICK_S
+        self._run(ticks)
+        changed = self._take_picture()
+        after = (self.state.needle, self.state.carm, self.state.spread, self.state.procedure)
+        return changed or lines != self.new_lines or any(a is not b for a, b in zip(before, after, strict=True))
+
+    def _run(self, ticks: int) -> None:
+        self.slow = ticks > MAX_TICKS_PER_FRAME
+        start = time.perf_counter()
+        for done in range(min(ticks, MAX_TICKS_PER_FRAME)):
+            if self.finished:
+                break
+            self._tick()
+            if time.perf_counter() - start > FRAME_BUDGET_S and done < ticks - 1:
+                self.slow = True
+                break
+        self.trace.append(self.state.needle.force_n)
+
+    def _tick(self) -> None:
+        command, events = self.recorder.tick()
+        self._obeyed += command.op != "idle"
+        if self._obeyed >= len(self.hands.sent):
+            self.hands.obeyed()
+        for fact in events:
+            self._hear(fact)
+        self._see()
+
+    def _hear(self, fact: Event) -> None:
+        for line in sentences(fact, self.practice, self.attempt.texts):
+            self.log.append(line)
+            self.new_lines += 1
+        if fact.kind == "image_stored":
+            self.store_waiting = True
+        if fact.kind == "finished":
+            self._close()
+
+    def _see(self) -> None:
+        """Ask for a picture when the core has pulsed since the last tick."""
+        arm = self.state.carm
+        if arm.pictures == self._seen_pictures:
+            return
+        self.pulses += arm.pictures - self._seen_pictures
+        self._seen_pictures = arm.pictures
+        view = self._view()
+        marker = project(view.pose, self.marker_mm) if self.marker_on else None
+        self.maker.ask(view, {"tick": arm.last_picture_tick, "number": arm.pictures, "marker": marker})
+
+    def _view(self) -> Any:
+        if self.attempt.view is not None:
+            return self.attempt.view(self.study, self.state)
+        from sim import session
+
+        return session.view(self.study, self.state)
+
+    def _take_picture(self) -> bool:
+        done = self.maker.take()
+        if done:
+            pixels, view, about = done
+            self._drop_aim(view)
+            self.live = Shot(pixels, view, about["number"], about["tick"], about["marker"])
+        if self.maker.error:
+            self.say(ASSISTANT, f"The picture failed: {self.maker.error}")
+            self.maker.error = ""
+        if self.store_waiting and self.live is not None and not self.maker.busy:
+            self.store_waiting = False
+            self.references.append(self.live)
+            self.reference_index = len(self.references) - 1
+        return done is not None
+
+    def _drop_aim(self, view: Any) -> None:
+        if self.aim and not _same_pose(self.aim.pose, view.pose):
+            self.aim = None
+
+    # --- marker, aim, end ----------------------------------------------------------------------------
+    def _first_marker(self) -> np.ndarray:
+        skin = self.study.phantom.skin
+        x = skin.x0_mm + skin.step_mm * (skin.y_mm.shape[0] - 1) / 2
+        return self._on_skin(float(x), 0.0)
+
+    def _on_skin(self, x: float, z: float) -> np.ndarray:
+        return np.array([x, skin_y(self.study.phantom.fields, x, z), z])
+
+    def nudge_marker(self, dx_mm: float, dz_mm: float) -> None:
+        """Push the marker over the skin."""
+        self.put_marker(float(self.marker_mm[0]) + dx_mm, float(self.marker_mm[2]) + dz_mm)
+
+    def put_marker(self, x_mm: float, z_mm: float) -> None:
+        """Put the marker on the skin of the back at (x, z)."""
+        skin = self.study.phantom.skin
+        nx, nz = skin.y_mm.shape
+        x = min(max(x_mm, skin.x0_mm), skin.x0_mm + (nx - 1) * skin.step_mm)
+        z = min(max(z_mm, skin.z0_mm), skin.z0_mm + (nz - 1) * skin.step_mm)
+        self.marker_mm = self._on_skin(x, z)
+
+    def aim_at(self, shot: Shot, u: float, v: float) -> None:
+        """Choose a picture point for the assistant's helpers."""
+        self.aim = Aim(shot.view.pose, u, v)
+
+    def place_in_line(self) -> None:
+        """Ask the assistant to put the needle in line with the beam through the aim."""
+        answer = self.hands.place_in_line(self.aim)
+        if answer:
+            self.say(ASSISTANT, answer)
+
+    def show_chart(self) -> None:
+        """Read the chart: its lines go to the log."""
+        self.hands.send("chart.review")
+        for line in (*self.attempt.brief.splitlines(), *self.attempt.patient.chart):
+            if line.strip():
+                self.say("Chart", line.strip())
+
+    def _close(self) -> None:
+        self.hands.release_all()
+        try:
+            self.report = dict(self.attempt.score(self.recorder.events))
+        except Exception as error:  # the record matters more than the debrief
+            self.report = {"verdict": f"The score could not be computed: {error}"}
+        try:
+            self.saved = str(self.attempt.save() or "") if self.attempt.save else ""
+        except Exception as error:
+            self.saved = f"NOT SAVED: {error}"
+
+    def stop(self) -> None:
+        """End the picture thread."""
+        self.maker.stop()
+
+
+def _same_pose(a: Any, b: Any) -> bool:
+    return a.side_mm == b.side_mm and bool(np.allclose(a.source_mm, b.source_mm) and np.allclose(a.up, b.up))

@@ -1,0 +1,129 @@
+"""Events as sentences of the patient, the assistant and the machine: the only messages of the window.
+
+Facts that a clinician could not know at the table (what the tip is in, which vessel it met) are said in
+practice only. Scenario texts may override any sentence by its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sim.event import Event
+
+PATIENT, ASSISTANT, MACHINE, HAND, HINT = "Patient", "Assistant", "X-ray", "Hand", "Hint"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the log."""
+
+    tick: int
+    who: str
+    text: str
+
+
+_PAIN = ("It is fine.", "I feel a little pressure.", "That is sore.", "That hurts!", "Stop, that really hurts!")
+_SAID = {
+    "fine": "I am all right.",
+    "no_pain": "I am all right, no pain.",
+    "pressure": "I feel pressure.",
+    "sting": "That stings.",
+    "pain": "That hurts.",
+    "bone": "Ouch, that is a deep ache.",
+    "paraesthesia": "That shoots down my leg!",
+    "paresthesia": "That shoots down my leg!",
+    "heaviness": "My legs feel heavy.",
+    "warm": "It feels warm.",
+    "dizzy": "I feel dizzy.",
+}
+
+_SIMPLE: dict[str, tuple[str, str]] = {
+    "chart_reviewed": (ASSISTANT, "Chart and pictures reviewed."),
+    "consent_taken": (PATIENT, "Yes, you explained it and I agree."),
+    "skin_prepped": (ASSISTANT, "Skin is prepped and draped."),
+    "image_stored": (MACHINE, "Picture stored on the reference monitor."),
+    "finished": (ASSISTANT, "Procedure finished."),
+    "level_declared": (ASSISTANT, "Level counted as {level}."),
+    "timeout_called": (ASSISTANT, "Time-out: {level}, {side} side. Team agrees to go on."),
+    "needle_chosen": (ASSISTANT, "{gauge} gauge needle ready ({name})."),
+    "needle_removed": (HAND, "Needle out."),
+    "popped": (HAND, "You feel a pop."),
+    "bone_contact": (HAND, "The tip stops on bone."),
+    "buckling": (HAND, "The shaft bows: too much force."),
+    "attached": (ASSISTANT, "{agent}, {drawn} ml drawn, syringe on the hub."),
+    "injection_started": (HAND, "Injecting {agent}."),
+    "injection_stopped": (HAND, "Stopped: {volume} ml of {agent} given."),
+}
+_PRACTICE: dict[str, str] = {
+    "tissue_entered": "The tip is now in {tissue}.",
+    "structure_entered": "The tip has entered {name}.",
+    "structure_left": "The tip has left {name}.",
+    "injection_stopped": "Spread: {pattern}.",
+    "clamped": "{op} was limited to what hand and machine can do.",
+}
+_ASPIRATED = {"nothing": "Nothing comes back.", "blood": "Blood comes back!", "csf": "Clear fluid comes back!"}
+SILENT = frozenset({"began", "phase", "needle_stopped", "vitals"})
+
+
+def sentences(fact: Event, practice: bool, texts: Mapping[str, str] | None = None) -> list[Line]:
+    """Return what is said about one event; empty for events nobody mentions."""
+    texts = texts or {}
+    out: list[Line] = []
+    who, text = _spoken(fact, texts)
+    if text:
+        out.append(Line(fact.tick, who, text))
+    if practice and fact.kind in _PRACTICE:
+        out.append(Line(fact.tick, HINT, _filled(_PRACTICE[fact.kind], fact)))
+    return out
+
+
+def _spoken(fact: Event, texts: Mapping[str, str]) -> tuple[str, str]:
+    if fact.kind == "patient_said":
+        return PATIENT, _patient(fact, texts)
+    if fact.kind == "aspirated":
+        return HAND, texts.get(f"aspirated.{fact['result']}", _ASPIRATED.get(fact["result"], fact["result"]))
+    if fact.kind == "refused":
+        return ASSISTANT, texts.get(f"refused.{fact['op']}", _sentence(fact["why"]))
+    if fact.kind == "exposed":
+        return MACHINE, _exposed(fact)
+    if fact.kind == "needle_placed":
+        return HAND, f"Needle on the skin, yaw {fact['yaw_mdeg'] / 1000:+.1f}, pitch {fact['pitch_mdeg'] / 1000:+.1f} deg."
+    if fact.kind == "stylet":
+        return HAND, "Stylet in." if fact["inserted"] else "Stylet out."
+    who, text = _SIMPLE.get(fact.kind, ("", ""))
+    return who, _filled(texts.get(fact.kind, text), fact)
+
+
+def _patient(fact: Event, texts: Mapping[str, str]) -> str:
+    what, where, grade = fact["what"], fact["dermatome"], fact["grade"]
+    text = texts.get(f"patient.{what}") or _SAID.get(what) or _PAIN[min(len(_PAIN) - 1, max(0, grade // 2))]
+    if what not in _SAID and f"patient.{what}" not in texts and " " in what:
+        text = _sentence(what)
+    place = f" (points along {where.replace('_', ' ')})" if where else ""
+    score = f" {grade} out of 10." if grade else ""
+    return text + score + place
+
+
+def _exposed(fact: Event) -> str:
+    dap = fact["dap_pgy_m2"] / 1e6
+    view = fact["view"].replace("_", " ")
+    how = {"shot": "Single picture", "live": f"Live {fact['duration_ms'] / 1000:.1f} s", "dsa": f"DSA {fact['duration_ms'] / 1000:.1f} s"}
+    angles = f"{fact['primary_mdeg'] / 1000:+.0f}/{fact['secondary_mdeg'] / 1000:+.0f}"
+    return f"{how.get(fact['mode'], fact['mode'])}, {view} {angles}, {fact['pulses']} pulse{'s' * (fact['pulses'] != 1)}, {dap:.2f} cGy cm2."
+
+
+def _filled(text: str, fact: Event) -> str:
+    data = {k: v.replace("_", " ").lower() if k in ("tissue", "name", "pattern", "agent") and isinstance(v, str) else v for k, v in fact.data.items()}
+    for name in ("drawn", "volume"):
+        if f"{name}_ul" in data:
+            data[name] = f"{data[f'{name}_ul'] / 1000:.1f}"
+    try:
+        return text.format(**data)
+    except (KeyError, IndexError):
+        return text
+
+
+def _sentence(text: str) -> str:
+    text = text.replace("_", " ").strip()
+    return (text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")) if text else ""
