@@ -6,25 +6,42 @@ code 2. Heavy rooms are imported inside the commands so that `list` and `--help`
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
+import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.errors import DataError, MachineError, RecordError, ScottieError, UsageError
+from sim.errors import MachineError, RecordError, ScottieError, UsageError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from scenarios.headless import Camera
+    from scenarios.registry import Scenario
+    from scoring.record import Verdict
+    from scoring.rubric import Rubric
+    from scoring.score import Score
+    from sim.attempt import Recorder, Transcript
+    from sim.command import Command
+    from sim.event import Event
+    from sim.state import State, Study
+
+    Progress = Callable[[str, float], None]
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 ScenarioName = Annotated[str, typer.Argument(help="scenario id (see: main.py list) or the path of a scenario's TOML file")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
+
+
+_COMMAND_LINE_ERROR: Any = typer.BadParameter.__mro__[2]
+"""ClickException, wherever this version of typer keeps it."""
 
 
 def say(text: str = "") -> None:
@@ -58,6 +75,172 @@ def writable_folder(path: Path) -> Path:
     except OSError as error:
         raise UsageError(f"--out {path}: {error.strerror}; expected a folder that can be written") from None
     return path
+
+
+def write_file(path: Path, content: bytes | str) -> None:
+    """Write a whole file or nothing; MachineError says why not."""
+    data = content.encode() if isinstance(content, str) else content
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise MachineError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def check_seed(seed: int) -> int:
+    """Return a seed that a study can have."""
+    if not 0 <= seed < 2**31:
+        raise UsageError(f"--seed {seed}: expected a whole number from 0 to {2**31 - 1}")
+    return seed
+
+
+def utc_now() -> str:
+    """Return the wall clock as UTC text: the one place where an attempt meets the time of day."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# --- joints: what no single room may know
+
+
+def load_rubric(scenario: Scenario) -> Rubric:
+    """Return the rubric of a scenario."""
+    from scoring.rubric import read_rubric
+
+    return read_rubric(scenario.rubric_path)
+
+
+def scenario_of(header: dict[str, Any]) -> Scenario:
+    """Return the scenario that a record names (a shipped one)."""
+    from scenarios.registry import find_scenario
+
+    return find_scenario(str(header["scenario"]))
+
+
+def score_of(transcript: Transcript) -> dict[str, Any]:
+    """Return the recorded form of the score of a transcript."""
+    from scoring.score import score
+
+    return score(transcript.events, transcript.commands, load_rubric(scenario_of(transcript.header))).record()
+
+
+def verdict_of(path: Path, progress: Progress | None = None) -> Verdict:
+    """Return the verdict on an attempt file after a full replay."""
+    from scenarios.study import make_study
+    from scoring.record import verify as verify_record
+
+    def rebuild(header: dict[str, Any]) -> Study:
+        return make_study(scenario_of(header), header["seed"], header["mode"], progress)
+
+    return verify_record(path, rebuild, score_of)
+
+
+def begin_record(scenario: Scenario, seed: int, mode: str, operator: str, folder: Path, progress: Progress) -> Recorder:
+    """Return a recorder at tick 0 that journals into `folder`."""
+    from scenarios.study import make_study
+    from sim.attempt import Journal, Recorder, header_of
+    from sim.session import Session
+
+    study = make_study(scenario, seed, mode, progress)
+    progress("starting the core (compiling on the first run)", 0.9)
+    journal = Journal(folder / "attempt.journal", header_of(study, operator=operator, started=utc_now()), time.monotonic)
+    return Recorder(Session(study), journal)
+
+
+def seal_record(recorder: Recorder, scenario: Scenario, folder: Path) -> tuple[Path, Score]:
+    """Close the journal, score the attempt and seal both into attempt.scottie."""
+    from scoring.keys import load_or_create
+    from scoring.record import seal
+    from scoring.score import score
+    from sim.attempt import read_journal
+
+    recorder.close()
+    transcript = read_journal(folder / "attempt.journal")
+    result = score(transcript.events, transcript.commands, load_rubric(scenario))
+    return seal(folder / "attempt.journal", result.record(), load_or_create(), folder / "attempt.scottie"), result
+
+
+def attempt(
+    name: str, operator: str, seed: int, out: Path, mode: str, progress: Progress, pictures: bool
+) -> tuple[dict[str, Any], list[Path]]:
+    """Run a scripted attempt into `out`; return the public score and the paths record, report, pictures."""
+    from scoring.report import report_html
+
+    from scenarios.headless import Camera, run_script
+    from scenarios.operators import find_operator
+    from scenarios.registry import find_scenario
+    from scoring.rubric import assessment_blockers
+    from sim.attempt import read_journal
+
+    scenario = find_scenario(name)
+    script = find_operator(scenario, operator)
+    check_seed(seed)
+    if mode not in ("practice", "assessment"):
+        raise UsageError(f"--mode {mode}: expected practice or assessment")
+    rubric = load_rubric(scenario)
+    if mode == "assessment" and (blockers := assessment_blockers(rubric)):
+        raise UsageError(f"{scenario.id} cannot be assessed: {blockers[0]} ({len(blockers)} in all)")
+    folder = writable_folder(out)
+    recorder = begin_record(scenario, seed, mode, operator, folder, progress)
+    camera = Camera(recorder.session.study)
+
+    def tick(command: Command) -> tuple[State, tuple[Event, ...]]:
+        if command.op != "idle":
+            recorder.session.send(command)
+        _, new = recorder.tick()
+        return recorder.session.state, new
+
+    progress(f"{operator} at work", 0.92)
+    run_script(recorder.session.study, scenario, script, tick, recorder.session.state, camera if pictures else None)
+    record, result = seal_record(recorder, scenario, folder)
+    progress("drawing the pictures", 0.96)
+    images = save_pictures(camera, folder)
+    verdict = "recorded; not yet replayed (main.py verify)"
+    write_file(folder / "report.html", report_html(read_journal(record), result, rubric, images, verdict))
+    public = {"scenario": scenario.id, "operator": operator, "seed": seed, "mode": mode, **result.public()}
+    return public, [record, folder / "report.html", folder / "images"]
+
+
+def save_pictures(camera: Camera, folder: Path) -> list[tuple[str, bytes, int]]:
+    """Draw the kept views into folder/images and return them for the report as (caption, PNG, tick)."""
+    from sim.scene import make_scene
+
+    from scenarios.pictures import view_png
+
+    images = folder / "images"
+    images.mkdir(exist_ok=True)
+    for old in images.glob("*.png"):
+        old.unlink()
+    if not camera.kept:
+        return []
+    scene = make_scene(camera.study.phantom)
+    out = []
+    for number, (when, caption, view) in enumerate(camera.kept, 1):
+        png = view_png(scene, view, 512)
+        write_file(images / f"{number:02d}-{when / 100:06.1f}s.png", png)
+        out.append((caption, png, when))
+    return out
+
+
+def say_outcome(public: dict[str, Any]) -> None:
+    """Print a score for people: critical errors, checklist, efficiency, apart."""
+    say(f"{public['scenario']}, {public['operator']}, seed {public['seed']}: {'passed' if public['passed'] else 'not passed'}")
+    errors = public["critical_errors"]
+    say(f"  critical errors: {', '.join(errors) if errors else 'none'}")
+    checklist = public["checklist"]
+    missed = [name for name, row in checklist.items() if not row["done"]]
+    say(
+        f"  checklist: {len(checklist) - len(missed)} of {len(checklist)} done"
+        + (f"; missed: {', '.join(missed)}" if missed else "")
+    )
+    tip = public["tip_error_mm"]
+    say(f"  tip to planned point: {'no injection' if tip is None else f'{tip:.1f} mm'}")
+    say(f"  fluoroscopy {public['fluoro_s']:.1f} s, {public['exposures']} exposures, DAP {public['dap_gy_m2'] * 1e6:.0f} cGy cm2")
+
+
+# --- the commands
 
 
 @app.callback(invoke_without_command=True)
@@ -146,10 +329,10 @@ def verify(
             progress(f"verifying {path.name}", number / len(files))
             verdicts.append((path, verdict_of(path)))
     if json_:
-        say(json.dumps([{"file": str(p)} | v.public() for p, v in verdicts], indent=2))
+        say(json.dumps([v.as_dict() for _, v in verdicts], indent=2))
     else:
         for path, verdict in verdicts:
-            say(f"{path}: {verdict.line()}")
+            say(f"{path}: {verdict.status}: {verdict.reason}")
     if any(verdict.status != "verified" for _, verdict in verdicts):
         raise typer.Exit(1)
 
@@ -161,17 +344,21 @@ def report(
 ) -> None:
     """Write the report again, from the record alone."""
     from scoring.report import report_html, report_pdf
-    from sim.attempt import read_journal
+
+    from scoring.score import score
 
     if out.suffix not in (".html", ".pdf"):
         raise UsageError(f"--out {out}: unknown kind '{out.suffix}'; expected .html or .pdf")
-    transcript = read_journal(file)
-    scenario, rubric = scenario_of(transcript.header)
-    verdict = verdict_of(file)
-    score = score_transcript(transcript, rubric)
+    with progress_bar(quiet=True) as progress:
+        progress(f"verifying {file.name} by replay", 0.3)
+        verdict = verdict_of(file, progress)
+    transcript = verdict.transcript
+    if transcript is None:
+        raise RecordError(f"{file}: {verdict.status}: {verdict.reason}")
+    rubric = load_rubric(scenario_of(transcript.header))
+    result = score(transcript.events, transcript.commands, rubric)
     write = report_html if out.suffix == ".html" else report_pdf
-    content = write(transcript, score, rubric, [], verdict.line())
-    write_file(out, content)
+    write_file(out, write(transcript, result, rubric, [], f"{verdict.status}: {verdict.reason}"))
     say(str(out))
 
 
@@ -185,17 +372,19 @@ def render(
     size: Annotated[int, typer.Option(help="pixels", min=32, max=4096)] = 1024,
 ) -> None:
     """Make one picture of a scenario's patient."""
-    from scenarios.pictures import write_picture
+    from scenarios.pictures import picture_bytes
     from scenarios.registry import find_scenario
 
     check_seed(seed)
     if not (-110 <= primary <= 110 and -45 <= secondary <= 45):
-        raise UsageError(f"angles {primary:g}/{secondary:g}: the C-arm reaches -110..110 (primary) and -45..45 (secondary) degrees")
+        raise UsageError(
+            f"angles {primary:g}/{secondary:g}: the C-arm reaches -110..110 (primary) and -45..45 (secondary) degrees"
+        )
     if out.suffix not in (".png", ".dcm", ".npy"):
         raise UsageError(f"--out {out}: unknown kind '{out.suffix}'; expected .png, .dcm or .npy")
     found = find_scenario(scenario)
     with progress_bar(quiet=True) as progress:
-        content = write_picture(found, seed, round(primary * 1000), round(secondary * 1000), size, out.suffix, progress)
+        content = picture_bytes(found, seed, round(primary * 1000), round(secondary * 1000), size, out.suffix, progress)
     write_file(out, content)
     say(str(out))
 
@@ -208,6 +397,7 @@ def phantom(
 ) -> None:
     """Export a scenario's patient: meshes (GLB, STL), label volume (NIfTI), landmarks (JSON)."""
     from anatomy_assets.export import export_phantom
+
     from scenarios.registry import find_scenario
     from scenarios.study import make_phantom
 
@@ -231,7 +421,7 @@ def bench(
     from scenarios.bench import BENCHES, measure, table
 
     if what not in (*BENCHES, "window", "all"):
-        raise unknown_bench(what, [*BENCHES, "window", "all"])
+        raise unknown_name("benchmark", what, [*BENCHES, "window", "all"])
     with progress_bar(quiet=json_) as progress:
         rows = measure(what, size, None if out is None else writable_folder(out), progress)
         if what in ("window", "all"):
@@ -254,7 +444,9 @@ def doctor(json_: AsJson = False) -> None:
         say(json.dumps([asdict(f) for f in findings], indent=2))
     else:
         for f in findings:
-            say(f"{'ok  ' if f.ok else 'LACK' if f.required else 'note'}  {f.what}: {f.found}" + ("" if f.ok else f"  -> {f.fix}"))
+            say(
+                f"{'ok  ' if f.ok else 'LACK' if f.required else 'note'}  {f.what}: {f.found}" + ("" if f.ok else f"  -> {f.fix}")
+            )
     if any(f.required and not f.ok for f in findings):
         raise typer.Exit(1)
 
@@ -274,5 +466,30 @@ def play(
     raise SystemExit(run_window(desk(found, check_seed(seed), writable_folder(out))))
 
 
+def main() -> int:
+    """Run the command line; every error that a person can cause becomes one line and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except ScottieError as error:
+        return complain(str(error))
+    except typer.Exit as end:
+        return int(end.exit_code)
+    except _COMMAND_LINE_ERROR as error:
+        return complain(error.format_message())
+    except (typer.Abort, KeyboardInterrupt):
+        return complain("stopped by hand; the journal so far is kept")
+    except BrokenPipeError:
+        return 2
+    except OSError as error:
+        return complain(f"{error.filename or 'file'}: {error.strerror or error}")
+    return int(code or 0)
+
+
+def complain(text: str) -> int:
+    """Print one line on stderr and return exit code 2."""
+    print("scottie: " + " ".join(text.split()), file=sys.stderr)
+    return 2
+
+
 if __name__ == "__main__":
-    app()
+    sys.exit(main())

@@ -144,6 +144,6 @@ def _mesh(field: NDArray[np.float32], origin: F64, spacing: float, triangles: in
     vertices, faces, _, _ = marching_cubes(field, 0.0, spacing=(spacing,) * 3, gradient_direction="ascent")
     if len(faces) > triangles:
         vertices, faces = fast_simplification.simplify(
-            vertices.astype(np.float32), faces.astype(np.int32), target_count=triangles, agg=3.0
+            vertices.astype(np.float32), faces.astype(np.int32), target_count=triangles, agg=7.0
         )
     return (vertices + origin).astype(np.float32), np.ascontiguousarray(faces, dtype=np.int32)

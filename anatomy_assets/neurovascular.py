@@ -106,7 +106,7 @@ def _ventral_limit(free: Fields, frame: object, inferior: F64, rg: float) -> flo
     start = inferior - (rg + 2.0) * axes[2]
     ahead = free_way(free, *start, *(-axes[1]), 15.0)
     behind = free_way(free, *start, *axes[1], 15.0)
-    return min(-ahead + rg + 1.6, behind - rg - 5.0)
+    return min(-ahead + rg + 2.4, behind - rg - 5.0)
 
 
 def _cut_nerve(
@@ -156,20 +156,30 @@ def first_sacral_nerve(spine: Spine, free: Fields, sac: Tube, side: str) -> list
 
 
 def medial_branch(spine: Spine, free: Fields, ramus: Tube, level: str, side: str) -> Tube:
-    """Return the medial branch of a level: over the SAP-TP junction of the vertebra below (L5: over the ala)."""
+    """Return the medial branch of a level: over the SAP-TP junction of the vertebra below (L5: over the ala).
+
+    The groove is found by probing: down onto the neck of the SAP, then forwards onto the back of the bone.
+    """
     s, below = SIGN[side], BELOW[level]
     r, gap = number(N, "medial_branch.radius_mm"), number(N, "medial_branch.bone_gap_mm")
-    frame = spine.frames.get(below, spine.frames["L5"])
+    axes = spine.frames.get(below, spine.frames["L5"]).axes
     notch = spine.mark(f"{below}.junction.{side}")
+
+    def probe(out: float, back: float, up: float, way: F64) -> list[float]:
+        """Return the node where bone is met from 25 mm away, going along `way`."""
+        aim = notch + s * out * axes[0] + back * axes[1] + up * axes[2]
+        start = aim - 25.0 * way
+        return [*(start + (free_way(free, *start, *way, 40.0) - r - gap) * way), r]
+
     start = ramus.nodes[min(2, len(ramus.nodes) - 1), :3]
-    axes = frame.axes
+    top = probe(1.0, 1.0, 0.0, -axes[2])
     points = [
         [*start, r],
-        [*(notch + 2.0 * s * axes[0] - 3.0 * axes[1] + 4.0 * axes[2]), r],
-        [*(notch + 0.5 * s * axes[0] + 0.5 * axes[1] + 1.0 * axes[2]), r],
-        [*(notch - 0.5 * s * axes[0] + 5.0 * axes[1] - 4.0 * axes[2]), r],
-        [*(notch - 6.0 * s * axes[0] + 11.0 * axes[1] - 10.0 * axes[2]), r],
-        [*(notch - 10.0 * s * axes[0] + 14.0 * axes[1] - 14.0 * axes[2]), r],
+        [*(np.array(top[:3]) + 1.0 * s * axes[0] - 4.0 * axes[1] + 2.5 * axes[2]), r],
+        top,
+        probe(0.5, 0.0, -3.5, -axes[1]),
+        probe(-3.0, 0.0, -8.5, -axes[1]),
+        probe(-7.0, 0.0, -12.0, -axes[1]),
     ]
     rough = smooth_path(points, 1.2)
     loose = np.ones(len(rough), np.int64)

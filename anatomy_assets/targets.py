@@ -105,11 +105,13 @@ def _best(
     avoid_mm: float,
     bone_min: float,
     nerve_min: float,
+    pull: float,
 ) -> tuple[float, int, int, float, float]:
     """Return (score, point, angle, bone clearance, nerve clearance) of the best pair; lowest score wins.
 
     points (n, 3), base (n,) score of a point; normals, rights (m, 3), toll (m,) score of an angle. rights
-    also weighs how far the point lies from the pedicle's middle in that view (6 o'clock).
+    also weighs how far the point lies from the pedicle's middle in that view (6 o'clock). pull: toll per mm
+    that a point lies further than 2.5 mm from the nerve.
     """
     best = 1e9
     best_p, best_a = -1, -1
@@ -122,7 +124,7 @@ def _best(
         nerve = tube_gap(f, p[0], p[1], p[2], 5.0)
         if nerve < nerve_min:
             continue
-        near = base[i] + 1.0 * max(0.0, 2.0 - nerve) + 0.7 * max(0.0, 2.0 - d)
+        near = base[i] + 1.0 * max(0.0, 2.0 - nerve) + 0.7 * max(0.0, 2.0 - d) + pull * max(0.0, nerve - 2.5)
         for a in range(normals.shape[0]):
             n, r = normals[a], rights[a]
             side = (p[0] - pedicle[0]) * r[0] + (p[1] - pedicle[1]) * r[1] + (p[2] - pedicle[2]) * r[2]
@@ -175,7 +177,7 @@ def usual_target(site: Site) -> Corridor:
     points, offsets = _lattice(site, np.arange(-4.0, 4.1, 0.5), np.arange(-7.0, 9.1, 0.5), np.arange(-9.0, -1.0, 0.5))
     local = np.array([site.frame.local(p) for p in points]) - site.frame.local(site.foramen)
     base = 0.5 * np.maximum(0.0, 1.0 - local[:, 1]) + 0.5 * np.maximum(0.0, 1.0 - local[:, 2])
-    base = base + 0.2 * np.abs(offsets[:, 2] + 3.0) + 0.1 * np.abs(local[:, 1] - 3.0)
+    base = base + 0.3 * np.abs(offsets[:, 2] + 3.0) + 0.1 * np.abs(local[:, 1] - 3.0)
     bone, nerve = number("neurovascular", "target.bone_clear_mm"), number("neurovascular", "target.nerve_clear_mm")
     for ease in (1.0, 0.8, 0.6, 0.4):
         found = _search(site, points, base, site.inferior, 0.0, ease * bone, ease * nerve)
@@ -209,7 +211,7 @@ def _search(
     points, base = points[order], base[order]
     avoid = site.inferior if avoid_mm == 0.0 else centre
     score, i, a, way, gap = _best(
-        site.free, points, base, normals, weight, toll, site.pedicle, avoid, avoid_mm, bone, nerve
+        site.free, points, base, normals, weight, toll, site.pedicle, avoid, avoid_mm, bone, nerve, 0.5 if avoid_mm else 0.2
     )
     if i < 0:
         return None

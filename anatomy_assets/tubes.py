@@ -21,7 +21,7 @@ from sim.phantom import (
     Skin,
     Tube,
     TubeKind,
-    bone_distance,
+    bone_distance_one,
     bone_normal,
     tube_box_gap,
     tube_distance,
@@ -86,9 +86,33 @@ def nearest_tube(f: Fields, x: float, y: float, z: float, reach: float) -> float
 
 
 @jit
+def in_grid(f: Fields, b: int, x: float, y: float, z: float) -> bool:
+    """Return whether a point lies in the grid of bone `b`; outside, the bone is more than its margin away."""
+    r, t = f.bone_rotation[b], f.bone_translation[b]
+    dx, dy, dz = x - t[0], y - t[1], z - t[2]
+    for c in range(3):
+        u = (r[0, c] * dx + r[1, c] * dy + r[2, c] * dz - f.bone_origin[b, c]) / f.bone_spacing[b]
+        if not 0.0 <= u <= f.bone_shape[b, c] - 1:
+            return False
+    return True
+
+
+@jit
+def bone_gap(f: Fields, x: float, y: float, z: float) -> tuple[float, int]:
+    """Return (distance, bone) over the bones whose grid holds the point: never a bound from a box."""
+    best, which = 1e3, -1
+    for b in range(f.bone_start.shape[0]):
+        if in_grid(f, b, x, y, z):
+            d = bone_distance_one(f, b, x, y, z)
+            if d < best:
+                best, which = d, b
+    return best, which
+
+
+@jit
 def _push(f: Fields, p: F64, gap: float, tube_gap: float, most: float) -> float:
     """Move node p (x, y, z, r) out of bone and tubes by at most `most`; return the move."""
-    d, b = bone_distance(f, p[0], p[1], p[2])
+    d, b = bone_gap(f, p[0], p[1], p[2])
     need = p[3] + gap - d
     moved = 0.0
     if need > 0.0:
@@ -135,7 +159,16 @@ def settle(f: Fields, start: F64, free: NDArray[np.int64], gap: float, tube_gap:
                     nodes[i, c] += 0.04 * (start[i, c] - nodes[i, c])
                     if 0 < i < n - 1:
                         nodes[i, c] += 0.3 * (0.5 * (nodes[i - 1, c] + nodes[i + 1, c]) - nodes[i, c])
+            x, y, z = nodes[i, 0], nodes[i, 1], nodes[i, 2]
             _push(f, nodes[i], gap, tube_gap, 0.6)
+            if 0 < i < n - 1:  # sideways only: nodes must not slide along the path and bunch
+                ex, ey, ez = nodes[i + 1, 0] - nodes[i - 1, 0], nodes[i + 1, 1] - nodes[i - 1, 1], nodes[i + 1, 2] - nodes[i - 1, 2]
+                e2 = ex * ex + ey * ey + ez * ez
+                if e2 > 1e-9:
+                    s = 0.9 * ((nodes[i, 0] - x) * ex + (nodes[i, 1] - y) * ey + (nodes[i, 2] - z) * ez) / e2
+                    nodes[i, 0] -= s * ex
+                    nodes[i, 1] -= s * ey
+                    nodes[i, 2] -= s * ez
     return nodes
 
 
@@ -146,7 +179,7 @@ def shrink(f: Fields, nodes: F64, free: NDArray[np.int64], gap: float, least: fl
     for i in range(out.shape[0]):
         if free[i] == 0:
             continue
-        d, _ = bone_distance(f, out[i, 0], out[i, 1], out[i, 2])
+        d, _ = bone_gap(f, out[i, 0], out[i, 1], out[i, 2])
         out[i, 3] = min(out[i, 3], max(d - gap, least * out[i, 3]))
     return out
 
@@ -158,13 +191,14 @@ def clearance(f: Fields, nodes: F64) -> tuple[float, float]:
     tube = 1e3
     for i in range(nodes.shape[0] - 1):
         a, b = nodes[i], nodes[i + 1]
-        length = np.sqrt((b[0] - a[0]) ** 2 + (b[1] - a[1]) ** 2 + (b[2] - a[2]) ** 2)
+        dx, dy, dz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+        length = np.sqrt(dx * dx + dy * dy + dz * dz)
         n = int(length / 0.5) + 1
         for j in range(n + 1):
             t = j / n
             x, y, z = a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1]), a[2] + t * (b[2] - a[2])
             r = a[3] + t * (b[3] - a[3])
-            d, _ = bone_distance(f, x, y, z)
+            d, _ = bone_gap(f, x, y, z)
             bone = min(bone, d - r)
             tube = min(tube, nearest_tube(f, x, y, z, 50.0) - r)
     return bone, tube
@@ -175,8 +209,8 @@ def free_way(f: Fields, x: float, y: float, z: float, dx: float, dy: float, dz: 
     """Return how far (mm) one can go from a point along a unit direction before bone is met."""
     t = 0.0
     while t < most:
-        d, _ = bone_distance(f, x + t * dx, y + t * dy, z + t * dz)
+        d, _ = bone_gap(f, x + t * dx, y + t * dy, z + t * dz)
         if d <= 0.0:
             return t
-        t += max(d, 0.1)
+        t += min(max(d, 0.1), 5.0)  # 5 mm: a grid's margin is wider, so none is stepped over
     return most

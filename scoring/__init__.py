@@ -1,1 +1,1 @@
-"""What an attempt is worth: metrics over its events, the rubric, the score, the record and the report."""
+"""Scores, and the records that let others recompute them (docs/RECORD.md)."""

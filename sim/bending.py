@@ -1,9 +1,10 @@
 """The shaft as a beam: quasi-static Euler-Bernoulli finite elements in two planes on a Winkler foundation.
 
 EI w'''' + (N w')' + k(s) (w - a(s)) = f_contact, clamped at the hub (w = w' = 0). Two-node Hermite elements with
-consistent matrices; unknowns per node are (wx, wx', wy, wy'), lengths in mm, forces in N, so half the band is
-7 wide and contact normals may couple the planes. `band[i, j]` holds K[i, i - j]; it is factorised in place as
-L D L^T without pivoting: a pivot that is not positive means that the shaft buckles.
+consistent matrices; lengths in mm, forces in N. A round shaft on an isotropic foundation has the same matrix in
+both planes, so one banded matrix (unknowns w, w' per node; `band[i, j]` = K[i, i - j], j < 4) serves two right-hand
+sides; it is factorised in place as L D L^T without pivoting. Contacts couple the planes: they are condensed to the
+few contact forces with columns of the inverse (influence lines) and solved with an active set.
 
 Matrices: e.g. Przemieniecki, Theory of Matrix Structural Analysis (1968), chapters 5 and 15 (recalled).
 """
@@ -18,143 +19,207 @@ from sim.jit import jit
 F64 = NDArray[np.float64]
 
 NODES = 33
-HALF_BAND = 8  # diagonal included
-GAUSS_POINTS = 4
+MOST_CONTACTS = 12
 
-# Gauss-Legendre points and weights on 0..1 (exact to degree 7, the squared cubic needs 6)
+# Gauss-Legendre points and weights on 0..1 (exact to degree 7; the squared cubic needs 6)
 GAUSS_AT = (0.06943184420297371, 0.33000947820757187, 0.6699905217924281, 0.9305681557970262)
 GAUSS_WEIGHT = (0.17392742256872692, 0.32607257743127307, 0.32607257743127307, 0.17392742256872692)
 
 
 @jit
-def hermite(xi: float, h: float) -> tuple[float, float, float, float]:
-    """Return the four cubic shape functions at xi (0..1) of an element of length h: w, w' left, w, w' right."""
-    x2 = xi * xi
-    x3 = x2 * xi
-    return 1.0 - 3.0 * x2 + 2.0 * x3, h * (xi - 2.0 * x2 + x3), 3.0 * x2 - 2.0 * x3, h * (x3 - x2)
-
-
-@jit
 def add_element(band: F64, e: int, h: float, ei: float, thrust: float) -> None:
-    """Add bending stiffness and the geometric term of a compressive thrust of element e, in both planes."""
+    """Add bending stiffness and the geometric term of a compressive thrust (N) of element e."""
     b = ei / (h * h * h)
     g = thrust / (30.0 * h)
     k00 = 12.0 * b - 36.0 * g
     k10 = 6.0 * h * b - 3.0 * h * g
     k11 = 4.0 * h * h * b - 4.0 * h * h * g
     k31 = 2.0 * h * h * b + h * h * g
-    for plane in range(2):
-        i = 4 * e + 2 * plane
-        band[i, 0] += k00
-        band[i + 1, 0] += k11
-        band[i + 1, 1] += k10
-        band[i + 4, 0] += k00
-        band[i + 4, 4] -= k00
-        band[i + 4, 3] -= k10
-        band[i + 5, 0] += k11
-        band[i + 5, 1] -= k10
-        band[i + 5, 5] += k10
-        band[i + 5, 4] += k31
+    i = 2 * e
+    band[i, 0] += k00
+    band[i + 1, 0] += k11
+    band[i + 1, 1] += k10
+    band[i + 2, 0] += k00
+    band[i + 2, 2] -= k00
+    band[i + 2, 1] -= k10
+    band[i + 3, 0] += k11
+    band[i + 3, 1] -= k10
+    band[i + 3, 3] += k10
+    band[i + 3, 2] += k31
 
 
 @jit
 def add_foundation(band: F64, rhs: F64, e: int, h: float, xi: float, k: float, ax: float, ay: float) -> None:
-    """Add a foundation spring k (N/mm: stiffness per length times the weight of the point) at xi of element e.
+    """Add a foundation spring k (N/mm: stiffness per length times the length of the point) at xi of element e.
 
-    (ax, ay) is where the foundation rests.
+    (ax, ay): where it rests.
     """
-    n0, n1, n2, n3 = hermite(xi, h)
+    x2 = xi * xi
+    x3 = x2 * xi
+    n0 = 1.0 - 3.0 * x2 + 2.0 * x3
+    n1 = h * (xi - 2.0 * x2 + x3)
+    n2 = 3.0 * x2 - 2.0 * x3
+    n3 = h * (x3 - x2)
     k0, k1, k2, k3 = k * n0, k * n1, k * n2, k * n3
-    for plane in range(2):
-        i = 4 * e + 2 * plane
-        a = ax if plane == 0 else ay
-        band[i, 0] += k0 * n0
-        band[i + 1, 0] += k1 * n1
-        band[i + 1, 1] += k1 * n0
-        band[i + 4, 0] += k2 * n2
-        band[i + 4, 4] += k2 * n0
-        band[i + 4, 3] += k2 * n1
-        band[i + 5, 0] += k3 * n3
-        band[i + 5, 1] += k3 * n2
-        band[i + 5, 5] += k3 * n0
-        band[i + 5, 4] += k3 * n1
-        rhs[i] += k0 * a
-        rhs[i + 1] += k1 * a
-        rhs[i + 4] += k2 * a
-        rhs[i + 5] += k3 * a
-
-
-@jit
-def add_spring(band: F64, rhs: F64, node: int, nx: float, ny: float, k: float, rest: float) -> None:
-    """Add a spring k (N/mm) that pulls nx wx + ny wy of a node towards `rest`: a contact, couples the planes."""
-    i = 4 * node
-    band[i, 0] += k * nx * nx
-    band[i + 2, 2] += k * nx * ny
-    band[i + 2, 0] += k * ny * ny
-    rhs[i] += k * nx * rest
-    rhs[i + 2] += k * ny * rest
+    i = 2 * e
+    band[i, 0] += k0 * n0
+    band[i + 1, 0] += k1 * n1
+    band[i + 1, 1] += k1 * n0
+    band[i + 2, 0] += k2 * n2
+    band[i + 2, 2] += k2 * n0
+    band[i + 2, 1] += k2 * n1
+    band[i + 3, 0] += k3 * n3
+    band[i + 3, 1] += k3 * n2
+    band[i + 3, 3] += k3 * n0
+    band[i + 3, 2] += k3 * n1
+    rhs[i, 0] += k0 * ax
+    rhs[i + 1, 0] += k1 * ax
+    rhs[i + 2, 0] += k2 * ax
+    rhs[i + 3, 0] += k3 * ax
+    rhs[i, 1] += k0 * ay
+    rhs[i + 1, 1] += k1 * ay
+    rhs[i + 2, 1] += k2 * ay
+    rhs[i + 3, 1] += k3 * ay
 
 
 @jit
 def clamp(band: F64, rhs: F64) -> None:
-    """Hold node 0: w = w' = 0 in both planes."""
-    for i in range(8):
-        for j in range(8):
-            if i - j < 4 and j <= i:
-                band[i, j] = 0.0
-    for i in range(4):
-        band[i, 0] = 1.0
-        rhs[i] = 0.0
+    """Hold node 0: w = w' = 0."""
+    band[0, 0] = 1.0
+    band[1, 0] = 1.0
+    band[1, 1] = 0.0
+    band[2, 1] = 0.0
+    band[2, 2] = 0.0
+    band[3, 2] = 0.0
+    band[3, 3] = 0.0
+    rhs[0, 0] = 0.0
+    rhs[1, 0] = 0.0
+    rhs[0, 1] = 0.0
+    rhs[1, 1] = 0.0
 
 
 @jit
 def factorise(band: F64) -> bool:
-    """Replace the matrix by L (below the diagonal) and D (column 0); False if a pivot is not positive."""
-    n = band.shape[0]
-    row = np.empty(8)
-    for i in range(n):
-        first = max(0, i - 7)
-        d = band[i, 0]
-        for j in range(first, i):
-            c = i - j
-            v = band[i, c]
-            for m in range(max(first, j - 7), j):
-                v -= row[i - m] * band[j, j - m]
-            row[c] = v  # L[i, j] D[j]
-        for j in range(first, i):
-            c = i - j
-            factor = row[c] / band[j, 0]
-            d -= factor * row[c]
-            band[i, c] = factor
+    """Replace the matrix by L (below the diagonal) and 1 / D (column 0); False if a pivot is not positive (it buckles)."""
+    d1, d2, d3 = 0.0, 0.0, 0.0  # 1 / D of the three rows above
+    p21, p31, p32 = 0.0, 0.0, 0.0  # L of the rows above: L[i-1, i-2], L[i-1, i-3], L[i-2, i-3]
+    for i in range(band.shape[0]):
+        v3 = band[i, 3]
+        v2 = band[i, 2] - v3 * p32
+        v1 = band[i, 1] - v2 * p21 - v3 * p31
+        l3, l2, l1 = v3 * d3, v2 * d2, v1 * d1
+        d = band[i, 0] - l1 * v1 - l2 * v2 - l3 * v3
         if not d > 0.0:
             return False
-        band[i, 0] = d
+        band[i, 1], band[i, 2], band[i, 3] = l1, l2, l3
+        band[i, 0] = 1.0 / d
+        d3, d2, d1 = d2, d1, 1.0 / d
+        p32, p31, p21 = p21, l2, l1
     return True
 
 
 @jit
 def substitute(band: F64, rhs: F64) -> None:
-    """Solve in place with the factors from `factorise`."""
+    """Solve both planes in place with the factors from `factorise`; rhs: (2 n, 2)."""
     n = band.shape[0]
-    for i in range(n):
-        v = rhs[i]
-        for j in range(max(0, i - 7), i):
-            v -= band[i, i - j] * rhs[j]
-        rhs[i] = v
-    for i in range(n):
-        rhs[i] /= band[i, 0]
-    for i in range(n - 1, -1, -1):
-        v = rhs[i]
-        for j in range(i + 1, min(n, i + 8)):
-            v -= band[j, j - i] * rhs[j]
-        rhs[i] = v
+    for c in range(2):
+        a1, a2, a3 = 0.0, 0.0, 0.0
+        for i in range(n):
+            v = rhs[i, c] - band[i, 1] * a1 - band[i, 2] * a2 - band[i, 3] * a3
+            rhs[i, c] = v
+            a3, a2, a1 = a2, a1, v
+        for i in range(n):
+            rhs[i, c] *= band[i, 0]
+        for i in range(n - 2, -1, -1):
+            v = rhs[i, c] - band[i + 1, 1] * rhs[i + 1, c]
+            if i + 2 < n:
+                v -= band[i + 2, 2] * rhs[i + 2, c]
+            if i + 3 < n:
+                v -= band[i + 3, 3] * rhs[i + 3, c]
+            rhs[i, c] = v
+
+
+@jit
+def influence(band: F64, node: int, column: F64) -> None:
+    """Write the shape (2 n,) under a unit lateral force at a node: a column of the inverse."""
+    n = band.shape[0]
+    first = 2 * node
+    column[:first] = 0.0
+    a1, a2, a3 = 0.0, 0.0, 0.0
+    for i in range(first, n):
+        v = (1.0 if i == first else 0.0) - band[i, 1] * a1 - band[i, 2] * a2 - band[i, 3] * a3
+        column[i] = v
+        a3, a2, a1 = a2, a1, v
+    for i in range(first, n):
+        column[i] *= band[i, 0]
+    for i in range(n - 2, -1, -1):
+        v = column[i] - band[i + 1, 1] * column[i + 1]
+        if i + 2 < n:
+            v -= band[i + 2, 2] * column[i + 2]
+        if i + 3 < n:
+            v -= band[i + 3, 3] * column[i + 3]
+        column[i] = v
+
+
+@jit
+def contact_forces(a: F64, r: F64, both: NDArray[np.bool_], m: int, force: F64) -> bool:
+    """Solve the contact forces: force >= 0, a force - r >= 0, one of them 0 (equality where `both` pulls too).
+
+    a: (m, m) compliance seen by the contacts plus the penalty's, r: (m,) violation without contact. Active set:
+    the most pulling contact is released, then the most violated one added. False if it did not settle.
+    """
+    active = np.zeros(m, np.bool_)
+    work = np.zeros((m, m + 1))
+    index = np.zeros(m, np.int64)
+    for i in range(m):
+        active[i] = both[i] or r[i] > 0.0
+    for _ in range(4 * m + 4):
+        n = 0
+        for i in range(m):
+            force[i] = 0.0
+            if active[i]:
+                index[n] = i
+                n += 1
+        for i in range(n):
+            for j in range(n):
+                work[i, j] = a[index[i], index[j]]
+            work[i, n] = r[index[i]]
+        for i in range(n):
+            for p in range(i + 1, n):
+                factor = work[p, i] / work[i, i]
+                for j in range(i, n + 1):
+                    work[p, j] -= factor * work[i, j]
+        for i in range(n - 1, -1, -1):
+            v = work[i, n]
+            for j in range(i + 1, n):
+                v -= work[i, j] * force[index[j]]
+            force[index[i]] = v / work[i, i]
+        worst, worst_at = -1e-12, -1
+        for i in range(n):
+            if not both[index[i]] and force[index[i]] < worst:
+                worst, worst_at = force[index[i]], index[i]
+        if worst_at >= 0:
+            active[worst_at] = False
+            continue
+        worst, worst_at = 1e-9, -1
+        for i in range(m):
+            if not active[i]:
+                v = r[i]
+                for j in range(n):
+                    v -= a[i, index[j]] * force[index[j]]
+                if v > worst:
+                    worst, worst_at = v, i
+        if worst_at < 0:
+            return True
+        active[worst_at] = True
+    return False
 
 
 @jit
 def axial_positions(w: F64, h: float, z: F64) -> None:
     """Write the coordinate of every node along the hub axis: an element that leans is shorter (sqrt(h^2 - dw^2)).
 
-    w: (n, 4) unknowns of the nodes.
+    w: (n, 4) wx, wx', wy, wy' of the nodes.
     """
     z[0] = 0.0
     for i in range(1, z.shape[0]):

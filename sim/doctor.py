@@ -31,6 +31,7 @@ class Finding:
     ok: bool
     found: str
     fix: str = ""
+    required: bool = True
 
 
 def examine() -> list[Finding]:
@@ -49,12 +50,16 @@ def _packages() -> Iterator[Finding]:
         try:
             yield Finding(name, True, importlib.metadata.version(name))
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, False, "missing", "scripts/run installs it (or: pip install --require-hashes -r requirements.lock)")
+            yield Finding(
+                name, False, "missing", "scripts/run installs it (or: pip install --require-hashes -r requirements.lock)"
+            )
     try:
         importlib.metadata.version("pygame")
     except importlib.metadata.PackageNotFoundError:
         return
-    yield Finding("pygame", False, "pygame is installed beside pygame-ce", "pip uninstall pygame pygame-ce; pip install pygame-ce")
+    yield Finding(
+        "pygame", False, "pygame is installed beside pygame-ce", "pip uninstall pygame pygame-ce; pip install pygame-ce"
+    )
 
 
 def _libraries() -> Iterator[Finding]:
@@ -71,7 +76,7 @@ def _display() -> Iterator[Finding]:
         return
     display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
     fix = "the window needs a display; without one use: main.py run tfesi-l4l5-right --operator expert --seed 1 --out runs/first"
-    yield Finding("display", bool(display), display or "none", fix)
+    yield Finding("display", bool(display), display or "none", fix, required=False)
 
 
 def _memory() -> Iterator[Finding]:
@@ -83,7 +88,10 @@ def _memory() -> Iterator[Finding]:
 
 
 def _folders() -> Iterator[Finding]:
-    for what, place in (("cache folder", platformdirs.user_cache_dir("scottie")), ("key folder", platformdirs.user_config_dir("scottie"))):
+    for what, place in (
+        ("cache folder", platformdirs.user_cache_dir("scottie")),
+        ("key folder", platformdirs.user_config_dir("scottie")),
+    ):
         folder = Path(os.environ.get("SCOTTIE_CACHE_DIR", place) if what == "cache folder" else place)
         yield _writable(what, folder)
 

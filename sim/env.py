@@ -47,14 +47,14 @@ def acts(study: Study) -> list[tuple[str, tuple[Command, ...]]]:
     target = [round(float(c) * 1000) for c in plan.target_mm]
     rows.append(("centre on target", (Command("carm.centre", (target[0], target[1], target[2])),)))
     rows += [(f"declare {level}", (Command("level.declare", (i,)),)) for i, level in enumerate(LEVELS)]
-    rows.append(("place needle over target", (Command("needle.choose", (0,)), Command("needle.place", (target[0], target[2], 0, 0)))))
+    rows.append(
+        ("place needle over target", (Command("needle.choose", (0,)), Command("needle.place", (target[0], target[2], 0, 0))))
+    )
     for name, delta in (("advance 5 mm", 5000), ("advance 1 mm", 1000), ("withdraw 5 mm", -5000)):
         rows.append((name, (Command("needle.move", (delta, 10_000)),)))
     rows += [(f"turn bevel {d}", (Command("needle.turn", (d * 1000,)),)) for d in (-90, 90, 180)]
     rows += [("stylet out", (Command("needle.stylet", (0,)),)), ("stylet in", (Command("needle.stylet", (1,)),))]
-    rows += [
-        (f"attach {agent.name}", (Command("syringe.attach", (i, 2000)),)) for i, agent in enumerate(study.toolbox.agents)
-    ]
+    rows += [(f"attach {agent.name}", (Command("syringe.attach", (i, 2000)),)) for i, agent in enumerate(study.toolbox.agents)]
     rows += [("aspirate", (Command("syringe.aspirate"),)), ("inject 0.5 mL", (Command("syringe.inject", (500, 500)),))]
     rows += [("remove needle", (Command("needle.remove"),)), ("finish", (Command("finish"),))]
     return rows

@@ -63,7 +63,7 @@ class Moment:
         return self.fact[name]
 
     def has(self, name: str) -> bool:
-        """True when the fact is an event with this field."""
+        """Return True when the fact is an event with this field."""
         return isinstance(self.fact, Event) and name in self.fact.data
 
     @property

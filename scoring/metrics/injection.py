@@ -15,13 +15,13 @@ def _where(now: Moment) -> str:
 
 @metric("treatments", "count", 0)
 def treatments(m: Measure, now: Moment) -> Measure:
-    """Injections of a therapeutic agent that were started."""
+    """Count injections of a therapeutic agent that were started."""
     return m.count(now, f"{now['agent']} given at {_where(now)}.") if now.treatment_starts else m
 
 
 @metric("target_reached_ul", "ul")
 def target_reached_ul(m: Measure, now: Moment) -> Measure:
-    """Volume of therapeutic agent that reached foramen or epidural space, injected with the tip at the planned level and side."""
+    """Sum the therapeutic agent that reached foramen or epidural space from a tip at the planned level and side."""
     if not now.treats or now.kind != "injection_stopped":
         return m
     got = now["foraminal_ul"] + now["epidural_ul"] if _at_target(now) else 0
@@ -32,7 +32,7 @@ def target_reached_ul(m: Measure, now: Moment) -> Measure:
 
 @metric("treated_wrong_level", "count", 0)
 def treated_wrong_level(m: Measure, now: Moment) -> Measure:
-    """Therapeutic injections with the tip nearest to the foramen of another level than planned."""
+    """Count therapeutic injections with the tip nearest to the foramen of another level than planned."""
     if not now.treatment_starts or now["level"] in ("", now.before.level):
         return m
     return m.count(now, f"Treatment given at {_where(now)}; planned was {now.before.level} {now.before.side}.")
@@ -40,7 +40,7 @@ def treated_wrong_level(m: Measure, now: Moment) -> Measure:
 
 @metric("treated_wrong_side", "count", 0)
 def treated_wrong_side(m: Measure, now: Moment) -> Measure:
-    """Therapeutic injections with the tip on the other side than planned."""
+    """Count therapeutic injections with the tip on the other side than planned."""
     if not now.treatment_starts or now["side"] in ("", now.before.side):
         return m
     return m.count(now, f"Treatment given at {_where(now)}; planned was {now.before.level} {now.before.side}.")
@@ -48,7 +48,7 @@ def treated_wrong_side(m: Measure, now: Moment) -> Measure:
 
 @metric("treated_without_contrast", "count", 0)
 def treated_without_contrast(m: Measure, now: Moment) -> Measure:
-    """Therapeutic injections at a needle position where no contrast had been injected and seen under X-rays."""
+    """Count therapeutic injections at a needle position where no contrast had been injected and seen under X-rays."""
     if not now.treatment_starts:
         return m
     contrast = now.before.contrast_here
@@ -60,18 +60,19 @@ def treated_without_contrast(m: Measure, now: Moment) -> Measure:
 
 @metric("contrast_live", "bool")
 def contrast_live(m: Measure, now: Moment) -> Measure:
-    """For every therapeutic injection, contrast had been injected at that position while X-rays were on."""
+    """Tell whether contrast ran under live X-rays at the position of every therapeutic injection."""
     if not now.treatment_starts or m.value is False:
         return m
     contrast = now.before.contrast_here
     if contrast is not None and contrast.live_ul > 0:
-        return m.set(True, now, f"{contrast.live_ul / 1000:.2f} of {contrast.volume_ul / 1000:.2f} mL contrast ran under live X-rays.")
+        live, of = contrast.live_ul / 1000, contrast.volume_ul / 1000
+        return m.set(True, now, f"{live:.2f} of {of:.2f} mL contrast ran under live X-rays.")
     return m.set(False, now, "No contrast ran under live X-rays at the position of the treatment.")
 
 
 @metric("contrast_clear", "bool")
 def contrast_clear(m: Measure, now: Moment) -> Measure:
-    """For every therapeutic injection, contrast at that position had run neither into a vessel, nor the sac, nor a disc."""
+    """Tell whether contrast at the position of every therapeutic injection spared vessels, sac and disc."""
     if not now.treatment_starts or m.value is False:
         return m
     contrast = now.before.contrast_here
@@ -84,7 +85,7 @@ def contrast_clear(m: Measure, now: Moment) -> Measure:
 
 @metric("repositioned_after_vascular", "bool")
 def repositioned_after_vascular(m: Measure, now: Moment) -> Measure:
-    """After contrast ran into a vessel the needle was moved before any drug was injected; none when no contrast did."""
+    """Tell whether the needle was moved before a drug after contrast ran into a vessel; none when none did."""
     if not now.drugs or now.kind != "injection_started" or m.value is False:
         return m
     if not any(c.showed("vascular") for c in now.before.contrasts):
@@ -97,7 +98,7 @@ def repositioned_after_vascular(m: Measure, now: Moment) -> Measure:
 
 @metric("drug_after_vascular_contrast", "count", 0)
 def drug_after_vascular_contrast(m: Measure, now: Moment) -> Measure:
-    """Drug injections at a needle position where contrast had run into a vessel."""
+    """Count drug injections at a needle position where contrast had run into a vessel."""
     here = now.before.contrast_here
     if not now.drugs or now.kind != "injection_started" or here is None or not here.showed("vascular"):
         return m
@@ -106,19 +107,19 @@ def drug_after_vascular_contrast(m: Measure, now: Moment) -> Measure:
 
 @metric("drug_in_vessel", "count", 0)
 def drug_in_vessel(m: Measure, now: Moment) -> Measure:
-    """Drug injections whose own pattern was vascular, alone or together with another."""
+    """Count drug injections whose own pattern was vascular, alone or together with another."""
     return _went(m, now, "vascular", "", "into a vessel")
 
 
 @metric("drug_intrathecal", "count", 0)
 def drug_intrathecal(m: Measure, now: Moment) -> Measure:
-    """Drug injections whose pattern was intrathecal or whose tip lay in cerebrospinal fluid."""
+    """Count drug injections whose pattern was intrathecal or whose tip lay in cerebrospinal fluid."""
     return _went(m, now, "intrathecal", "csf", "into the thecal sac")
 
 
 @metric("drug_in_disc", "count", 0)
 def drug_in_disc(m: Measure, now: Moment) -> Measure:
-    """Drug injections whose pattern was intradiscal or whose tip lay in a disc."""
+    """Count drug injections whose pattern was intradiscal or whose tip lay in a disc."""
     return _went(m, now, "disc", "disc", "into the disc")
 
 
@@ -133,7 +134,7 @@ def _went(m: Measure, now: Moment, pattern: str, tissue: str, where: str) -> Mea
 
 @metric("particulate_steroid", "count", 0)
 def particulate_steroid(m: Measure, now: Moment) -> Measure:
-    """Injections of a steroid with particles, wherever they were given."""
+    """Count injections of a steroid with particles, wherever they were given."""
     if now.kind != "injection_started" or now["kind"] != "steroid" or not now["particulate"]:
         return m
     return m.count(now, f"{now['agent']} contains particles.")
@@ -141,7 +142,7 @@ def particulate_steroid(m: Measure, now: Moment) -> Measure:
 
 @metric("aspirated_first", "bool")
 def aspirated_first(m: Measure, now: Moment) -> Measure:
-    """Before every therapeutic injection the syringe was aspirated at that position and nothing came back."""
+    """Tell whether aspiration at the position of every therapeutic injection brought nothing back before it."""
     if not now.treatment_starts or m.value is False:
         return m
     got = now.before.aspirated_here
@@ -153,13 +154,13 @@ def aspirated_first(m: Measure, now: Moment) -> Measure:
 
 @metric("contrast_ul", "ul", 0)
 def contrast_ul(m: Measure, now: Moment) -> Measure:
-    """Volume of contrast injected in the attempt."""
+    """Sum the contrast injected in the attempt."""
     return m.add(now["volume_ul"], now) if now.kind == "injection_stopped" and now["kind"] == "contrast" else m
 
 
 @metric("drug_ul", "ul")
 def drug_ul(m: Measure, now: Moment) -> Measure:
-    """Volume of all drugs injected with the tip at the planned level and side (contrast not counted)."""
+    """Sum all drugs injected with the tip at the planned level and side (contrast not counted)."""
     if not now.drugs or now.kind != "injection_stopped" or not _at_target(now):
         return m
     total = int(m.value or 0) + now["volume_ul"]
@@ -168,7 +169,7 @@ def drug_ul(m: Measure, now: Moment) -> Measure:
 
 @metric("treatment_ug", "ug")
 def treatment_ug(m: Measure, now: Moment) -> Measure:
-    """Dose of therapeutic agent injected in the attempt; none when the rubric does not know its strength."""
+    """Sum the dose of therapeutic agent injected in the attempt; none when the rubric does not know its strength."""
     if not now.treats or now.kind != "injection_stopped":
         return m
     dose = now.settings.dose_ug(now["agent"], now["volume_ul"])

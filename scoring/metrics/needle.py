@@ -7,7 +7,7 @@ from scoring.metrics.base import TICK_MS, Measure, Moment, metric
 
 @metric("tip_error_um", "um")
 def tip_error_um(m: Measure, now: Moment) -> Measure:
-    """Distance from the tip to the planned target when the first therapeutic injection starts."""
+    """Measure the distance from the tip to the planned target when the first therapeutic injection starts."""
     if m.value is not None or not now.treatment_starts:
         return m
     return m.set(now["distance_um"], now, f"Tip {now['distance_um'] / 1000:.1f} mm from the planned target.")
@@ -22,25 +22,25 @@ def _offset(m: Measure, now: Moment, name: str, plus: str, minus: str) -> Measur
 
 @metric("tip_right_um", "um")
 def tip_right_um(m: Measure, now: Moment) -> Measure:
-    """Offset of the tip along the patient's right when the first therapeutic injection starts."""
+    """Measure the offset of the tip along the patient's right when the first therapeutic injection starts."""
     return _offset(m, now, "off_right_um", "right", "left")
 
 
 @metric("tip_dorsal_um", "um")
 def tip_dorsal_um(m: Measure, now: Moment) -> Measure:
-    """Dorsal offset of the tip when the first therapeutic injection starts."""
+    """Measure the dorsal offset of the tip when the first therapeutic injection starts."""
     return _offset(m, now, "off_dorsal_um", "dorsal", "ventral")
 
 
 @metric("tip_cranial_um", "um")
 def tip_cranial_um(m: Measure, now: Moment) -> Measure:
-    """Cranial offset of the tip when the first therapeutic injection starts."""
+    """Measure the cranial offset of the tip when the first therapeutic injection starts."""
     return _offset(m, now, "off_cranial_um", "cranial", "caudal")
 
 
 @metric("canal_entries", "count", 0)
 def canal_entries(m: Measure, now: Moment) -> Measure:
-    """Times that the tip went into the canal.
+    """Count how often the tip went into the canal.
 
     It is in the canal when it lies medial of the medial pedicle line and either in a tissue of the canal or no
     more dorsal than the planned target. Every fact that carries the tip is looked at; going in counts once.
@@ -66,25 +66,25 @@ def _entered(m: Measure, now: Moment, kinds: tuple[str, ...], what: str) -> Meas
 
 @metric("sac_entries", "count", 0)
 def sac_entries(m: Measure, now: Moment) -> Measure:
-    """Times that the needle entered the thecal sac."""
+    """Count how often the needle entered the thecal sac."""
     return _entered(m, now, ("sac",), "the thecal sac")
 
 
 @metric("nerve_entries", "count", 0)
 def nerve_entries(m: Measure, now: Moment) -> Measure:
-    """Times that the needle entered a root or a ganglion."""
+    """Count how often the needle entered a root or a ganglion."""
     return _entered(m, now, ("root", "ganglion"), "a nerve root or ganglion")
 
 
 @metric("vessel_entries", "count", 0)
 def vessel_entries(m: Measure, now: Moment) -> Measure:
-    """Times that the needle entered an artery or a vein."""
+    """Count how often the needle entered an artery or a vein."""
     return _entered(m, now, ("artery", "radicular_artery", "vein"), "a vessel")
 
 
 @metric("disc_entries", "count", 0)
 def disc_entries(m: Measure, now: Moment) -> Measure:
-    """Times that the tip entered a disc from outside it."""
+    """Count how often the tip entered a disc from outside it."""
     if now.kind != "tissue_entered" or not now["tissue"].lower().startswith("disc"):
         return m
     return m if now["from_tissue"].lower().startswith("disc") else m.count(now, "The needle entered the disc.")
@@ -92,25 +92,25 @@ def disc_entries(m: Measure, now: Moment) -> Measure:
 
 @metric("bone_contacts", "count", 0)
 def bone_contacts(m: Measure, now: Moment) -> Measure:
-    """Contacts of the tip with bone."""
+    """Count contacts of the tip with bone."""
     return m.count(now, f"Contact with {now['bone']}.") if now.kind == "bone_contact" else m
 
 
 @metric("placements", "count", 0)
 def placements(m: Measure, now: Moment) -> Measure:
-    """Times that a needle was placed on the skin."""
+    """Count how often a needle was placed on the skin."""
     return m.count(now) if now.kind == "needle_placed" else m
 
 
 @metric("advances", "count", 0)
 def advances(m: Measure, now: Moment) -> Measure:
-    """Times that the hand stopped the needle under the skin, forwards or backwards."""
+    """Count how often the hand stopped the needle under the skin, forwards or backwards."""
     return m.count(now) if now.kind == "needle_stopped" else m
 
 
 @metric("needle_gauge", "gauge")
 def needle_gauge(m: Measure, now: Moment) -> Measure:
-    """Gauge of the needle that was placed last."""
+    """Take the gauge of the needle that was placed last."""
     if now.kind == "needle_chosen":
         return Measure(m.value, m.ticks, m.why, (now["gauge"], now["name"]))
     if now.kind != "needle_placed" or m.memo is None:
@@ -120,13 +120,13 @@ def needle_gauge(m: Measure, now: Moment) -> Measure:
 
 @metric("total_ms", "ms", 0)
 def total_ms(m: Measure, now: Moment) -> Measure:
-    """Time from the start of the attempt to its last fact."""
+    """Measure the time from the start of the attempt to its last fact."""
     return Measure(now.tick * TICK_MS, (now.tick,))
 
 
 @metric("needle_ms", "ms", 0)
 def needle_ms(m: Measure, now: Moment) -> Measure:
-    """Time that a needle was in the patient, from each placement to its removal or the end of the attempt."""
+    """Sum the time that a needle was in the patient, from each placement to its removal or the end of the attempt."""
     since = m.memo
     if now.kind == "needle_placed" and since is None:
         return Measure(m.value, (*m.ticks, now.tick), m.why, now.tick)
@@ -137,7 +137,7 @@ def needle_ms(m: Measure, now: Moment) -> Measure:
 
 @metric("needle_out", "bool")
 def needle_out(m: Measure, now: Moment) -> Measure:
-    """When the attempt was finished no needle was in the patient; none when none had been placed."""
+    """Tell whether no needle was in the patient at the finish; none when none had been placed."""
     if now.kind != "finished" or not now.before.placed:
         return m
     out = not now.before.needle_in
@@ -146,5 +146,5 @@ def needle_out(m: Measure, now: Moment) -> Measure:
 
 @metric("finished", "bool", False)
 def finished(m: Measure, now: Moment) -> Measure:
-    """The attempt was ended by the operator (`finish`), not cut off."""
+    """Tell whether the operator ended the attempt (`finish`) or it was cut off."""
     return m.set(True, now, "The attempt was finished.") if now.kind == "finished" else m

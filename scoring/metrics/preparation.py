@@ -13,31 +13,31 @@ def _before_needle(m: Measure, now: Moment, kind: str, why: str) -> Measure:
 
 @metric("chart_reviewed", "bool", False)
 def chart_reviewed(m: Measure, now: Moment) -> Measure:
-    """The chart was reviewed before the first needle was placed."""
+    """Tell whether the chart was reviewed before the first needle was placed."""
     return _before_needle(m, now, "chart_reviewed", "Chart reviewed before the needle.")
 
 
 @metric("consent_taken", "bool", False)
 def consent_taken(m: Measure, now: Moment) -> Measure:
-    """Consent was taken before the first needle was placed."""
+    """Tell whether consent was taken before the first needle was placed."""
     return _before_needle(m, now, "consent_taken", "Consent taken before the needle.")
 
 
 @metric("skin_prepped", "bool", False)
 def skin_prepped(m: Measure, now: Moment) -> Measure:
-    """The skin was prepared before the first needle was placed."""
+    """Tell whether the skin was prepared before the first needle was placed."""
     return _before_needle(m, now, "skin_prepped", "Skin prepared before the needle.")
 
 
 @metric("timeout_called", "bool", False)
 def timeout_called(m: Measure, now: Moment) -> Measure:
-    """A time-out was called before the first needle was placed, whatever it named."""
+    """Tell whether a time-out was called before the first needle was placed, whatever it named."""
     return _before_needle(m, now, "timeout_called", "Time-out called before the needle.")
 
 
 @metric("timeout_correct", "bool", False)
 def timeout_correct(m: Measure, now: Moment) -> Measure:
-    """The last time-out before the first needle placement named the planned level and side."""
+    """Tell whether the last time-out before the first needle named the planned level and side."""
     if now.kind != "timeout_called" or now.before.placed:
         return m
     said = f"Time-out named {now['level']} {now['side']}"
@@ -48,7 +48,7 @@ def timeout_correct(m: Measure, now: Moment) -> Measure:
 
 @metric("placed_without_timeout", "count", 0)
 def placed_without_timeout(m: Measure, now: Moment) -> Measure:
-    """Needle placements before which no time-out had named the planned level and side."""
+    """Count needle placements before which no time-out had named the planned level and side."""
     if now.kind == "timeout_called":
         return Measure(m.value, m.ticks, m.why, bool(now["correct"]))
     if now.kind == "needle_placed" and not m.memo:
@@ -58,7 +58,7 @@ def placed_without_timeout(m: Measure, now: Moment) -> Measure:
 
 @metric("level_counted", "bool", False)
 def level_counted(m: Measure, now: Moment) -> Measure:
-    """Before the first needle the planned level was declared after an AP exposure that showed the sacrum or S1."""
+    """Tell whether the planned level was declared before the needle, after an AP exposure that showed the sacrum or S1."""
     if now.kind == "exposed" and now["view"] == "ap":
         seen = now.settings.counting_landmarks & set(now["in_field"])
         return m if not seen or m.memo else Measure(m.value, m.ticks, m.why, True)

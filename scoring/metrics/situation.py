@@ -39,7 +39,7 @@ class Contrast:
     patterns: tuple[str, ...] = ()
 
     def showed(self, word: str) -> bool:
-        """True when a pattern at this position contains `word` ("vascular" also in "epidural+vascular")."""
+        """Return True when a pattern here contains `word` ("vascular" also in "epidural+vascular")."""
         return any(word in pattern for pattern in self.patterns)
 
 
@@ -100,7 +100,7 @@ def _began(now: Situation, fact: Event) -> Situation:
 
 
 def _refused(now: Situation, fact: Event) -> Situation:
-    """A refused movement did not happen."""
+    """Take back a movement that the core refused."""
     old = now.undo
     if old is None or old.op != fact["op"]:
         return now

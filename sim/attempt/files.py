@@ -47,9 +47,9 @@ def set_aside(path: Path) -> Path | None:
 def read_bounded(path: Path, limit: int) -> bytes:
     """Return the bytes of a regular file of at most `limit` bytes; ValueError with a reason otherwise."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(path.stat().st_mode):
             raise ValueError("not a regular file")
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             data = file.read(limit + 1)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None

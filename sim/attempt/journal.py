@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -115,7 +116,8 @@ class Journal:
         if self._fd is None:
             raise MachineError(f"{self.path}: the attempt journal is closed")
         if line.get("t", 0) > MAX_TICK or self._size > MAX_BYTES - _ROOM_FOR_SEAL:
-            raise UsageError(f"{self.path}: the attempt is longer than a record can hold ({MAX_TICK // 360_000} h, {MAX_BYTES} bytes)")
+            most = f"{MAX_TICK // 360_000} h, {MAX_BYTES >> 20} MiB"
+            raise UsageError(f"{self.path}: the attempt is longer than a record can hold ({most})")
         self._order.accept(kind_of(line), line)
         raw = self._chain.write(line)
         try:
@@ -148,11 +150,10 @@ class Journal:
         fd, self._fd = self._fd, None
         assert fd is not None
         self._disk.shutdown(wait=True)
-        for step in (lambda: os.ftruncate(fd, self._size), lambda: os.close(fd)):
-            try:
-                step()
-            except OSError:
-                pass  # the first error is the one to report; a torn last line can be read
+        with suppress(OSError):  # the first error is the one to report; a torn last line can be read
+            os.ftruncate(fd, self._size)
+        with suppress(OSError):
+            os.close(fd)
         why = error.strerror or errno.errorcode.get(error.errno or 0, "input/output error")
         raise MachineError(
             f"{self.path}: cannot write the attempt: {why}; the journal up to {self.tick / 100:.2f} s is kept there"

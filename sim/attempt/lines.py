@@ -57,7 +57,7 @@ SHAPES: dict[str, dict[str, type]] = {
 _KIND_OF = {frozenset(fields): kind for kind, fields in SHAPES.items()}
 _INSIDE = {"header": HEADER, "seal": SEAL}
 _HEX = frozenset("0123456789abcdef")
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False).encode
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
 
 def _check_plain(value: Any, depth: int = 0) -> None:

@@ -53,6 +53,7 @@ class Raw:
     lines: int = 0
     last_tick: int = 0
     torn: int = 0
+    data: bytes = field(default=b"", repr=False)
 
     @property
     def same_engine(self) -> bool:
@@ -61,9 +62,8 @@ class Raw:
 
     @property
     def finished(self) -> bool:
-        """Tell whether the last event says that the attempt came to its end."""
-        kinds = [line["kind"] for kind, line in self.body[-20:] if kind == "event"]
-        return "finished" in kinds
+        """Tell whether the attempt came to its end at the last tick."""
+        return any(kind == "event" and line["kind"] == "finished" and line["t"] == self.last_tick for kind, line in self.body)
 
 
 def read_raw(path: str | Path) -> Raw:
@@ -90,7 +90,7 @@ def _check_foreign(path: Path, data: bytes) -> None:
 
 
 def _read_lines(path: Path, data: bytes) -> Raw:
-    raw, chain, order = Raw(path), Chain(), Order()
+    raw, chain, order = Raw(path, data=data), Chain(), Order()
     for start, end in _spans(data):
         try:
             line = chain.read(data[start:end])
@@ -173,7 +173,8 @@ def transcript_of(raw: Raw) -> Transcript:
                 digests.append((line["t"], line["digest"]))
         except (ScottieError, ValueError) as error:
             if not raw.same_engine:
-                raise Unreadable(raw.path, f"line {number} is of engine {raw.header['engine']}; this is {ENGINE_VERSION}") from None
+                other = f"of engine {raw.header['engine']}; this is {ENGINE_VERSION}"
+                raise Unreadable(raw.path, f"line {number} is {other}") from None
             raise Altered(raw.path, f"line {number}: {error}") from None
     return Transcript(
         header=raw.header,

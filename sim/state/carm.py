@@ -11,8 +11,11 @@ from sim.state.quantise import plain
 class CArmState:
     """Angles in millidegrees, lengths in um, all integers. `*_target` is where the machine is moving to.
 
-    beam: "" off, "shot", "live" or "dsa". run_*: the exposure in progress. last_picture_tick: tick of the
-    newest pulse (last-image hold), -1 before any. dap and kerma are totals of the attempt.
+    beam: "" off, "live" or "dsa" while a pedal is down (a single shot begins and ends within its tick).
+    run_*: the exposure in progress; run_last_given_nl: what the syringe had given at the last tick of it, in
+    nanolitres. pulse_phase: thousandths of a pulse interval since the last pulse. last_picture_tick: tick of the
+    newest pulse (last-image hold), -1 before any. kvp and mas: technique of the newest pulse. dap and kerma are
+    totals of the attempt.
     """
 
     primary_mdeg: int = 0
@@ -31,8 +34,12 @@ class CArmState:
     run_dap_pgy_m2: int = 0
     run_kerma_ngy: int = 0
     run_mas_x1000: int = 0
-    run_injected_ul: int = 0
+    run_injected_nl: int = 0
+    run_last_given_nl: int = 0
     run_agent_kind: str = ""
+    run_saw_needle: bool = False
+    run_saw_contrast: bool = False
+    pulse_phase: int = 0
     kvp_x10: int = 0
     mas_x1000: int = 0
     last_picture_tick: int = -1

@@ -1,0 +1,188 @@
+"""Reads the C-arm and its beam from scenarios/data: carm.toml, spectra.csv, attenuation.csv."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.toml_file import DATA, Quantity, Strict, load, quantity_in
+from sim.beam import BeamTables, DetectorData
+from sim.errors import DataError
+from sim.phantom import Tissue
+from sim.tools import CArm
+
+F64 = NDArray[np.float64]
+Millimetre = quantity_in("mm")
+Share = quantity_in("1")
+
+
+class GeometryTable(Strict):
+    """Distances from the source."""
+
+    sdd_mm: Millimetre
+    sod_mm: Millimetre
+    reference_point_mm: Millimetre
+
+
+class FieldRow(Strict):
+    """One magnification mode."""
+
+    side_mm: Millimetre
+
+
+class MotionTable(Strict):
+    """How fast the machine moves."""
+
+    angle_speed_deg_s: quantity_in("deg/s")
+    slide_speed_mm_s: quantity_in("mm/s")
+
+
+class DoseTable(Strict):
+    """Limits and subtraction runs."""
+
+    cap_mgy_min: quantity_in("mGy/min")
+    dsa_dose_factor: Share
+    dsa_pulses_per_s: quantity_in("1/s")
+
+
+class DetectorTable(Strict):
+    """What makes a picture imperfect."""
+
+    csi_swank: Share
+    electronic_ngy: quantity_in("nGy")
+    blur_mm: Millimetre
+    focal_spot_mm: Millimetre
+    grid_primary: Share
+    lag: Share
+
+
+class GridRow(Strict):
+    """Scatter that passes the grid behind a thickness of water."""
+
+    thickness_mm: Millimetre
+    scatter: Share
+
+
+class ExposureRow(Strict):
+    """One point of the automatic exposure curve."""
+
+    thickness_mm: Millimetre
+    kvp: quantity_in("kV")
+    mas: quantity_in("mAs")
+
+
+class WaterRow(Strict):
+    """How many mm of water weaken the beam like 1 mm of a tissue."""
+
+    label: str
+    equivalent: Share
+
+
+class CArmFile(Strict):
+    """carm.toml."""
+
+    geometry: GeometryTable
+    field: list[FieldRow]
+    motion: MotionTable
+    dose: DoseTable
+    detector: DetectorTable
+    grid: list[GridRow]
+    exposure: list[ExposureRow]
+    water: list[WaterRow]
+
+
+def _column(rows: list[Quantity]) -> F64:
+    return np.array([row.value for row in rows], np.float64)
+
+
+def _csv(path: Path, columns: tuple[str, ...]) -> F64:
+    """Return a csv of numbers as (rows, columns); DataError when a column or a number is missing."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); expected a csv file") from None
+    if not lines or tuple(lines[0].split(",")) != columns:
+        raise DataError(f"{path}: first line is '{lines[0] if lines else ''}'; expected '{','.join(columns)}'")
+    rows: list[list[float]] = []
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            row = [float(cell) for cell in line.split(",")]
+        except ValueError:
+            row = []
+        if len(row) != len(columns):
+            raise DataError(f"{path}: line {number} is '{line}'; expected {len(columns)} numbers")
+        rows.append(row)
+    return np.array(rows, np.float64)
+
+
+@lru_cache(maxsize=4)
+def load_carm(data: Path = DATA) -> CArm:
+    """Return the C-arm of carm.toml with the tube output of spectra.csv."""
+    file = load(data / "carm.toml", CArmFile)
+    beam = load_beam(data)
+    return CArm(
+        sdd_mm=file.geometry.sdd_mm.value,
+        sod_mm=file.geometry.sod_mm.value,
+        detector_mm=tuple(row.side_mm.value for row in file.field),
+        angle_speed_mdeg_s=round(file.motion.angle_speed_deg_s.value * 1000),
+        slide_speed_um_s=round(file.motion.slide_speed_mm_s.value * 1000),
+        reference_point_mm=file.geometry.reference_point_mm.value,
+        curve_thickness_mm=_column([row.thickness_mm for row in file.exposure]),
+        curve_kvp=_column([row.kvp for row in file.exposure]),
+        curve_mas=_column([row.mas for row in file.exposure]),
+        kerma_ugy_per_mas_1m=np.array([sum(row.tolist()) for row in beam.kerma_ugy]),
+        curve_beam_kvp=beam.kvp,
+        water_equivalent=_water(data / "carm.toml", file.water),
+        cap_mgy_min=file.dose.cap_mgy_min.value,
+        dsa_dose_factor=file.dose.dsa_dose_factor.value,
+        dsa_pulses_per_10s=round(file.dose.dsa_pulses_per_s.value * 10),
+    )
+
+
+def _water(path: Path, rows: list[WaterRow]) -> F64:
+    known = {row.label: row.equivalent.value for row in rows}
+    for tissue in Tissue:
+        if tissue.name not in known:
+            raise DataError(f"{path}: no [[water]] row for tissue '{tissue.name}'; expected one row for each tissue")
+    for label in known:
+        if label not in Tissue.__members__:
+            raise DataError(f"{path}: unknown tissue '{label}'; expected one of: {', '.join(t.name for t in Tissue)}")
+    return np.array([known[tissue.name] for tissue in sorted(Tissue)], np.float64)
+
+
+@lru_cache(maxsize=4)
+def load_beam(data: Path = DATA) -> BeamTables:
+    """Return spectra, attenuation and detector as tables for sim.beam and sim.detector."""
+    file = load(data / "carm.toml", CArmFile)
+    spectra = _csv(data / "spectra.csv", ("kvp", "bin", "energy_kev", "photons_per_mm2_mas_1m", "kerma_ugy_per_mas_1m"))
+    kvp = np.unique(spectra[:, 0])
+    cube = spectra.reshape(len(kvp), -1, 5)
+    mu = _csv(
+        data / "attenuation.csv",
+        ("energy_kev", "water_per_mm", "cortical_per_mm", "steel_per_mm", "iodine_mm2_per_mg", "csi_absorption"),
+    )
+    part = file.detector
+    return BeamTables(
+        kvp=kvp,
+        energy_kev=np.ascontiguousarray(cube[:, :, 2]),
+        photons=np.ascontiguousarray(cube[:, :, 3]),
+        kerma_ugy=np.ascontiguousarray(cube[:, :, 4]),
+        mu_energy_kev=np.ascontiguousarray(mu[:, 0]),
+        mu=np.ascontiguousarray(mu[:, 1:5]),
+        absorbed=np.ascontiguousarray(mu[:, 5]),
+        detector=DetectorData(
+            sdd_mm=file.geometry.sdd_mm.value,
+            sod_mm=file.geometry.sod_mm.value,
+            swank=part.csi_swank.value,
+            electronic_ngy=part.electronic_ngy.value,
+            blur_mm=part.blur_mm.value,
+            focal_spot_mm=part.focal_spot_mm.value,
+            grid_primary=part.grid_primary.value,
+            lag=part.lag.value,
+            grid_thickness_mm=_column([row.thickness_mm for row in file.grid]),
+            grid_scatter=_column([row.scatter for row in file.grid]),
+        ),
+    )

@@ -1,0 +1,88 @@
+"""The signing key of this installation: made on first use, in the user's config folder, for its owner only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import platformdirs
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from sim.errors import MachineError
+
+FILE_NAME = "signing_key.pem"
+
+
+def key_folder() -> Path:
+    """Return the folder that holds the key unless the caller names another."""
+    return Path(platformdirs.user_config_dir("scottie"))
+
+
+def load_or_create(folder: str | Path | None = None) -> Ed25519PrivateKey:
+    """Return this installation's key; on first use make it (mode 0600). MachineError if that cannot be done."""
+    path = Path(folder or key_folder()) / FILE_NAME
+    try:
+        if not path.exists():
+            _create(path)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+        pem = path.read_bytes()
+    except OSError as error:
+        raise MachineError(f"{path}: cannot make or read the signing key: {error.strerror}") from None
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise MachineError(f"{path}: not an Ed25519 private key (PEM); move it away and a new one is made on the next run")
+    return key
+
+
+def _create(path: Path) -> None:
+    """Write a new key beside `path` and move it there, whole or not at all; the first of two programs wins."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    new = path.with_name(f"{FILE_NAME}.{os.getpid()}.new")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(fd)
+        _move(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _move(new: Path, path: Path) -> None:
+    with suppress(FileExistsError):
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            raise
+        except OSError:
+            new.rename(path)  # a file system without links
+
+
+def public_hex(key: Ed25519PrivateKey) -> str:
+    """Return the public half as 64 hexadecimal digits, as a seal carries it."""
+    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+
+
+def fingerprint(key: Ed25519PrivateKey | Ed25519PublicKey | str) -> str:
+    """Return the short name of a key (32 hexadecimal digits) from the key or from its public half in hex."""
+    if isinstance(key, Ed25519PrivateKey):
+        key = public_hex(key)
+    elif isinstance(key, Ed25519PublicKey):
+        key = key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+    return hashlib.sha256(bytes.fromhex(key)).hexdigest()[:32]

@@ -1,0 +1,163 @@
+"""Widgets with a name: each records its rectangle, so that tests and scripts find it as a hand would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from imgui_bundle import imgui
+
+from sim.window import theme
+from sim.window.layout import Rect
+
+_FIXED = (
+    imgui.WindowFlags_.no_decoration
+    | imgui.WindowFlags_.no_move
+    | imgui.WindowFlags_.no_saved_settings
+    | imgui.WindowFlags_.no_bring_to_front_on_focus
+    | imgui.WindowFlags_.no_scroll_with_mouse * 0
+)
+
+
+class Ui:
+    """The widgets of the window; `rects` maps a name to where it was drawn in the last frame."""
+
+    def __init__(self, bold: imgui.ImFont | None = None) -> None:
+        self.rects: dict[str, Rect] = {}
+        self.disabled: set[str] = set()
+        self.hovered = ""
+        self.bold = bold
+        self.scale = 1.0
+
+    def begin_frame(self) -> None:
+        """Forget the rectangles of the last frame."""
+        self.rects.clear()
+        self.disabled.clear()
+
+    def record(self, name: str, enabled: bool = True) -> None:
+        """Remember where the last item is; items scrolled out of sight are not there for a hand."""
+        low, high = imgui.get_item_rect_min(), imgui.get_item_rect_max()
+        if imgui.is_item_visible():
+            self.rects[name] = Rect(low.x, low.y, high.x - low.x, high.y - low.y)
+        if not enabled:
+            self.disabled.add(name)
+
+    # --- frames --------------------------------------------------------------------------------------
+    @contextmanager
+    def panel(self, name: str, rect: Rect, scroll: bool = True, border: bool = True, padding: bool = True) -> Iterator[None]:
+        """A fixed panel; it scrolls when its content is taller."""
+        flags = _FIXED
+        if scroll:
+            flags &= ~imgui.WindowFlags_.no_scrollbar
+        imgui.set_next_window_pos(imgui.ImVec2(rect.x, rect.y))
+        imgui.set_next_window_size(imgui.ImVec2(rect.w, rect.h))
+        imgui.push_style_var(imgui.StyleVar_.window_border_size, 1.0 if border else 0.0)
+        if not padding:
+            imgui.push_style_var(imgui.StyleVar_.window_padding, imgui.ImVec2(0, 0))
+        imgui.begin(f"##{name}", None, flags)
+        try:
+            yield
+        finally:
+            self.rects[name] = rect
+            imgui.end()
+            imgui.pop_style_var(1 if padding else 2)
+
+    @contextmanager
+    def enabled(self, on: bool) -> Iterator[None]:
+        """Grey out what stands inside unless `on`."""
+        if not on:
+            imgui.begin_disabled()
+        try:
+            yield
+        finally:
+            if not on:
+                imgui.end_disabled()
+
+    def tip(self, text: str, key: str = "") -> None:
+        """Explain the last item, with its key."""
+        if (text or key) and imgui.is_item_hovered(imgui.HoveredFlags_.for_tooltip | imgui.HoveredFlags_.allow_when_disabled):
+            imgui.set_tooltip(f"{text}   [{key}]" if key and text else text or f"[{key}]")
+
+    # --- text ----------------------------------------------------------------------------------------
+    def text(self, text: str, colour: theme.Colour = theme.TEXT, size: float = 0.0, bold: bool = False) -> None:
+        """A line of text; size in unscaled pixels (0: normal)."""
+        if bold or size:
+            imgui.push_font(self.bold if bold else None, size or theme.FONT_PX)
+        imgui.push_style_color(imgui.Col_.text, theme.vec(colour))
+        imgui.align_text_to_frame_padding()
+        imgui.text_unformatted(text)
+        imgui.pop_style_color()
+        if bold or size:
+            imgui.pop_font()
+
+    def same(self, gap: float = -1.0) -> None:
+        """Stay on the line."""
+        imgui.same_line(0.0, gap * self.scale if gap >= 0 else -1.0)
+
+    def px(self, pixels: float) -> float:
+        """Return scaled pixels."""
+        return pixels * self.scale
+
+    # --- controls ------------------------------------------------------------------------------------
+    def button(self, name: str, label: str, tip: str = "", key: str = "", width: float = 0.0, on: bool = False, enabled: bool = True) -> bool:
+        """A button (width in unscaled pixels; `on` marks it with the accent); True when pressed."""
+        with self._lit(on), self.enabled(enabled):
+            pressed = imgui.button(f"{label}##{name}", imgui.ImVec2(self.px(width), 0))
+        self.record(name, enabled)
+        self.tip(tip, key)
+        return bool(pressed)
+
+    def hold(self, name: str, label: str, held: bool, tip: str = "", key: str = "", width: float = 0.0, enabled: bool = True) -> bool | None:
+        """A button that acts while held: True when pressed down, False when let go, None otherwise."""
+        with self._lit(held), self.enabled(enabled):
+            imgui.button(f"{label}##{name}", imgui.ImVec2(self.px(width), 0))
+            down, up = imgui.is_item_activated(), imgui.is_item_deactivated()
+        self.record(name, enabled)
+        self.tip(tip, key)
+        return True if down else False if up else None
+
+    @contextmanager
+    def _lit(self, on: bool) -> Iterator[None]:
+        if on:
+            imgui.push_style_color(imgui.Col_.button, theme.vec(theme.ACCENT))
+            imgui.push_style_color(imgui.Col_.button_hovered, theme.vec(theme.ACCENT))
+            imgui.push_style_color(imgui.Col_.text, theme.vec(theme.BLACK))
+        try:
+            yield
+        finally:
+            if on:
+                imgui.pop_style_color(3)
+
+    def slider(self, name: str, value: float, low: float, high: float, text: str, width: float, tip: str = "", key: str = "") -> float | None:
+        """A slider showing `text` (printf style); the new value while it is dragged, else None."""
+        imgui.set_next_item_width(self.px(width))
+        changed, new = imgui.slider_float(f"##{name}", float(value), low, high, text)
+        self.record(name)
+        self.tip(tip or "Drag, or Ctrl+click to type", key)
+        return float(new) if changed else None
+
+    def combo(self, name: str, items: Sequence[str], index: int, width: float, tip: str = "") -> int | None:
+        """A drop-down list; the chosen index, else None. Open items are recorded as name.0, name.1, ..."""
+        chosen = None
+        imgui.set_next_item_width(self.px(width))
+        shown = items[index] if 0 <= index < len(items) else "choose"
+        opened = imgui.begin_combo(f"##{name}", shown)
+        if opened:
+            for i, item in enumerate(items):
+                if imgui.selectable(f"{item}##{name}{i}", i == index)[0]:
+                    chosen = i
+                self.record(f"{name}.{i}")
+            imgui.end_combo()
+        self.record(name) if not opened else None
+        self.tip(tip)
+        return chosen
+
+    def radio(self, name: str, items: Sequence[str], index: int, tip: str = "", width: float = 0.0) -> int | None:
+        """Buttons in a row, one lit; the chosen index, else None. Recorded as name.0, name.1, ..."""
+        chosen = None
+        for i, item in enumerate(items):
+            if i:
+                self.same(3)
+            if self.button(f"{name}.{i}", item, tip, width=width, on=i == index):
+                chosen = i
+        return chosen

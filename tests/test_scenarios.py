@@ -1,0 +1,107 @@
+"""One suite over every registered scenario: loads, sources present, deterministic, expert passes, careless fail."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from scenarios.operators import operator_names
+from scenarios.registry import all_scenarios, find_scenario
+from scoring.rubric import read_rubric
+from sim.session import advance, begin
+from tests.attempts import CARELESS, run_attempt, study_of
+
+SCENARIOS = [s.id for s in all_scenarios()[0]]
+ALL_SEEDS = range(1, 21)
+
+
+def test_every_scenario_file_loads():
+    good, errors = all_scenarios()
+    assert errors == []
+    assert {"tfesi-l4l5-right", "tfesi-l4l5-right-vascular"} <= {s.id for s in good}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_number_has_a_source_and_a_status(scenario):
+    found = find_scenario(scenario)
+    tables = tomllib.loads(found.path.read_text()) | tomllib.loads(found.rubric_path.read_text())
+    quantities = list(_quantities(tables))
+    assert quantities, "a scenario without a single sourced number is not a scenario"
+    for quantity in quantities:
+        assert quantity["source"].strip()
+        assert quantity["status"] in {"verified", "recalled", "computed", "measured", "placeholder"}
+
+
+def _quantities(node):
+    if isinstance(node, dict):
+        if {"value", "unit"} <= set(node):
+            yield node
+        for child in node.values():
+            yield from _quantities(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _quantities(child)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_expert_and_each_careless_operator_exist(scenario):
+    assert {"expert", *CARELESS} <= set(operator_names(find_scenario(scenario)))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_same_commands_same_attempt(scenario):
+    first = run_attempt(scenario, "expert", 1)
+    study = study_of(scenario, 1)
+    state, opening = begin(study)
+    given = dict(first.commands)
+    events, digests = list(opening), []
+    while not state.procedure.finished:
+        state, new = advance(study, state, *([given[state.tick + 1]] if state.tick + 1 in given else []))
+        events += new
+        if state.tick % 100 == 0:
+            digests.append(state.digest())
+    assert tuple(digests) == first.digests
+    assert tuple(events) == first.events
+
+
+def expert_passes(scenario: str, seed: int) -> None:
+    outcome = run_attempt(scenario, "expert", seed)
+    public = outcome.score.public()
+    assert public["critical_errors"] == []
+    assert public["passed"]
+    if scenario == "tfesi-l4l5-right":
+        assert public["checklist"]["tip-in-zone"]["done"], f"tip {public['tip_error_mm']} mm from the planned point"
+    else:
+        patterns = [fact["pattern"] for fact in outcome.events if fact.kind == "injection_stopped"]
+        assert "vascular" in patterns[0], "the vessel lies at the usual target in every seed"
+
+
+def careless_fails(operator: str, seed: int) -> None:
+    public = run_attempt(CARELESS[operator], operator, seed).score.public()
+    assert operator in public["critical_errors"]
+    assert not public["passed"]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_expert_passes(scenario):
+    expert_passes(scenario, 2)
+
+
+@pytest.mark.parametrize("operator", CARELESS)
+def test_careless_operator_fails_for_its_own_reason(operator):
+    careless_fails(operator, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ALL_SEEDS)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_expert_passes_every_seed(scenario, seed):
+    expert_passes(scenario, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ALL_SEEDS)
+@pytest.mark.parametrize("operator", CARELESS)
+def test_careless_operator_fails_every_seed(operator, seed):
+    careless_fails(operator, seed)
