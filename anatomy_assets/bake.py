@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 import fast_simplification
 import numpy as np
@@ -30,6 +31,8 @@ SHELL_TRIANGLES = {"S": 14_000, "ilium_left": 12_000, "ilium_right": 12_000}
 DEFAULT_TRIANGLES = 9_000
 CORE_SHARE = 0.6
 THREADS = 2
+_SIMPLIFIER = Lock()
+"""fast_simplification works on global arrays: one call at a time."""
 
 
 def bake_bones(column: Column, progress: Progress | None = None) -> tuple[Bone, ...]:
@@ -69,7 +72,8 @@ def bake_bone(column: Column, index: int) -> Bone:
     redistance(raw, spacing, distance)
     core_field(distance, origin, spacing, shape.cortex, raw)
     target = SHELL_TRIANGLES.get(shape.name, DEFAULT_TRIANGLES)
-    shell = _mesh(distance.astype(np.float32) * np.float32(0.01), origin, spacing, target)
+    # a quarter of a step keeps the surface off the nodes: no triangle of zero area
+    shell = _mesh((distance + np.float32(0.25)) * np.float32(0.01), origin, spacing, target)
     core = _mesh(raw, origin, spacing, int(target * CORE_SHARE))
     return Bone(shape.name, placed.rotation, placed.translation_mm, origin, spacing, distance, *shell, *core)
 
@@ -140,10 +144,29 @@ def _noise(column: Column, placed: Placed) -> tuple[F64, F64, float]:
 
 
 def _mesh(field: NDArray[np.float32], origin: F64, spacing: float, triangles: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Return the closed zero surface, simplified, normals outward."""
-    vertices, faces, _, _ = marching_cubes(field, 0.0, spacing=(spacing,) * 3, gradient_direction="ascent")
-    if len(faces) > triangles:
-        vertices, faces = fast_simplification.simplify(
-            vertices.astype(np.float32), faces.astype(np.int32), target_count=triangles, agg=7.0
-        )
+    """Return the closed zero surface, simplified, normals outward.
+
+    Simplification may pinch a thin place; then a finer one is taken.
+    """
+    fine_vertices, fine_faces, _, _ = marching_cubes(field, 0.0, spacing=(spacing,) * 3, gradient_direction="descent")
+    vertices, faces = fine_vertices.astype(np.float32), fine_faces.astype(np.int32)
+    for share in (1.0, 1.3, 1.7, 2.5, 4.0):
+        if len(fine_faces) <= triangles * share:
+            break
+        with _SIMPLIFIER:
+            v, f = fast_simplification.simplify(
+                fine_vertices.astype(np.float32), fine_faces.astype(np.int32), target_count=int(triangles * share), agg=7.0
+            )
+        if _closed(f):
+            vertices, faces = v, f
+            break
     return (vertices + origin).astype(np.float32), np.ascontiguousarray(faces, dtype=np.int32)
+
+
+def _closed(faces: NDArray[np.int32]) -> bool:
+    """Return whether every edge is walked as often one way as the other: no holes, volume well defined."""
+    if len(faces) == 0:
+        return False
+    start, end = faces.astype(np.int64).ravel(), np.roll(faces, -1, axis=1).astype(np.int64).ravel()
+    size = int(faces.max()) + 1
+    return bool((np.sort(start * size + end) == np.sort(end * size + start)).all())

@@ -42,7 +42,8 @@ def deep_tissue(s: F64, quad: F64, kidneys: F64, gas: F64, x: float, y: float, z
     u = abs(x - s[SPINE_X])
     limit = s[PLANE_Y] if u > 14.0 else s[LAMINA_Y]
     e = (u / s[WIDE]) * (u / s[WIDE])
-    if y > limit and e * e < 1.0 and depth > side * e * 0.6:
+    e *= e * e
+    if y > limit + 22.0 * e and e < 1.0 and depth > side * e * 0.6:
         return MUSCLE
     if s[QUAD] > 0.0:
         a, b = (u - quad[0]) / quad[1], (y - s[PLANE_Y] + quad[2] + 1.0) / quad[2]
@@ -57,7 +58,7 @@ def deep_tissue(s: F64, quad: F64, kidneys: F64, gas: F64, x: float, y: float, z
         return MUSCLE
     if inside_any(kidneys, x, y, z):
         return KIDNEY
-    if y > s[RETRO_Y]:
+    if y > s[RETRO_Y] + 0.004 * u * u:
         return RETRO
     if inside_any(gas, x, y, z):
         return GAS
@@ -148,7 +149,8 @@ def paint_canal(labels: U8, origin: F64, h: float, line: F64, last_flavum: int) 
             for i in range(i0, i1):
                 lateral = (origin[0] + h * i - centre) / half
                 v = dorsal / deep
-                if lateral * lateral + v * v <= 1.0:
+                ventral = -1.4 <= v <= 0.0 and abs(lateral) <= 1.0  # bones and discs are painted over it
+                if ventral or lateral * lateral + v * v <= 1.0 or (at >= last_flavum and lateral * lateral + v * v <= 1.5):
                     labels[i, j, k] = EPIDURAL
                 elif dorsal > 0.2 * deep and at < last_flavum:
                     lateral = (origin[0] + h * i - centre) / (half + thick)
@@ -187,7 +189,7 @@ def paint_gate(labels: U8, origin: F64, h: float, centre: F64, axes: F64, size: 
                 u = dx * axes[0, 0] + dy * axes[0, 1] + dz * axes[0, 2]
                 v = (dx * axes[1, 0] + dy * axes[1, 1] + dz * axes[1, 2]) / size[1]
                 w = (dx * axes[2, 0] + dy * axes[2, 1] + dz * axes[2, 2]) / size[2]
-                if abs(u) <= size[0] and v * v + w * w <= 1.0 and labels[i, j, k] != EPIDURAL:
+                if abs(u) <= size[0] and v * v + w * w <= 1.0 and labels[i, j, k] != EPIDURAL and labels[i, j, k] != FLAVUM:
                     labels[i, j, k] = label
 
 
@@ -213,6 +215,8 @@ def paint_disc(labels: U8, origin: F64, h: float, centre: F64, axes: F64, size: 
                 v /= deep
                 u2, v2 = u * u, v * v
                 rho = 0.5 * np.sqrt(u2 + v2) + 0.5 * np.sqrt(np.sqrt(u2 * u2 + v2 * v2))
+                if abs(w) > size[2] - 4.5 * min(1.0, rho * rho * rho):
+                    continue  # bulges into the dished end plates, not round their rims
                 if rho <= nucleus:
                     labels[i, j, k] = NUCLEUS
                 elif rho <= 1.0:
@@ -252,14 +256,16 @@ def paint_bone(labels: U8, origin: F64, h: float, f: Fields, b: int, cortex: flo
 
 
 @jit
-def paint_joint(labels: U8, origin: F64, h: float, f: Fields, a: int, b: int, canal_y: float, wide: float) -> None:
-    """Paint the narrow gap between two bones behind `canal_y` as facet joint."""
+def paint_joint(labels: U8, origin: F64, h: float, f: Fields, a: int, b: int, canal: F64, wide: float) -> None:
+    """Paint the narrow gap between two bones beside and behind `canal` (x, y) as facet joint."""
     nx, ny, nz = labels.shape
     p, q = bone_box(f, a), bone_box(f, b)
     i0, i1 = _range(max(p[0], q[0]), min(p[3], q[3]), origin[0], h, nx)
-    j0, j1 = _range(max(p[1], q[1], canal_y), min(p[4], q[4]), origin[1], h, ny)
+    j0, j1 = _range(max(p[1], q[1], canal[1]), min(p[4], q[4]), origin[1], h, ny)
     k0, k1 = _range(max(p[2], q[2]), min(p[5], q[5]), origin[2], h, nz)
     for i in range(i0, i1):
+        if abs(origin[0] + h * i - canal[0]) < 7.0:
+            continue  # between the spinous processes
         for j in range(j0, j1):
             for k in range(k0, k1):
                 x, y, z = origin[0] + h * i, origin[1] + h * j, origin[2] + h * k

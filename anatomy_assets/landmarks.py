@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from anatomy_assets.tubes import point, unit
 from sim.frames import dot
+from sim.phantom import Fields, skin_y
 
 F64 = NDArray[np.float64]
 
@@ -68,3 +69,21 @@ def level_frame(marks: Mapping[str, F64], level: str) -> Frame:
 def spine(marks: Mapping[str, F64]) -> Spine:
     """Return the Spine over a dictionary of landmarks."""
     return Spine(marks, {level: level_frame(marks, level) for level in LEVELS if f"{level}.body.centre" in marks})
+
+
+def skin_marks(marks: Mapping[str, F64], fields: Fields, ways: Mapping[tuple[str, str, str], F64]) -> dict[str, F64]:
+    """Return skin points: over each spinous tip, and where each target's way leaves the body (`skin.<target>`)."""
+    out: dict[str, F64] = {}
+    for level in LEVELS:
+        tip = marks.get(f"{level}.spinous.tip")
+        if tip is not None:
+            out[f"skin.{level}.spinous"] = np.array([tip[0], skin_y(fields, tip[0], tip[2]), tip[2]])
+    for (approach, level, side), normal in ways.items():
+        p = marks[f"target.{approach}.{level}.{side}"]
+        t = 0.0
+        for _ in range(60):  # Newton-like steps: the skin is nearly flat against the way
+            q = p + t * normal
+            t += (skin_y(fields, q[0], q[2]) - q[1]) / normal[1]
+        q = p + t * normal
+        out[f"skin.{approach}.{level}.{side}"] = np.floor(q * 1000.0 + 0.5) / 1000.0
+    return out

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from anatomy_assets.parameters import SIDES, Level, mdeg
 from anatomy_assets.shape import Point
-from anatomy_assets.vertebra import blended, frame_of, pedicle_axis, pedicle_centre, sap_row
-from sim.frames import norm, sincos_mdeg
+from anatomy_assets.vertebra import blended, frame_of, pedicle_axis, pedicle_centre, roof_depth, sap_row
+from sim.frames import dot, norm, sincos_mdeg
 
 F64 = NDArray[np.float64]
 BELOW = {"L1": "L2", "L2": "L3", "L3": "L4", "L4": "L5", "L5": "S1"}
-DISH_MM = 1.9
+SAP_HALF_MM = 3.8
+"""Half thickness of the superior articular process at its tip (morphometry/layout.toml)."""
 
 
 def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Point], dict[str, float]]:
@@ -49,12 +50,12 @@ def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Poin
     }
     z = 0.5 * (pedicle_centre(level, "left")[2] + pedicle_centre(level, "right")[2])
     lean = blended(layout, "lamina_along", level.layout_share)[0]
-    depth = level.canal_depth - lean * z
+    depth = roof_depth(level) - lean * z
     marks |= {
         f"{name}.canal.front": (wall, 0.0, z),
         f"{name}.canal.back": (wall - depth, 0.0, z),
         f"{name}.canal.centre": (wall - 0.5 * depth, 0.0, z),
-        f"{name}.lamina": (wall - level.canal_depth - 0.28 * 6.0, 0.0, -6.0),
+        f"{name}.lamina": (wall - roof_depth(level) - 6.0 * lean, 0.0, -6.0),
         f"{name}.spinous.tip": (wall - level.spinous_length, level.spinous_lean, _tip_height(level, layout)),
     }
     measures: dict[str, float] = {}
@@ -101,26 +102,27 @@ def _side_marks(level: Level, layout: Mapping[str, Any], side: str) -> dict[str,
 
 
 def foramen_marks(marks: Mapping[str, F64], name: str) -> dict[str, F64]:
-    """Return the limits of the foramen below a level from the pedicles, the disc and the SAP (patient frame)."""
+    """Return the limits of the foramen below a level from the pedicles, the disc and the SAP (patient frame).
+
+    The middle of the foramen lies on the line between the pedicles, half way between disc and SAP.
+    """
     out: dict[str, F64] = {}
     below = BELOW[name]
+    forward = unit(marks[f"{name}.body.centre"] - marks[f"{name}.wall.posterior"])
+    wall = marks[f"{name}.endplate.inferior"] + marks[f"{name}.wall.posterior"] - marks[f"{name}.body.centre"]
     for side in SIDES:
         superior = marks[f"{name}.pedicle.{side}.inferior"]
-        inferior = marks.get(f"{below}.pedicle.{side}.superior")
-        if inferior is None:
-            inferior = marks[f"{below}.ala_top.{side}"] if f"{below}.ala_top.{side}" in marks else marks[f"{below}.junction.{side}"]
-        centre = 0.5 * (superior + inferior)
-        lateral = marks[f"{name}.pedicle.{side}.centre"][0]
-        wall = marks[f"{name}.endplate.inferior"] + 0.5 * (marks[f"{name}.wall.posterior"] - marks[f"{name}.body.centre"]) * 2.0
-        front = np.array([lateral, wall[1], centre[2]])
-        tip = marks[f"{below}.sap.{side}.tip"]
-        back = np.array([lateral, tip[1] - 3.0, centre[2]])
-        centre = np.array([lateral, 0.5 * (front[1] + back[1]), centre[2]])
+        inferior = marks[f"{below}.pedicle.{side}.superior"]
+        between = 0.5 * (superior + inferior)
+        front = between + forward * dot(wall - between, forward)
+        joint = marks[f"{below}.sap.{side}.tip"] + SAP_HALF_MM * forward
+        back = between + forward * dot(joint - between, forward)
         base = f"{name}.foramen.{side}"
-        out |= {f"{base}.superior": superior, f"{base}.inferior": inferior, f"{base}.anterior": front, f"{base}.posterior": back, f"{base}.centre": centre}
+        out |= {f"{base}.superior": superior, f"{base}.inferior": inferior}
+        out |= {f"{base}.anterior": front, f"{base}.posterior": back, f"{base}.centre": 0.5 * (front + back)}
     return out
 
 
 def unit(v: F64) -> F64:
     """Return v / |v|."""
-    return v / norm(v)
+    return np.asarray(v / norm(v))

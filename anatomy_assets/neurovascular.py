@@ -185,6 +185,7 @@ def medial_branch(spine: Spine, free: Fields, ramus: Tube, level: str, side: str
     loose = np.ones(len(rough), np.int64)
     loose[0] = 0
     nodes = settle(free, rough, loose, gap, IGNORE_TUBES, 80)
+    nodes = shrink(free, nodes, loose, 0.25, 0.5)
     return Tube(f"medial_branch_{level}_{side}", TubeKind.MEDIAL_BRANCH, level, side, rounded(nodes))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from anatomy_assets import primitives as prim
 from anatomy_assets.parameters import SIDES, Parameters
 from anatomy_assets.shape import Builder, Point, Shape
 from sim.frames import sincos_mdeg
@@ -70,8 +71,18 @@ def ilium(p: Parameters, side: str) -> Shape:
     low = (-8.0, min(out * reach[0], out * reach[1]), -100.0)
     high = (168.0, max(out * reach[0], out * reach[1]), 62.0)
     b.sheet(frame, outline, faces, shape["rounding"], 0.0, low, high)
+    _socket(b, p, side)
     _cortex(b, table["cortex"])
     return b.shape()
+
+
+def _socket(b: Builder, p: Parameters, side: str) -> None:
+    """Hollow out the roof of the acetabulum: a ball around the hip's centre."""
+    out = 1.0 if side == "left" else -1.0
+    u, v, w, radius = p.morphometry.pelvis["shape"]["socket"]
+    su, sv, sw = _scaled(p, side, u, v, w)
+    near, far = (su, out * (sw - 0.5), sv), (su, out * (sw + 0.5), sv)
+    b.chain([near, far], [radius] * 2, [radius] * 2, (0.0, 0.0, 1.0), 2.0, op=prim.SUBTRACT, square=0.0, smooth=0)
 
 
 def _cortex(b: Builder, t: Mapping[str, float]) -> None:

@@ -181,35 +181,71 @@ def sheet(a: F64, o: int, x: float, y: float, z: float) -> float:
 
 
 @jit
-def field(rows: F64, aux: F64, first: int, last: int, x: float, y: float, z: float) -> float:
-    """Return the raw field of the bone made of rows first..last-1 at a point of its own frame."""
+def primitive(rows: F64, aux: F64, i: int, x: float, y: float, z: float) -> float:
+    """Return the field of row i alone, never less than the distance to its bounding ball."""
+    dx, dy, dz = x - rows[i, CX], y - rows[i, CY], z - rows[i, CZ]
+    bound = np.sqrt(dx * dx + dy * dy + dz * dz) - rows[i, RADIUS]
+    if bound > 10.0:
+        return bound
+    o = int(rows[i, OFFSET])
+    kind = rows[i, TYPE]
+    if kind == BODY:
+        return max(bound, body(aux, o, dx, dy, dz))
+    if kind == CHAIN:
+        return max(bound, chain(aux, o, int(rows[i, COUNT]), x, y, z))
+    return max(bound, sheet(aux, o, x, y, z))
+
+
+@jit
+def field(rows: F64, aux: F64, which: NDArray[np.int64], first: int, last: int, x: float, y: float, z: float) -> float:
+    """Return the raw field of the rows which[first:last] of one bone at a point of its own frame."""
     d = FAR
-    for i in range(first, last):
-        op = rows[i, OP]
+    for n in range(first, last):
+        i = which[n]
         k = rows[i, BLEND]
-        dx, dy, dz = x - rows[i, CX], y - rows[i, CY], z - rows[i, CZ]
-        bound = np.sqrt(dx * dx + dy * dy + dz * dz) - rows[i, RADIUS]
-        if op == UNION:
-            if bound > d + k:
-                continue
-        elif op == SUBTRACT and bound > k - d:
-            continue
-        o = int(rows[i, OFFSET])
-        kind = rows[i, TYPE]
-        if kind == BODY:
-            b = body(aux, o, dx, dy, dz)
-        elif kind == CHAIN:
-            b = chain(aux, o, int(rows[i, COUNT]), x, y, z)
-        else:
-            b = sheet(aux, o, x, y, z)
-        b = max(b, bound)
-        if op == UNION:
+        b = primitive(rows, aux, i, x, y, z)
+        if rows[i, OP] == UNION:
             d = smooth_min(d, b, k)
-        elif op == SUBTRACT:
+        elif rows[i, OP] == SUBTRACT:
             d = -smooth_min(-d, b, k)
         else:
             d = -smooth_min(-d, -b, k)
     return d
+
+
+@jit
+def select(
+    rows: F64, aux: F64, first: int, last: int, x: float, y: float, z: float, reach: float,
+    which: NDArray[np.int64], start: int,
+) -> int:  # fmt: skip
+    """Write the rows that can matter within `reach` of a point to `which` from `start`; return the end.
+
+    A union row matters where it comes within its blend of the nearest union row, a subtraction where it
+    comes within its blend of the surface; both with room for fields steeper than a distance.
+    """
+    nearest = FAR
+    deepest = 0.0
+    values = np.empty(last - first)
+    for i in range(first, last):
+        values[i - first] = primitive(rows, aux, i, x, y, z)
+        if rows[i, OP] == UNION:
+            nearest = min(nearest, values[i - first])
+            deepest = max(deepest, rows[i, BLEND])
+    room = 1.4 * reach
+    end = start
+    for i in range(first, last):
+        b = values[i - first]
+        k = rows[i, BLEND]
+        if rows[i, OP] == UNION:
+            keep = b - room <= nearest + room + k
+        elif rows[i, OP] == SUBTRACT:
+            keep = b - room <= k - (nearest - room - 0.5 * deepest)
+        else:
+            keep = True
+        if keep:
+            which[end] = i
+            end += 1
+    return end
 
 
 @jit
@@ -234,28 +270,51 @@ def ripple(noise: F64, origin: F64, cell: float, x: float, y: float, z: float) -
 
 @jit
 def carved(
-    rows: F64, aux: F64, ranges: NDArray[np.int64], moves: F64, gaps: F64, noise: F64, origin: F64, cell: float,
-    x: float, y: float, z: float,
+    rows: F64, aux: F64, which: NDArray[np.int64], starts: NDArray[np.int64], moves: F64, gaps: F64,
+    noise: F64, origin: F64, cell: float, x: float, y: float, z: float,
 ) -> float:  # fmt: skip
     """Return the field of bone 0 after it gave way to its neighbours 1..n-1.
 
     Where A + B < gap both bones are pushed back by half: A' = max(A, (A - B + gap) / 2). moves[j] holds the
-    rotation (9) and translation (3) from this bone's frame to neighbour j's.
+    rotation (9) and translation (3) from this bone's frame to neighbour j's; rows of bone j are
+    which[starts[j]:starts[j + 1]] (none: too far away to matter).
     """
-    a = field(rows, aux, ranges[0, 0], ranges[0, 1], x, y, z)
+    a = field(rows, aux, which, starts[0], starts[1], x, y, z)
     if abs(a) < 8.0:
         a += ripple(noise, origin, cell, x, y, z)
     out = a
-    for j in range(1, ranges.shape[0]):
-        if a > gaps[j]:
+    for j in range(1, starts.shape[0] - 1):
+        if a > gaps[j] or starts[j] == starts[j + 1]:
             continue
         m = moves[j]
         qx = m[0] * x + m[1] * y + m[2] * z + m[9]
         qy = m[3] * x + m[4] * y + m[5] * z + m[10]
         qz = m[6] * x + m[7] * y + m[8] * z + m[11]
-        b = field(rows, aux, ranges[j, 0], ranges[j, 1], qx, qy, qz)
+        b = field(rows, aux, which, starts[j], starts[j + 1], qx, qy, qz)
         out = max(out, 0.5 * (a - b + gaps[j]))
     return out
+
+
+@jit
+def plan_block(
+    rows: F64, aux: F64, ranges: NDArray[np.int64], moves: F64, x: float, y: float, z: float, reach: float,
+    band: float, which: NDArray[np.int64], starts: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Choose the rows that matter in a block around a point, for the bone and for its neighbours."""
+    starts[0] = 0
+    starts[1] = select(rows, aux, ranges[0, 0], ranges[0, 1], x, y, z, reach, which, 0)
+    for j in range(1, ranges.shape[0]):
+        m = moves[j]
+        qx = m[0] * x + m[1] * y + m[2] * z + m[9]
+        qy = m[3] * x + m[4] * y + m[5] * z + m[10]
+        qz = m[6] * x + m[7] * y + m[8] * z + m[11]
+        starts[j + 1] = starts[j]
+        nearest = FAR
+        for i in range(ranges[j, 0], ranges[j, 1]):
+            if rows[i, OP] == UNION:
+                nearest = min(nearest, primitive(rows, aux, i, qx, qy, qz))
+        if nearest < band:
+            starts[j + 1] = select(rows, aux, ranges[j, 0], ranges[j, 1], qx, qy, qz, reach, which, starts[j])
 
 
 @jit
@@ -265,23 +324,27 @@ def fill(
 ) -> None:  # fmt: skip
     """Fill `grid` with the carved field near the surface; elsewhere with plus or minus `reach`.
 
-    One sample per block decides whether its voxels are worth evaluating: composite fields rarely
-    over-estimate, so `reach` only has to cover the block's half diagonal and the band.
+    One sample per block decides whether its voxels are worth evaluating and which rows they need: composite
+    fields rarely over-estimate, so `reach` only has to cover the block's half diagonal and the band.
     """
     nx, ny, nz = grid.shape
     half = 0.5 * (block - 1) * spacing
+    diagonal = 1.7321 * half
+    which = np.empty(rows.shape[0], np.int64)
+    starts = np.empty(ranges.shape[0] + 1, np.int64)
     for bi in range(0, nx, block):
         for bj in range(0, ny, block):
             for bk in range(0, nz, block):
                 cx, cy, cz = origin[0] + bi * spacing, origin[1] + bj * spacing, origin[2] + bk * spacing
-                d = carved(rows, aux, ranges, moves, gaps, noise, noise_origin, cell, cx + half, cy + half, cz + half)
+                plan_block(rows, aux, ranges, moves, cx + half, cy + half, cz + half, diagonal, reach + 4.0, which, starts)
+                d = carved(rows, aux, which, starts, moves, gaps, noise, noise_origin, cell, cx + half, cy + half, cz + half)
                 near = abs(d) < reach
                 for i in range(bi, min(bi + block, nx)):
                     for j in range(bj, min(bj + block, ny)):
                         for k in range(bk, min(bk + block, nz)):
                             if near:
                                 grid[i, j, k] = carved(
-                                    rows, aux, ranges, moves, gaps, noise, noise_origin, cell,
+                                    rows, aux, which, starts, moves, gaps, noise, noise_origin, cell,
                                     origin[0] + i * spacing, origin[1] + j * spacing, origin[2] + k * spacing,
                                 )  # fmt: skip
                             else:

@@ -170,7 +170,7 @@ def core_field(distance: NDArray[np.int16], origin: F64, spacing: float, rows: F
     for i in range(nx):
         for j in range(ny):
             for k in range(nz):
-                d = distance[i, j, k] * 0.01
+                d = (distance[i, j, k] + 0.25) * 0.01
                 if -6.0 < d < 1.0:
                     x, y, z = origin[0] + i * spacing, origin[1] + j * spacing, origin[2] + k * spacing
                     out[i, j, k] = d + cortex_offset(rows, x, y, z)

@@ -51,11 +51,13 @@ def sacrum(p: Parameters) -> Shape:
     for side in SIDES:
         _sap(b, shape, c, side)
     _crest(b, shape, c)
+    _coccyx(b, shape, c)
     for side in SIDES:
         _tubercles(b, shape, c, side)
     _canal(b, shape, c)
     for side in SIDES:
         _foramina(b, shape, c, side)
+    _remnant_disc(b, shape, c)
     _cortex(b, table["cortex"], c)
     return b.shape()
 
@@ -110,6 +112,13 @@ def _crest(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
     b.chain(points, [r[2] for r in rows], [r[3] for r in rows], (1.0, 0.0, 0.0), 4.0, square=0.0, smooth=1)
 
 
+def _coccyx(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
+    """Add the first coccygeal segments; fused to the sacrum (57 % of adults, gaps_vertebra.csv)."""
+    for up, face, width, depth, height in shape["coccyx"]:
+        left, right = c.point("left", width, up, face), c.point("right", width, up, face)
+        b.chain([left, right], [height] * 2, [depth] * 2, (0.7, 0.0, 1.0), 2.5, square=0.2, smooth=0)
+
+
 def dorsal_face(shape: Mapping[str, Any], lat: float, up: float) -> float:
     """Return a rough dorsal face value at a table point (inverse square of distance to control points)."""
     total = weight = 0.0
@@ -133,7 +142,7 @@ def _canal(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
     rows = shape["canal"]
     points = [c.point("left", 0.0, r[0], r[1]) for r in rows]
     b.chain(
-        points, [r[2] for r in rows], [r[3] for r in rows], (0.0, 1.0, 0.0), 2.0, op=prim.SUBTRACT, square=0.15, smooth=1
+        points, [r[2] for r in rows], [r[3] for r in rows], (0.0, 1.0, 0.0), 3.0, op=prim.SUBTRACT, square=0.0, smooth=1
     )  # fmt: skip
 
 
@@ -141,18 +150,26 @@ def _foramina(b: Builder, shape: Mapping[str, Any], c: Curve, side: str) -> None
     """Cut the four root canals: from the canal sideways, then to the pelvic and to the dorsal face."""
     for vlat, vup, dlat, dup, vhalf, dhalf in shape["foramina"]:
         up = 0.5 * (vup + dup)
-        inner = c.point(side, 0.45 * vlat, up + 1.0, -5.0)
-        bend = c.point(side, 0.8 * vlat, up, -1.0)
+        inner = c.point(side, 0.15 * vlat, up + 2.5, -5.5)
+        bend = c.point(side, 0.72 * vlat, up + 0.5, -1.5)
         front = c.point(side, vlat, vup, 10.0)
         out = c.point(side, vlat + 3.0, vup - 3.0, 26.0)
         points = [inner, bend, front, out]
-        half = [0.62 * vhalf, 0.8 * vhalf, vhalf, 1.35 * vhalf]
-        b.chain(points, half, [0.95 * h for h in half], (0.0, 0.0, 1.0), 2.0, op=prim.SUBTRACT, square=0.1, smooth=1)
-        root = c.point(side, 0.8 * vlat, up, -2.0)
+        half = [0.45 * vhalf, 0.72 * vhalf, vhalf, 1.35 * vhalf]
+        b.chain(points, half, [0.95 * h for h in half], (0.0, 0.0, 1.0), 6.0, op=prim.SUBTRACT, square=0.0, smooth=1)
+        root = c.point(side, 0.7 * vlat, up, -3.0)
         gate = c.point(side, dlat, dup, -9.0)
         back = c.point(side, dlat + 1.5, dup + 1.0, -26.0)
-        half = [1.0 * dhalf, dhalf, 1.25 * dhalf]
-        b.chain([root, gate, back], half, half, (0.0, 0.0, 1.0), 1.5, op=prim.SUBTRACT, square=0.1, smooth=1)
+        half = [0.8 * dhalf, dhalf, 1.25 * dhalf]
+        b.chain([root, gate, back], half, half, (0.0, 0.0, 1.0), 3.0, op=prim.SUBTRACT, square=0.0, smooth=1)
+
+
+def _remnant_disc(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
+    """Hollow out the remnant of the S1-S2 disc: a thin lens inside the body, seen as a double line."""
+    width, depth, thickness = shape["remnant_disc"]
+    points = [c.point("left", lat, -28.5, 12.0) for lat in (-width, 0.0, width)]
+    thin, wide = [0.4 * thickness, thickness, 0.4 * thickness], [0.4 * depth, depth, 0.4 * depth]
+    b.chain(points, thin, wide, (0.25, 0.0, 1.0), 0.5, op=prim.SUBTRACT, square=0.0, smooth=2)
 
 
 def _cortex(b: Builder, t: Mapping[str, float], c: Curve) -> None:
@@ -206,6 +223,7 @@ def _side_landmarks(shape: Mapping[str, Any], c: Curve, side: str) -> dict[str, 
     marks[f"S1.junction.{side}"] = c.point(side, 29.5, -5.5, -10.0)
     marks[f"S1.ala.{side}"] = c.point(side, 44.0, -1.5, -4.0)
     marks[f"S1.pedicle.{side}.centre"] = c.point(side, 23.0, -13.0, 2.0)
+    marks[f"S1.pedicle.{side}.superior"] = c.point(side, 23.0, -5.0, 2.0)
     marks[f"S1.pedicle.{side}.inferior"] = c.point(side, 23.0, -22.5, 2.0)
     marks[f"S1.pedicle.{side}.medial"] = c.point(side, 15.0, -13.0, 0.0)
     marks[f"S1.pedicle.{side}.lateral"] = c.point(side, 31.0, -13.0, 2.0)

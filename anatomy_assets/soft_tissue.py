@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets import labels as paint
-from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Frame, Spine, cross
+from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Spine, cross
 from anatomy_assets.skin import Trunk, line, outline
 from anatomy_assets.tables import number, table
 from anatomy_assets.tubes import free_way, unit
@@ -179,12 +179,13 @@ def _paint_foramina(out: NDArray[np.uint8], origin: F64, spine: Spine, tubes: Se
             base = f"{level}.foramen.{side}"
             top, low = spine.mark(f"{base}.superior"), spine.mark(f"{base}.inferior")
             half = 0.5 * norm(spine.mark(f"{level}.pedicle.{side}.lateral") - spine.mark(f"{level}.pedicle.{side}.medial"))
-            centre = 0.5 * (top + low)
+            centre = 0.5 * (top + low) - 1.5 * frame.axes[1]
             up = unit(top - low)
             across = unit(frame.axes[0] - (frame.axes[0] * up).sum() * up)
             axes = np.stack([across, cross(up, across), up])
-            size = np.array([half + 3.0, 8.0, 0.5 * norm(top - low) + 2.0])
+            size = np.array([half + 2.5, 9.0, 0.5 * norm(top - low) + 2.0])
             paint.paint_gate(out, origin, SPACING_MM, centre, axes, size, int(Tissue.FORAMEN_FAT))
+    _paint_sacral(out, origin, spine)
     spare = np.zeros(256, np.uint8)
     spare[int(Tissue.EPIDURAL_FAT)] = 1
     for tube in tubes:
@@ -192,6 +193,19 @@ def _paint_foramina(out: NDArray[np.uint8], origin: F64, spine: Spine, tubes: Se
             paint.paint_tube(out, origin, SPACING_MM, tube.nodes, 1.6, int(Tissue.FORAMEN_FAT), spare)
         elif tube.kind == TubeKind.RAMUS:
             paint.paint_tube(out, origin, SPACING_MM, tube.nodes[:9], 1.4, int(Tissue.FORAMEN_FAT), spare)
+
+
+def _paint_sacral(out: NDArray[np.uint8], origin: F64, spine: Spine) -> None:
+    """Paint the fat of the sacral foramina: from dorsal to ventral opening, and into the canal."""
+    spare = np.zeros(256, np.uint8)
+    spare[int(Tissue.EPIDURAL_FAT)] = 1
+    for name in ("S1", "S2", "S3", "S4"):
+        for side in SIDES:
+            dorsal, ventral = spine.mark(f"{name}.foramen.dorsal.{side}"), spine.mark(f"{name}.foramen.ventral.{side}")
+            middle = 0.5 * (dorsal + ventral)
+            for a, b in ((dorsal, ventral), (spine.mark(f"{name}.canal.centre"), middle)):
+                nodes = np.array([[*a, 5.5], [*b, 5.5]])
+                paint.paint_tube(out, origin, SPACING_MM, nodes, 0.0, int(Tissue.FORAMEN_FAT), spare)
 
 
 def _paint_discs(out: NDArray[np.uint8], origin: F64, spine: Spine, plates: Mapping[str, Endplates]) -> None:
@@ -221,7 +235,7 @@ def _paint_spot(out: NDArray[np.uint8], origin: F64, spot: F64) -> None:
 def _paint_bones(out: NDArray[np.uint8], origin: F64, spine: Spine, free: Fields, names: Sequence[str]) -> None:
     chain = [n for n in (*spine.frames, "S") if n in names]
     for upper, lower in zip(chain[:-1], chain[1:], strict=True):
-        canal = spine.mark(f"{upper}.canal.back")[1] - 4.0
+        canal = spine.mark(f"{upper}.canal.back") - np.array([0.0, 4.0, 0.0])
         paint.paint_joint(out, origin, SPACING_MM, free, names.index(upper), names.index(lower), canal, 3.0)
     for b in range(len(names)):
         paint.paint_bone(out, origin, SPACING_MM, free, b, CORTEX_MM)
@@ -239,8 +253,3 @@ def _paint_tubes(out: NDArray[np.uint8], origin: F64, tubes: Sequence[Tube]) -> 
             paint.paint_tube(out, origin, SPACING_MM, tube.nodes, 0.0, int(Tissue.NERVE), spare)
         elif tube.kind != TubeKind.SAC:
             paint.paint_tube(out, origin, SPACING_MM, tube.nodes, 0.0, int(Tissue.VESSEL), spare)
-
-
-def frame_axes(frame: Frame) -> F64:
-    """Return the rows left, posterior, superior of a frame."""
-    return frame.axes

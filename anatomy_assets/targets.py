@@ -6,25 +6,26 @@ nerves; the best pair is kept. Angles are whole millidegrees (sim.frames), the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets.landmarks import SIGN, Frame
+from anatomy_assets.landmarks import SIDES, SIGN, Frame, Spine
 from anatomy_assets.tables import number
-from anatomy_assets.tubes import rounded
+from anatomy_assets.tubes import free_way, obstacles, rounded
 from sim.errors import NumericalFault
 from sim.frames import gantry, norm
 from sim.jit import jit
-from sim.phantom import Fields, bone_distance, bone_distance_one, tube_box_gap, tube_distance
+from sim.phantom import Bone, Fields, Tube, bone_distance, tube_box_gap, tube_distance
 
 F64 = NDArray[np.float64]
 
 PRIMARY_MDEG = tuple(range(15_000, 35_001, 2_500))
 SECONDARY_MDEG = tuple(range(-15_000, 15_001, 2_500))
-BALL_MM = 3.6
+BALL_MM = 3.9
 """No way to the alternative passes nearer than this to the usual target: the room of the trap's vessels."""
 
 
@@ -53,6 +54,7 @@ class Site:
     inferior: F64
     foramen: F64
     wall_back_mm: float  # posterior coordinate (frame) of the disc and the body wall at the foramen
+    half: float  # half width of the pedicle
     side: str
 
 
@@ -101,6 +103,8 @@ def _best(
     rights: F64,
     toll: F64,
     pedicle: F64,
+    inward: F64,
+    reach: F64,
     avoid: F64,
     avoid_mm: float,
     bone_min: float,
@@ -110,8 +114,9 @@ def _best(
     """Return (score, point, angle, bone clearance, nerve clearance) of the best pair; lowest score wins.
 
     points (n, 3), base (n,) score of a point; normals, rights (m, 3), toll (m,) score of an angle. rights
-    also weighs how far the point lies from the pedicle's middle in that view (6 o'clock). pull: toll per mm
-    that a point lies further than 2.5 mm from the nerve.
+    also weighs how far the point lies from the pedicle's middle in that view (6 o'clock). inward, reach
+    (n,): a point must see the canal: `reach` mm along `inward` are free of bone. pull: toll per mm that a
+    point lies further than 2.5 mm from the nerve.
     """
     best = 1e9
     best_p, best_a = -1, -1
@@ -122,7 +127,7 @@ def _best(
         if d < bone_min or base[i] > best:
             continue
         nerve = tube_gap(f, p[0], p[1], p[2], 5.0)
-        if nerve < nerve_min:
+        if nerve < nerve_min or way_clearance(f, p, inward, reach[i], 0.3) < 0.3:
             continue
         near = base[i] + 1.0 * max(0.0, 2.0 - nerve) + 0.7 * max(0.0, 2.0 - d) + pull * max(0.0, nerve - 2.5)
         for a in range(normals.shape[0]):
@@ -188,15 +193,15 @@ def usual_target(site: Site) -> Corridor:
 
 def alternative_target(site: Site, usual: Corridor) -> Corridor | None:
     """Return a second target 4-8 mm from the usual one, lower or more lateral, outside the disc; None if none."""
-    points, offsets = _lattice(site, np.arange(-4.0, 9.1, 0.5), np.arange(-8.0, 10.1, 0.5), np.arange(-18.0, -1.0, 0.5))
+    points, offsets = _lattice(site, np.arange(-4.0, 6.1, 0.5), np.arange(-8.0, 6.1, 0.5), np.arange(-18.0, -4.4, 0.5))
     d = points - usual.target
     gap = np.sqrt(d[:, 0] * d[:, 0] + d[:, 1] * d[:, 1] + d[:, 2] * d[:, 2])
     back = np.array([site.frame.local(p)[1] for p in points])
-    keep = (gap > BALL_MM + 0.9) & (gap < 9.0) & (back > site.wall_back_mm + 1.5)
+    keep = (gap > BALL_MM + 1.1) & (gap < 9.0) & (back > site.wall_back_mm + 1.5)
     points, offsets, gap = points[keep], offsets[keep], gap[keep]
-    base = 0.5 * np.abs(gap - 5.0) + 0.05 * np.abs(offsets[:, 0]) + 0.3 * np.maximum(0.0, points[:, 2] - usual.target[2])
+    base = 0.5 * np.abs(gap - 5.5) + 0.05 * np.abs(offsets[:, 0]) + 0.3 * np.maximum(0.0, points[:, 2] - usual.target[2])
     for ease in (1.0, 0.8, 0.6):
-        found = _search(site, points, base, usual.target, BALL_MM + 0.9, ease, ease)
+        found = _search(site, points, base, usual.target, BALL_MM + 1.1, ease, ease)
         if found is not None:
             return found
     return None
@@ -209,34 +214,17 @@ def _search(
     weight = rights if avoid_mm == 0.0 else 0.0 * rights  # only the usual target must look like 6 o'clock
     order = np.argsort(base, kind="stable")
     points, base = points[order], base[order]
+    inward = -SIGN[site.side] * site.frame.axes[0]
+    middle = float(site.frame.local(site.pedicle)[0])
+    out = SIGN[site.side] * np.array([site.frame.local(p)[0] - middle for p in points])
+    reach = np.maximum(out + site.half + 1.0, 1.0)
     avoid = site.inferior if avoid_mm == 0.0 else centre
     score, i, a, way, gap = _best(
-        site.free, points, base, normals, weight, toll, site.pedicle, avoid, avoid_mm, bone, nerve, 0.5 if avoid_mm else 0.2
+        site.free, points, base, normals, weight, toll, site.pedicle, inward, reach, avoid, avoid_mm, bone, nerve, 0.5 if avoid_mm else 0.2
     )
     if i < 0:
         return None
     return Corridor(points[i], pairs[a][0], pairs[a][1], float(way), float(gap))
-
-
-def nearby(free: Fields, centre: F64, normal: F64, far_mm: float, within_mm: float) -> Fields:
-    """Return `free` without the bones that stay further than `within_mm` from a way (speed only)."""
-    keep = []
-    for b in range(len(free.bone_start)):
-        t, least = 0.0, 1e3
-        while t < far_mm:
-            p = centre + t * normal
-            least = min(least, float(bone_distance_one(free, b, *p)))
-            t += 4.0
-        keep.append(least < within_mm)
-    k = np.array(keep)
-    return free._replace(
-        bone_start=free.bone_start[k],
-        bone_shape=free.bone_shape[k],
-        bone_origin=free.bone_origin[k],
-        bone_spacing=free.bone_spacing[k],
-        bone_rotation=free.bone_rotation[k],
-        bone_translation=free.bone_translation[k],
-    )
 
 
 def span(corridor: Corridor, far_mm: float) -> tuple[F64, F64]:
@@ -247,3 +235,29 @@ def span(corridor: Corridor, far_mm: float) -> tuple[F64, F64]:
 def gap_between(a: Corridor, b: Corridor) -> float:
     """Return the distance between two targets (mm)."""
     return norm(a.target - b.target)
+
+
+def all_targets(spine: Spine, bones: Sequence[Bone], nerve: Sequence[Tube]) -> dict[tuple[str, str, str], Corridor]:
+    """Return (approach, level, side) -> corridor for the usual and, where there is one, the alternative target."""
+    free = obstacles(bones, nerve)
+    out: dict[tuple[str, str, str], Corridor] = {}
+    for level in spine.frames:
+        for side in SIDES:
+            at = site(spine, free, level, side)
+            usual = usual_target(at)
+            out["subpedicular", level, side] = usual
+            other = alternative_target(at, usual)
+            if other is not None:
+                out["alternative", level, side] = other
+    return out
+
+
+def site(spine: Spine, free: Fields, level: str, side: str) -> Site:
+    """Return the surroundings of the foramen under one pedicle."""
+    frame = spine.frames[level]
+    inferior = spine.mark(f"{level}.pedicle.{side}.inferior")
+    start = inferior - 4.0 * frame.axes[2]
+    wall = float(frame.local(inferior)[1]) - free_way(free, *start, *(-frame.axes[1]), 15.0)
+    pedicle, foramen = spine.mark(f"{level}.pedicle.{side}.centre"), spine.mark(f"{level}.foramen.{side}.centre")
+    half = 0.5 * norm(spine.mark(f"{level}.pedicle.{side}.lateral") - spine.mark(f"{level}.pedicle.{side}.medial"))
+    return Site(free, frame, pedicle, inferior, foramen, wall, half, side)

@@ -18,7 +18,12 @@ from anatomy_assets.shape import Builder, Point, Shape
 from sim.frames import sincos_mdeg
 
 SPACING_MM = 0.6
-PEDICLE_UNDER_ENDPLATE_MM = 2.0
+PEDICLE_UNDER_ENDPLATE_MM = 2.4
+WALL_HOLLOW_MM = 2.5
+"""The posterior wall at mid height lies this far in front of the endplates' rims (waist and hollow): canal depth
+is measured from there, layout coordinates from the rims."""
+LAMINA_DEPTH_MM = 13.6
+"""Canal depth behind the rims at which the lamina's layout was drawn."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,11 @@ def frame_of(level: Level, layout: Mapping[str, Any], side: str) -> Frame:
         down_scale=(0.5 * level.height_back + own.iap) / blended(layout, "iap_bottom", share),
         back_scale=0.5 * (1.0 + level.spinous_length / blended(layout, "spl", share)),
     )
+
+
+def roof_depth(level: Level) -> float:
+    """Return how far the roof of the canal lies behind the endplates' rims at mid height (mm)."""
+    return level.canal_depth - WALL_HOLLOW_MM
 
 
 def pedicle_centre(level: Level, side: str) -> Point:
@@ -123,7 +133,7 @@ def _pedicle(b: Builder, level: Level, side: str) -> None:
         [high * s for s in (1.02, 1.02, 1.0, 1.0, 0.85)],
         [wide * s for s in (1.15, 1.04, 1.0, 1.02, 1.0)],
         (0.0, 0.0, 1.0),
-        4.0,
+        3.2,
         square=0.25,
         smooth=1,
     )
@@ -181,7 +191,7 @@ def _lamina(b: Builder, f: Frame, layout: Mapping[str, Any]) -> None:
     share = f.level.layout_share
     rows = blended(layout, "lamina", share)
     # depth behind the wall follows the canal, not the spinous process: the lamina is its roof
-    deep = f.level.canal_depth / 16.4
+    deep = roof_depth(f.level) / LAMINA_DEPTH_MM
     points = [(f.wall - r[0] * deep, f.sign * r[1] * f.level.arch_scale, r[2] * f.down_scale) for r in rows]
     vertical = 0.5 * (f.up_scale + f.down_scale)
     tilt = blended(layout, "lamina_along", share)
@@ -209,7 +219,7 @@ def _spinous(b: Builder, level: Level, layout: Mapping[str, Any]) -> None:
 def _canal(b: Builder, level: Level, layout: Mapping[str, Any]) -> None:
     """Cut the canal: a box between the pedicles and, behind it, a roof-shaped prism that leans with the lamina."""
     wall = -0.5 * level.depth
-    half, deep = 0.5 * level.canal_width, level.canal_depth
+    half, deep = 0.5 * level.canal_width, roof_depth(level)
     lean = blended(layout, "lamina_along", level.layout_share)[0]
     flat = [[-5.0, -5.0, -60.0, 60.0], [5.0, -5.0, -60.0, 60.0], [0.0, 5.0, -60.0, 60.0]]
     front = [[0.3, -half + 3.0], [2.0, -half + 0.6], [5.0, -half], [8.0, -half + 1.5], [10.0, -half + 4.0]]
@@ -231,7 +241,7 @@ def _cortex(b: Builder, level: Level, layout: Mapping[str, Any]) -> None:
     b.cortex_base(t["wall"])
     b.cortex_plane((0.0, 0.0, 1.0), -(half - 4.0), 3.0, t["endplate"])
     b.cortex_plane((0.0, 0.0, -1.0), -(half - 4.0), 3.0, t["endplate"])
-    b.cortex_plane((-1.0, 0.0, 0.0), wall - 1.0, 11.0, t["arch"])
+    b.cortex_plane((-1.0, 0.0, 0.0), wall + 0.5, 7.0, t["arch"])
     out = 0.5 * level.canal_width + 13.0
     b.cortex_plane((0.0, 1.0, 0.0), -out, 6.0, t["transverse"])
     b.cortex_plane((0.0, -1.0, 0.0), -out, 6.0, t["transverse"])

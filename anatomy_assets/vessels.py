@@ -6,17 +6,29 @@ tubes in the obstacle list). With the trap an artery-vein bundle fills the zone 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Frame, Spine, cross
 from anatomy_assets.tables import number
-from anatomy_assets.tubes import free_way, nearest_tube, rounded, settle, shrink, smooth_path, unit
+from anatomy_assets.targets import Corridor
+from anatomy_assets.tubes import (
+    bone_gap,
+    free_way,
+    keep_out,
+    nearest_tube,
+    obstacles,
+    rounded,
+    settle,
+    shrink,
+    smooth_path,
+    unit,
+)
 from sim.frames import dot, norm
-from sim.phantom import Fields, Tube, TubeKind, bone_distance
+from sim.phantom import Bone, Fields, Tube, TubeKind
 
 F64 = NDArray[np.float64]
 N = "neurovascular"
@@ -50,7 +62,25 @@ def great_vessels(spine: Spine, free: Fields) -> list[Tube]:
     """Return aorta, cava and the common iliac arteries and veins."""
     bodies = {level: measure_body(free, frame) for level, frame in spine.frames.items()}
     out = [*_trunk(bodies, "aorta", "L4", 1.0), *_trunk(bodies, "cava", "L5", -1.0)]
-    return [_settled(t, free, np.ones(len(t.nodes), np.int64), 0.4, -1000.0) for t in out]
+    return [replace(t, nodes=rounded(_lifted(free, t.nodes, 0.5))) for t in out]
+
+
+def _lifted(free: Fields, nodes: F64, gap: float) -> F64:
+    """Return nodes moved forwards until the back of a wide vessel clears the bone (grids reach 6 mm only)."""
+    out = nodes.copy()
+    for _ in range(3):
+        for node in out:
+            for _ in range(12):
+                short = 0.0
+                for x, y in ((-1.0, 0.0), (-0.8, 0.6), (-0.4, 0.92), (0.0, 1.0), (0.4, 0.92), (0.8, 0.6), (1.0, 0.0)):
+                    for dz in (-3.0, 0.0, 3.0):
+                        d, _ = bone_gap(free, node[0] + node[3] * x, node[1] + node[3] * y, node[2] + dz)
+                        short = max(short, gap - d)
+                if short <= 0.0:
+                    break
+                node[1] -= min(short, 1.5)
+        out[1:-1, 1] = np.minimum(out[1:-1, 1], 0.5 * (out[:-2, 1] + out[2:, 1]))
+    return out
 
 
 def _trunk(bodies: dict[str, Body], name: str, last: str, side: float) -> list[Tube]:
@@ -145,18 +175,32 @@ def radicular_artery(spine: Spine, free: Fields, feeder: Tube | None, sac: Tube,
 
 
 def foraminal_vein(spine: Spine, free: Fields, level: str, side: str) -> Tube:
-    """Return the vein of a foramen: low and ventral, from the inner plexus outwards."""
+    """Return the vein of a foramen: low and ventral, from the inner plexus outwards.
+
+    Each point is probed: from the middle of the foramen forwards until the disc's or the body's wall is near.
+    """
     g = gate(spine, free, level, side)
     r = number(N, "vein.foraminal_radius_mm")
-    points = [[*g.at(-g.half - 4.0, 1.2, -6.0), r], [*g.at(-g.half, 1.5, -9.0), r], [*g.at(0.0, 1.5, -12.0), r]]
-    points += [[*g.at(g.half + 4.0, -1.0, -13.0), r], [*g.at(g.half + 9.0, -9.0, -10.0), r]]
+    top, low = spine.mark(f"{level}.foramen.{side}.superior"), spine.mark(f"{level}.foramen.{side}.inferior")
+    axes = g.frame.axes
+
+    def probe(out: float, share: float) -> list[float]:
+        for step in (0.0, -0.1, 0.1, -0.2, 0.2, -0.3, -0.4):
+            start = top + (share + step) * (low - top) + SIGN[side] * out * axes[0]
+            if bone_gap(free, *start)[0] > r + 0.3:
+                break
+        ahead = free_way(free, *start, *(-axes[1]), 9.0)
+        return [*(start - max(ahead - r - 0.6, 0.0) * axes[1]), r]
+
+    points = [probe(-g.half - 3.0, 0.45), probe(-0.5 * g.half, 0.6), probe(0.4 * g.half, 0.65), probe(g.half + 1.0, 0.65)]
+    points.append([*(np.array(points[-1][:3]) + SIGN[side] * 6.0 * axes[0] - 6.0 * axes[1]), r])
     return _fine(f"foraminal_vein_{level}_{side}", TubeKind.VEIN, level, side, points, free, "vein")
 
 
 def _fine(name: str, kind: TubeKind, level: str, side: str, points: list[list[float]], free: Fields, group: str) -> Tube:
     rough = smooth_path(points, 1.0)
     loose = np.ones(len(rough), np.int64)
-    loose[0] = 0
+    loose[0] = 0 if kind == TubeKind.RADICULAR_ARTERY and level != "L5" else 1  # L5 has no feeder to start from
     tube = Tube(name, kind, level, side, rough, 0.1, number(N, f"{group}.speed_mm_s"))
     return _settled(tube, free, loose, 0.2, 0.25)
 
@@ -190,13 +234,14 @@ def trap(free: Fields, target: F64, along: F64, inward: F64, gate_: Gate, feeder
     u = unit(inward - dot(inward, along) * along)
     w = cross(along, u)
     rows: list[list[F64]] = [[], []]
-    step = 1.6 * wide
+    step = 1.55 * wide  # below sqrt(3) x radius: the lattice leaves no gap
     count = int(reach / step) + 1
     for row in range(-count, count + 1):
         for column in range(-count - 1, count + 2):
             a, b = row * step * 0.8660254037844386, (column + 0.5 * (row % 2)) * step
-            if a * a + b * b <= reach * reach:
-                strand = _strand(free, target + a * u + b * w, along, (reach * reach - a * a - b * b), wide)
+            room2 = (reach + 0.35) * (reach + 0.35) - a * a - b * b
+            if room2 >= -0.2:
+                strand = _strand(free, target + a * u + b * w, along, max(room2, 0.1), wide)
                 if len(strand) > 0:
                     rows[row % 2].append(strand)
     outside = gate_.at(gate_.half + 6.0, -3.0, -5.0) if feeder is None else feeder.nodes[-1, :3]
@@ -218,9 +263,9 @@ def _strand(free: Fields, middle: F64, along: F64, room2: float, wide: float) ->
     run: list[list[float]] = []
     for i in range(n):
         p = middle + (2.0 * i / (n - 1) - 1.0) * half * along
-        d, _ = bone_distance(free, *p)
-        r = min(wide, d - 0.15, nearest_tube(free, *p, 5.0) - 0.15)
-        if r >= 0.3:
+        d, _ = bone_gap(free, *p)
+        r = min(wide, d - 0.08, nearest_tube(free, *p, 5.0) - 0.08)
+        if r >= 0.22:
             run.append([*p, r])
             if len(run) > len(best):
                 best = run
@@ -251,3 +296,60 @@ def _lead(free: Fields, far: F64, near: F64) -> F64:
     loose[-1] = 0
     nodes = settle(free, rough, loose, 0.2, 0.2, 80)
     return shrink(free, nodes, loose, 0.05, 0.5)
+
+
+def all_vessels(
+    spine: Spine,
+    bones: Sequence[Bone],
+    nerve: Sequence[Tube],
+    targets: Mapping[tuple[str, str, str], Corridor],
+    trapped: tuple[str, str] | None,
+    seed: int,
+) -> list[Tube]:
+    """Return every vessel of one person, clear of the targets and ways except for the one trap."""
+    free = obstacles(bones, [*nerve, *_ways(targets)])
+    great = great_vessels(spine, obstacles(bones))
+    out = [*great, *inner_plexus(spine, obstacles(bones, nerve))]
+    aorta, sac = great[0], nerve[0]
+    for level in spine.frames:
+        for side in SIDES:
+            feeder = None
+            if level != "L5":  # a fifth pair is absent in 80 % (15 cadavers, gaps_neurovascular.csv)
+                feeder = segmental_artery(spine, free, aorta, level, side)
+                out.append(feeder)
+            out.append(foraminal_vein(spine, free, level, side))
+            if trapped == (level, side):
+                out += _trapped(spine, bones, nerve, targets, feeder, level, side)
+            else:
+                out.append(radicular_artery(spine, free, feeder, sac, level, side))
+    return out
+
+
+def _ways(targets: Mapping[tuple[str, str, str], Corridor]) -> list[Tube]:
+    """Return the pseudo tubes that keep vessels off the targets and the ways to them."""
+    clear = number(N, "target.vessel_clear_mm")
+    out = []
+    for (approach, level, side), corridor in targets.items():
+        radius = clear + 0.3 if approach == "subpedicular" else 1.5
+        p, n = corridor.target, corridor.normal
+        out.append(keep_out(f"{approach}_{level}_{side}", [p, p + 40.0 * n], radius))
+    return out
+
+
+def _trapped(
+    spine: Spine,
+    bones: Sequence[Bone],
+    nerve: Sequence[Tube],
+    targets: Mapping[tuple[str, str, str], Corridor],
+    feeder: Tube | None,
+    level: str,
+    side: str,
+) -> list[Tube]:
+    """Return the bundle at one usual target; its leads stay off the alternative and the way to it."""
+    usual = targets["subpedicular", level, side]
+    other = {k: c for k, c in targets.items() if k == ("alternative", level, side)}
+    free = obstacles(bones, [*nerve, *_ways(other)])
+    ganglion = next(t for t in nerve if t.name == f"ganglion_{level}_{side}").nodes
+    along = unit(ganglion[-1, :3] - ganglion[0, :3])
+    inward = spine.frames[level].axes[1]
+    return trap(free, usual.target, along, inward, gate(spine, free, level, side), feeder, level, side)

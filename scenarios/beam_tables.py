@@ -46,6 +46,7 @@ class DoseTable(Strict):
     cap_mgy_min: quantity_in("mGy/min")
     dsa_dose_factor: Share
     dsa_pulses_per_s: quantity_in("1/s")
+    shot_pulses: Share
 
 
 class DetectorTable(Strict):
@@ -139,6 +140,7 @@ def load_carm(data: Path = DATA) -> CArm:
         cap_mgy_min=file.dose.cap_mgy_min.value,
         dsa_dose_factor=file.dose.dsa_dose_factor.value,
         dsa_pulses_per_10s=round(file.dose.dsa_pulses_per_s.value * 10),
+        shot_pulses=round(file.dose.shot_pulses.value),
     )
 
 

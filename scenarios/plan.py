@@ -24,8 +24,8 @@ def make_plan(phantom: Phantom, target: TargetTable) -> Plan:
             if border in phantom.landmarks:
                 medial[level, side] = float(phantom.landmark(border)[0])
     seen = {name: phantom.landmark(f"{name}.body.centre") for name in LEVELS if f"{name}.body.centre" in phantom.landmarks}
-    if "sacrum.centre" in phantom.landmarks:
-        seen["sacrum"] = phantom.landmark("sacrum.centre")
+    if "S1.canal.centre" in phantom.landmarks:
+        seen["sacrum"] = phantom.landmark("S1.canal.centre")
     return Plan(
         level=target.level,
         side=target.side,

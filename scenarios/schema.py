@@ -17,7 +17,7 @@ class PatientTable(Strict):
 
     name: str
     sex: Literal["female", "male"]
-    age_years: Annotated[int, Field(ge=18, le=100)]
+    age_years: Annotated[int, Field(ge=18, le=99)]
     weight_kg: Annotated[float, Field(ge=30, le=250)]
     height_cm: Annotated[float, Field(ge=120, le=220)]
     allergies: list[str] = []

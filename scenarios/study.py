@@ -21,7 +21,7 @@ def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None
     file = scenario.file
     trap = (file.target.level, file.target.side) if file.vessel.at_target else None
     options = PatientOptions(
-        sex=file.patient.sex, age_years=file.patient.age_years, bmi_kg_m2=file.patient.bmi, vascular_trap=trap
+        sex=file.patient.sex, age=file.patient.age_years, bmi=file.patient.bmi, vascular_trap=trap
     )
     return build(seed, options, progress)
 

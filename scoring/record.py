@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ class Verdict:
     key: str | None = None
     header: dict[str, Any] | None = None
     seconds: float | None = None
-    transcript: Transcript | None = None
+    transcript: Transcript | None = field(default=None, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -159,13 +159,15 @@ def verify(
     the keys to believe (None: any key, and the verdict says which). Never raises for what a file holds.
     """
     verdict, raw = _checked(path, trusted)
-    if raw is None or verdict.status != "sealed":
+    if raw is None or verdict.status not in ("sealed", "interrupted"):
         return verdict
     try:
         if not raw.same_engine:
             raise _Verdict("different-engine", f"recorded with engine {raw.header['engine']}; this is {ENGINE_VERSION}")
         transcript = transcript_of(raw)
         verdict = replace(verdict, transcript=transcript)
+        if raw.seal is None:
+            return verdict
         _check_replay(_study(transcript.header, make_study), transcript, progress, rerun)
         if not transcript.complete:
             raise _Verdict("interrupted", f"{transcript.note}: it replays, but has no score")
@@ -205,7 +207,7 @@ def _unsealed(raw: Raw) -> None:
         raise _Verdict("altered", "the seal is missing")
     torn = f" and {raw.torn} bytes of a torn line" if raw.torn else ""
     where = f"at {raw.last_tick / 100:.2f} s ({raw.lines} lines{torn})"
-    raise _Verdict("interrupted", f"ends {where} without a seal: nothing can be verified")
+    raise _Verdict("interrupted", f"ends {where} without a seal (never sealed, or cut short): nothing can be verified")
 
 
 def _check_seal(raw: Raw) -> str:

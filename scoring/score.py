@@ -19,6 +19,8 @@ from sim.command import Command
 from sim.event import Event
 
 NOT_SEEN = "Nothing of it in the record."
+NOT_ARISEN = "Did not arise."
+SPARED = "It did not happen."
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,15 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
+def joined(reasons: Iterable[str]) -> str:
+    """Return reasons as one text, each once: sentences after each other, fragments with commas."""
+    text = ""
+    for reason in dict.fromkeys(reasons):
+        if reason:
+            text += ("" if not text else " " if text.endswith(".") else ", ") + reason
+    return text if not text or text.endswith(".") else text + "."
+
+
 def _check_record(finding: Finding) -> dict[str, Any]:
     return {"done": finding.done, "applicable": finding.applicable, "points": finding.points, "tick": finding.tick}
 
@@ -209,7 +220,7 @@ class _Judge:
         sure = not self.rubric.unverified(item.when_any)
         if not hits:
             return Finding(item.id, item.title, False, -1, "", verified=sure)
-        why = " ".join(dict.fromkeys(m.why for m in hits if m.why)) or item.why
+        why = joined(m.why for m in hits) or item.why
         return Finding(item.id, item.title, True, hits[0].tick, why, verified=sure)
 
     def item(self, item: CheckItem) -> Finding:
@@ -220,12 +231,13 @@ class _Judge:
         done = all(held) if not absent else item.absent == "not-applicable"
         wrong = [m for m, result in zip(measures, held, strict=True) if not result]
         shown = measures if done else wrong
+        spared = done and any(condition.rule == "is_zero" for condition in item.needs_all)
         return Finding(
             id=item.id,
             title=item.title,
             done=done,
-            tick=max((m.tick for m in shown), default=-1),
-            why=" ".join(dict.fromkeys(m.why for m in shown if m.why)) or ("Did not arise." if done and absent else NOT_SEEN),
+            tick=-1 if spared else max((m.tick for m in shown), default=-1),
+            why=SPARED if spared else joined(m.why for m in shown) or (NOT_ARISEN if done else NOT_SEEN),
             applicable=not (absent and item.absent == "not-applicable"),
             points=item.points,
             verified=not self.rubric.unverified(item.needs_all),

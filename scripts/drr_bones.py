@@ -20,7 +20,7 @@ from anatomy_assets.parameters import individual
 from sim.frames import gantry
 from sim.jit import jit
 
-MU_CORTEX, MU_CORE = 0.0604, 0.025  # 1/mm near 60 keV, materials_xray.csv
+MU_CORTEX, MU_CORE = 0.0400, 0.0070  # 1/mm near 60 keV above soft tissue (0.0204), materials_xray.csv
 VIEWS = {"ap": (0, 0), "apc": (0, 20000), "o25": (25000, 0), "o25c": (25000, 15000), "or25": (-25000, 0), "o35": (35000, 0), "lat": (90000, 0)}
 
 
@@ -33,7 +33,7 @@ def splat(image, vertices, faces, weight):  # type: ignore[no-untyped-def]
         area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
         if area == 0.0:
             continue
-        sign = weight if area > 0.0 else -weight
+        sign = weight if area < 0.0 else -weight
         x0, x1 = max(int(np.ceil(min(a[0], b[0], c[0]))), 0), min(int(np.floor(max(a[0], b[0], c[0]))), w - 1)
         y0, y1 = max(int(np.ceil(min(a[1], b[1], c[1]))), 0), min(int(np.floor(max(a[1], b[1], c[1]))), h - 1)
         for y in range(y0, y1 + 1):
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--half", type=float, default=55.0)
     parser.add_argument("--size", type=int, default=640)
     parser.add_argument("--only", default="")
-    parser.add_argument("--contrast", type=float, default=1.0)
+    parser.add_argument("--contrast", type=float, default=1.5)
     options = parser.parse_args()
     column = stack(individual(options.seed))
     bones = bake_bones(column)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tamper with an attempt in hundreds of ways; every one must be refused with a reason and without a traceback.
 
-    scripts/tamper.py out/attempt.scottie [--changes 500] [--edits 50] [--seed 1] [--verifier main:verify_file]
+    scripts/tamper.py out/attempt.scottie [--changes 500] [--edits 50] [--seed 1] [--verifier main:verdict_of]
 
 The verifier is a function that takes a path and returns a scoring.record.Verdict. Changes are random single bytes,
 truncations and deleted lines. Edits are what a forger with a key of his own would do: a command, an event, the score
@@ -140,9 +140,12 @@ def _forge_score(lines: list[Line], rng: random.Random) -> None:
 def _forge_header(lines: list[Line], rng: random.Random) -> None:
     header = lines[0]["header"]
     name = rng.choice(sorted(header))
-    header[name] = {"mode": {"practice": "assessment"}.get(header["mode"], "practice"), "started": "2001-01-01T00:00:00Z"}.get(
-        name
-    ) or _other(header[name], rng)
+    if name == "mode":
+        header[name] = "practice" if header[name] == "assessment" else "assessment"
+    elif name == "started":
+        header[name] = "2001-01-01T00:00:00Z"
+    else:
+        header[name] = _other(header[name], rng)
 
 
 def outcome(path: Path, check: Check) -> tuple[str, str]:
@@ -158,7 +161,9 @@ def outcome(path: Path, check: Check) -> tuple[str, str]:
     return verdict.status, verdict.reason
 
 
-def attack(path: Path, check: Check, number_of_changes: int, number_of_edits: int, seed: int) -> tuple[Counter[tuple[str, str]], list[str]]:
+def attack(
+    path: Path, check: Check, number_of_changes: int, number_of_edits: int, seed: int
+) -> tuple[Counter[tuple[str, str]], list[str]]:
     """Return how often each (kind of tampering, outcome) came up, and a line for each failure."""
     data, rng = path.read_bytes(), random.Random(seed)
     counts: Counter[tuple[str, str]] = Counter()
@@ -182,7 +187,7 @@ def main() -> int:
     parser.add_argument("--changes", type=int, default=500)
     parser.add_argument("--edits", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--verifier", default="main:verify_file", help="module:function that takes a path and returns a Verdict")
+    parser.add_argument("--verifier", default="main:verdict_of", help="module:function that takes a path and returns a Verdict")
     given = parser.parse_args()
     module, _, name = given.verifier.partition(":")
     check: Check = getattr(importlib.import_module(module), name)

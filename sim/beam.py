@@ -163,14 +163,15 @@ def look_up(table: F32, lengths: F32, first: int, last: int, out: F32) -> None:
 
 @jit
 def add_devices(response: F64, mu: F64, anatomy: F32, devices: F32, box: NDArray[np.int64], out: F32) -> None:
-    """Where steel or iodine lies (devices (2, n, n), inside box y0 y1 x0 x1), replace out by the exact sum."""
+    """Where devices (3, n, n: steel, iodine, plastic) lie, inside box y0 y1 x0 x1, replace out by the exact sum."""
     bins = response.shape[0]
     for y in range(box[0], box[1]):
         for x in range(box[2], box[3]):
             steel = devices[0, y, x]
             iodine = devices[1, y, x]
-            if steel > 0.0 or iodine > 0.0:
-                water = max(anatomy[0, y, x], np.float32(0.0))
+            plastic = devices[2, y, x]
+            if steel > 0.0 or iodine > 0.0 or plastic > 0.0:
+                water = max(anatomy[0, y, x], np.float32(0.0)) + plastic
                 bone = max(anatomy[1, y, x], np.float32(0.0))
                 total = 0.0
                 for b in range(bins):

@@ -215,10 +215,10 @@ def _pulse(study: Study, state: State, me: CArmState) -> CArmState:
 def _ended(study: Study, state: State, me: CArmState) -> tuple[CArmState, list[Event]]:
     """Return the state with the beam off and the event that tells the whole run.
 
-    A single shot counts as one pulse interval of beam-on time: a pedal cannot be pressed shorter.
+    A single shot counts as the intervals of the pulses it stands for: the pedal of a real unit is pressed that long.
     """
     if me.beam == "shot":
-        ms = 10_000 // me.pulses_per_10s
+        ms = study.toolbox.carm.shot_pulses * 10_000 // me.pulses_per_10s
         me = replace(me, beam_on_ms=me.beam_on_ms + ms)
     else:
         me = _watched(study, state, me)
@@ -255,19 +255,25 @@ def _ended(study: Study, state: State, me: CArmState) -> tuple[CArmState, list[E
 
 @jit
 def _walk(f: Fields, factors: F64, start: F64, step: F64, count: int, step_mm: float) -> float:
-    """Return the water-equivalent length (mm) of a ray: midpoint rule over `count` steps of step_mm."""
+    """Return the water-equivalent length (mm) of a ray: midpoint rule over `count` steps of step_mm.
+
+    Above and below the label volume the body goes on as at its ends.
+    """
+    low = f.label_origin[2]
+    high = low + f.label_spacing * (f.labels.shape[2] - 1)
     total = 0.0
     for i in range(count):
         t = i + 0.5
-        total += factors[tissue_at(f, start[0] + t * step[0], start[1] + t * step[1], start[2] + t * step[2])]
+        z = min(max(start[2] + t * step[2], low), high)
+        total += factors[tissue_at(f, start[0] + t * step[0], start[1] + t * step[1], z)]
     return total * step_mm
 
 
 def water_mm(study: Study, me: CArmState) -> float:
-    """Return the mean water-equivalent thickness on nine rays: centre and half-way to the edges of the open field."""
+    """Return the mean water-equivalent thickness on nine rays: centre, and a third of the way to the open field's edges."""
     place, f = pose(study, me), study.phantom.fields
-    half_w = 0.25 * place.side_mm * me.half_width_permille / 1000.0
-    half_h = 0.25 * place.side_mm * me.half_height_permille / 1000.0
+    half_w = place.side_mm * me.half_width_permille / 6000.0
+    half_h = place.side_mm * me.half_height_permille / 6000.0
     total = 0.0
     for row in (-1, 0, 1):
         for column in (-1, 0, 1):
@@ -281,7 +287,8 @@ def water_mm(study: Study, me: CArmState) -> float:
 def technique(study: Study, me: CArmState) -> tuple[int, int]:
     """Return (kVp x10, mAs x1000) of the next pulse: the exposure curve at the water-equivalent thickness.
 
-    Smaller fields ask for more (full side / side); fluoroscopy never exceeds the legal kerma rate.
+    Smaller fields ask for more (full side / side); fluoroscopy never exceeds the legal kerma rate. A single shot is
+    the sum of `shot_pulses` fluoroscopy pulses in one picture.
     """
     carm = study.toolbox.carm
     thickness = water_mm(study, me)
@@ -291,6 +298,8 @@ def technique(study: Study, me: CArmState) -> tuple[int, int]:
         mas *= carm.dsa_dose_factor
     else:
         mas = min(mas, _most_mas(carm, me, kvp_x10))
+        if me.beam == "shot":
+            mas *= carm.shot_pulses
     return kvp_x10, max(1, int(np.floor(mas * 1000.0 + 0.5)))
 
 

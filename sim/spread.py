@@ -69,6 +69,20 @@ def advance(study: Study, state: State, command: Command) -> tuple[SpreadState, 
     return _shown(study, state.tick, me, state.spread), out
 
 
+def warm(study: Study) -> None:
+    """Compile (or load) everything that an injection runs, so that none stalls a door that lives in real time."""
+    f, tip = study.phantom.fields, study.plan.target_mm
+    m = medium(study)
+    source = opening(f, m, float(tip[0]), float(tip[1]), float(tip[2]), study.toolbox.constant("spread.snap_mm"))
+    if source >= 0:
+        first, by_label, _ = pour(f, opened(None, m, source), 2.0, 0.1, np.zeros(LABELS), 0.0)
+        again = opened(first, m, int(first.order[first.done + 1]))
+        points(f, pour(f, again, 1.0, 0.0, by_label, 0.0)[0])
+    if study.phantom.tubes:
+        parcel_points(study, parcel(study, np.zeros((0, 5)), 0, 0, tip, 1.0, 0.1), 1)
+        slab_points(study, mixed(study, None, 0, 0, tip, 1.0, 0.1), 1)
+
+
 # --- commands -------------------------------------------------------------------------------------
 
 
@@ -97,6 +111,7 @@ def _obeyed(study: Study, state: State, me: SpreadState, command: Command, out: 
     return replace(
         me,
         flowing=True,
+        begun_ul=me.left_ul,
         goal_ul=min(float(volume), me.left_ul),
         given_ul=0.0,
         rate_ul_s=rate,
@@ -151,10 +166,11 @@ def _flowed(study: Study, state: State, me: SpreadState, out: list[Event]) -> Sp
     ul = rest if rest <= step + EMPTY_UL else step
     live = state.carm.beam in ("live", "dsa")
     me, poured = _given(study, state, me, ul)
-    left = me.left_ul - poured
+    given = me.goal_ul if poured == rest else me.given_ul + poured
+    left = me.begun_ul - given
     me = replace(
         me,
-        given_ul=me.goal_ul if poured == rest else me.given_ul + poured,
+        given_ul=given,
         left_ul=left if left > EMPTY_UL else 0.0,
         live_ul=me.live_ul + (poured if live else 0.0),
     )

@@ -139,7 +139,7 @@ def voxel_of(f: Fields, x: float, y: float, z: float) -> int:
     nx, ny, nz = f.labels.shape
     if i < 0 or j < 0 or k < 0 or i >= nx or j >= ny or k >= nz:
         return -1
-    return (i * ny + j) * nz + k
+    return int((i * ny + j) * nz + k)
 
 
 @jit
@@ -155,7 +155,7 @@ def opening(f: Fields, m: Medium, x: float, y: float, z: float, reach_mm: float)
     h = f.label_spacing
     ci, cj, ck = here // (ny * nz), (here // nz) % ny, here % nz
     if m.conductance[f.labels[ci, cj, ck]] > 0.0:
-        return here
+        return int(here)
     n = int(np.ceil(reach_mm / h))
     best = reach_mm * reach_mm
     found = -1
@@ -172,7 +172,7 @@ def opening(f: Fields, m: Medium, x: float, y: float, z: float, reach_mm: float)
                 if d2 < best:
                     best = d2
                     found = (i * ny + j) * nz + k
-    return found
+    return int(found)
 
 
 def opened(front: Front | None, m: Medium, voxel: int) -> Front:
@@ -255,7 +255,7 @@ def _insert_at(table: I64, voxel: int) -> int:
     while table[slot] >= 0 and table[slot] != voxel:
         slot = (slot + 1) & mask
     table[slot] = voxel
-    return slot
+    return int(slot)
 
 
 @jit
@@ -280,7 +280,7 @@ def _find(table: I64, voxel: int) -> int:
     slot = (((voxel * 2654435769) & 0xFFFFFFFF) >> 7) & mask
     while table[slot] >= 0:
         if table[slot] == voxel:
-            return slot
+            return int(slot)
         slot = (slot + 1) & mask
     return -1
 
@@ -350,13 +350,13 @@ def _conductance(f: Fields, m: Medium, label: int, x: float, y: float, z: float)
         _, which = _nearest_nerve(f, m, x, y, z, m.sleeve_mm)
         if which >= 0:
             return m.sleeve_conductance
-    return g
+    return float(g)
 
 
 @jit
 def _step_cost(f: Fields, m: Medium, i: int, j: int, k: int, di: int, dk: int, label: int, g: float) -> float:
     """Return the cost of the step (di, ., dk) into voxel (i, j, k), a neighbour of the voxel left behind."""
-    nx, ny, nz = f.labels.shape
+    _, ny, nz = f.labels.shape
     voxel = (i * ny + j) * nz + k
     b = m.block_voxels
     block = ((i // b) * 1024 + j // b) * 1024 + k // b
@@ -463,16 +463,27 @@ def plan(
                 cost += m.burst_cost
             _push(q, w, size, key + cost, neighbour)
             size += 1
-    return q[:size].copy(), w[:size].copy(), reached, seen, new_order[:n].copy(), new_capacity[:n].copy(), new_near[:n].copy(), new_mark[:n].copy()
+    return (
+        q[:size].copy(),
+        w[:size].copy(),
+        reached,
+        seen,
+        new_order[:n].copy(),
+        new_capacity[:n].copy(),
+        new_near[:n].copy(),
+        new_mark[:n].copy(),
+    )
 
 
 # --- pouring --------------------------------------------------------------------------------------
 
 
 @jit
-def _fill(f: Fields, order: I64, capacity: F64, iodine: F64, by_label: F64, done: int, partial: float, ul: float, mg_per_ul: float) -> tuple[int, float, float]:
+def _fill(
+    f: Fields, order: I64, capacity: F64, iodine: F64, by_label: F64, done: int, partial: float, ul: float, mg_per_ul: float
+) -> tuple[int, float, float]:
     """Fill planned entries with `ul`, adding to `iodine` and `by_label`; return (done, partial, what is left)."""
-    nx, ny, nz = f.labels.shape
+    _, ny, nz = f.labels.shape
     while ul > 0.0 and done < order.shape[0]:
         room = capacity[done] - partial
         used = min(ul, room)
@@ -571,7 +582,7 @@ def _points(f: Fields, order: I64, iodine: F64, end: int, most: int) -> NDArray[
         count += iodine[v] > 1e-9
     stride = (count + most - 1) // most
     out = np.zeros((0 if count == 0 else (count + stride - 1) // stride, 4), np.float32)
-    nx, ny, nz = f.labels.shape
+    _, ny, nz = f.labels.shape
     h = f.label_spacing
     met = 0
     for e in range(end):

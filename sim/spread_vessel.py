@@ -212,7 +212,7 @@ def _slab_points(f: Fields, t: int, s0: float, half: float, sunk: float, iodine_
     out = np.empty((count, 4), np.float32)
     for i in range(count):
         s = s0 + half * (2.0 * hash_uniform(31, i) - 1.0)
-        x, y, z, r, inside = at(f, t, s)
+        x, y, z, r, _ = at(f, t, s)
         v = (2.0 * hash_uniform(32, i) - 1.0) * (1.0 - 0.5 * sunk) - 0.5 * sunk  # -1 ventral .. 1 dorsal
         u = 2.0 * hash_uniform(33, i) - 1.0
         out[i, 0] = x + u * 0.97 * r * np.sqrt(max(0.0, 1.0 - v * v))

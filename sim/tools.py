@@ -85,6 +85,7 @@ class CArm:
     cap_mgy_min: float = 88.0  # limit of the air kerma rate 30 cm from the receptor
     dsa_dose_factor: float = 16.0  # mAs of a subtraction pulse over that of a fluoroscopy pulse
     dsa_pulses_per_10s: int = 30
+    shot_pulses: int = 4  # a single shot is the mean of this many fluoroscopy pulses (last-image hold)
 
 
 @dataclass(frozen=True)

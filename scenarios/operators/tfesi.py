@@ -107,7 +107,7 @@ def _prepare(room: Room) -> Acts:
 def _count_level(room: Room) -> Acts:
     """Scout AP with the sacrum in the field, then count upwards."""
     phantom, target = room.study.phantom, room.scenario.file.target
-    sacrum, body = phantom.landmark("sacrum.centre"), phantom.landmark(f"{target.level}.body.centre")
+    sacrum, body = phantom.landmark("S1.canal.centre"), phantom.landmark(f"{target.level}.body.centre")
     yield from room.centre_carm(0.5 * (sacrum + body))
     yield from room.turn_carm(0, 0)
     yield from room.shoot()

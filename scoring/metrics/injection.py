@@ -9,6 +9,11 @@ def _at_target(now: Moment) -> bool:
     return (now["level"], now["side"]) == (now.before.level, now.before.side)
 
 
+def _agent(now: Moment) -> str:
+    name = str(now["agent"])
+    return name[:1].upper() + name[1:]
+
+
 def _where(now: Moment) -> str:
     return f"{now['level']} {now['side']}".strip() or "far from any foramen"
 
@@ -16,7 +21,7 @@ def _where(now: Moment) -> str:
 @metric("treatments", "count", 0)
 def treatments(m: Measure, now: Moment) -> Measure:
     """Count injections of a therapeutic agent that were started."""
-    return m.count(now, f"{now['agent']} given at {_where(now)}.") if now.treatment_starts else m
+    return m.count(now, f"{_agent(now)} given at {_where(now)}.") if now.treatment_starts else m
 
 
 @metric("target_reached_ul", "ul")
@@ -102,7 +107,7 @@ def drug_after_vascular_contrast(m: Measure, now: Moment) -> Measure:
     here = now.before.contrast_here
     if not now.drugs or now.kind != "injection_started" or here is None or not here.showed("vascular"):
         return m
-    return m.count(now, f"{now['agent']} injected where contrast had run into a vessel.")
+    return m.count(now, f"{_agent(now)} injected where contrast had run into a vessel.")
 
 
 @metric("drug_in_vessel", "count", 0)
@@ -129,7 +134,7 @@ def _went(m: Measure, now: Moment, pattern: str, tissue: str, where: str) -> Mea
     in_tissue = bool(tissue) and now["tissue"].lower().startswith(tissue)
     if pattern not in now["pattern"] and not in_tissue:
         return m
-    return m.count(now, f"{now['agent']} went {where} ({now['pattern']}, {now['volume_ul'] / 1000:.2f} mL).")
+    return m.count(now, f"{_agent(now)} went {where} ({now['pattern']}, {now['volume_ul'] / 1000:.2f} mL).")
 
 
 @metric("particulate_steroid", "count", 0)
@@ -137,7 +142,7 @@ def particulate_steroid(m: Measure, now: Moment) -> Measure:
     """Count injections of a steroid with particles, wherever they were given."""
     if now.kind != "injection_started" or now["kind"] != "steroid" or not now["particulate"]:
         return m
-    return m.count(now, f"{now['agent']} contains particles.")
+    return m.count(now, f"{_agent(now)} contains particles.")
 
 
 @metric("aspirated_first", "bool")

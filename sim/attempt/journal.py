@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from sim.attempt.files import lock, set_aside
 from sim.attempt.header import check_header
@@ -57,7 +57,7 @@ class Journal:
         except ValueError as error:
             raise UsageError(f"attempt record: {error}") from None
         self._chain, self._order = Chain(), Order()
-        self._size = 0
+        self._size = self._whole_tick = 0
         self._clock = clock
         self._synced_at = clock() if clock else 0.0
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
@@ -68,9 +68,9 @@ class Journal:
         self.header_hash = self._chain.head
 
     @property
-    def tick(self) -> int:
-        """Tick of the newest line."""
-        return self._order.tick
+    def closed(self) -> bool:
+        """True after `close`, and after a failure."""
+        return self._fd is None
 
     def command(self, tick: int, command: Command) -> None:
         """Write the command obeyed at `tick`."""
@@ -118,13 +118,15 @@ class Journal:
         if line.get("t", 0) > MAX_TICK or self._size > MAX_BYTES - _ROOM_FOR_SEAL:
             most = f"{MAX_TICK // 360_000} h, {MAX_BYTES >> 20} MiB"
             raise UsageError(f"{self.path}: the attempt is longer than a record can hold ({most})")
-        self._order.accept(kind_of(line), line)
-        raw = self._chain.write(line)
         try:
-            self._write(raw)
+            self._order.accept(kind_of(line), line)
+            self._write(self._chain.write(line))
             self._sync_now_and_then()
         except OSError as error:
             self._fail(error)
+        except BaseException:  # Ctrl-C or a bug: keep what is whole, write no more
+            self._stop()
+            raise
 
     def _write(self, raw: bytes) -> None:
         assert self._fd is not None
@@ -132,6 +134,7 @@ class Journal:
         while left:
             left = left[os.write(self._fd, left) :]
         self._size += len(raw)
+        self._whole_tick = self._order.tick
 
     def _sync_now_and_then(self) -> None:
         """Ask for the disk once a second, in a thread (a slow disk must not stop the window)."""
@@ -145,19 +148,24 @@ class Journal:
             self._synced_at = now
             self._sync = self._disk.submit(os.fsync, self._fd)
 
-    def _fail(self, error: OSError) -> None:
-        """Cut off a half-written line, close, and say so in one line."""
+    def _fail(self, error: OSError) -> NoReturn:
+        """Stop, and say why in one line."""
+        self._stop()
+        why = error.strerror or errno.errorcode.get(error.errno or 0, "input/output error")
+        raise MachineError(
+            f"{self.path}: cannot write the attempt: {why}; the journal up to {self._whole_tick / 100:.2f} s is kept there"
+        ) from None
+
+    def _stop(self) -> None:
+        """Cut off a half-written line and close."""
         fd, self._fd = self._fd, None
-        assert fd is not None
+        if fd is None:
+            return
         self._disk.shutdown(wait=True)
         with suppress(OSError):  # the first error is the one to report; a torn last line can be read
             os.ftruncate(fd, self._size)
         with suppress(OSError):
             os.close(fd)
-        why = error.strerror or errno.errorcode.get(error.errno or 0, "input/output error")
-        raise MachineError(
-            f"{self.path}: cannot write the attempt: {why}; the journal up to {self.tick / 100:.2f} s is kept there"
-        ) from None
 
 
 class Recorder:
@@ -167,7 +175,7 @@ class Recorder:
         if session.state.tick != 0:
             raise ValueError("a recorder must be there from tick 0")
         self.session, self.journal = session, journal
-        self._digested = 0
+        self._written = self._digested = 0
         journal.events(0, session.events)
         journal.digest(0, session.state)
 
@@ -183,12 +191,18 @@ class Recorder:
         self.journal.events(tick, events)
         if tick % DIGEST_TICKS == 0 or self.session.finished:
             self._digest(tick)
+        self._written = tick
         return command, events
 
     def close(self) -> None:
-        """Write the last digest (also of an attempt that is given up) and close the journal."""
-        if self._digested != self.session.state.tick:
-            self._digest(self.session.state.tick)
+        """Write the last digest (also of an attempt that is given up) and close the journal.
+
+        When `tick` was broken off half-way (Ctrl-C, full disk) there is no last digest: such an attempt stays
+        readable but cannot be sealed.
+        """
+        tick = self.session.state.tick
+        if not self.journal.closed and self._digested != tick == self._written:
+            self._digest(tick)
         self.journal.close()
 
     def _digest(self, tick: int) -> None:

@@ -22,7 +22,7 @@ DIGEST_TICKS = 100
 """A digest of the state every simulated second, and one at the last tick."""
 DIGEST_STEP_UM = 1
 MAX_TICK = 4 * 3600 * 100
-MAX_BYTES = 32 * 2**20
+MAX_BYTES = 16 * 2**20
 MAX_LINE = 2**18
 MAX_DEPTH = 8
 MAX_INT = 2**53 - 1

@@ -21,11 +21,20 @@ class NeedleState:
     """One needle. Arrays are never changed in place; lengths in mm, patient frame.
 
     needle: index in the toolbox, -1 before one is chosen. placed: the tip is on or under the skin.
-    entry_mm: skin point. yaw/pitch_mdeg: hub angles now (and *_target the hand is turning them to).
-    asked_mm: where the hand wants the depth; depth_mm: inserted length; roll_mdeg: bevel.
+    entry_mm: skin point. yaw/pitch/roll_mdeg: hub angles and bevel now (and *_target the hand is turning them
+    to); the tip cuts towards cos(roll) ex + sin(roll) ey of sim.frames.hub_frame.
+    asked_mm: where the hand is; goal_mm: where it is going, at speed_mm_s; depth_mm: inserted length.
     tip_mm, tip_direction: (3,); nodes_mm: (33, 3) shaft from the hub to the tip; path_mm: (n, 3) cut path.
     tissue: label at the tip; inside: indices of the tubes that hold the tip; stylet: inserted or not.
     force_n: hand force (relative display only). moving: the hand has not reached what it asked.
+    passes: advances of the whole attempt that began after a placement or after a withdrawal of 5 mm or more.
+
+    For the engine alone: shape (33, 4) wx, wx', wy, wy' in the hub frame; path_label (n,) tissue of the path
+    that begins at each point; trail_mm (n, 3) where the tip was when it cut each point; base: voxel tissue at the tip; membrane: the closed one before the tip (0 none);
+    opened, opened_mm: the last that popped and where; bone: index of the bone the tip touches (-1 none);
+    stuck, stuck_mm: the tip grips bone there; blocked_ms: since when it cannot follow the hand; buckled: the
+    free shaft gave way in this push; friction_n; inside_since (tick) and inside_deepest (mm) go with inside;
+    armed, peak_mm: the next advance is a new pass, and the depth a withdrawal is counted from.
     """
 
     needle: int = -1
@@ -40,6 +49,7 @@ class NeedleState:
     speed_mm_s: float = 0.0
     depth_mm: float = 0.0
     roll_mdeg: int = 0
+    roll_target_mdeg: int = 0
     tip_mm: F64 = field(default_factory=lambda: _empty(3))
     tip_direction: F64 = field(default_factory=lambda: _empty(3))
     nodes_mm: F64 = field(default_factory=lambda: _empty(33, 3))
@@ -50,9 +60,26 @@ class NeedleState:
     force_n: float = 0.0
     moving: bool = False
     passes: int = 0
+    shape: F64 = field(default_factory=lambda: _empty(33, 4))
+    trail_mm: F64 = field(default_factory=lambda: _empty(0, 3))
+    path_label: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    base: int = 0
+    membrane: int = 0
+    opened: int = 0
+    opened_mm: float = 0.0
+    bone: int = -1
+    stuck: bool = False
+    stuck_mm: F64 = field(default_factory=lambda: _empty(3))
+    blocked_ms: int = 0
+    buckled: bool = False
+    friction_n: float = 0.0
+    inside_since: tuple[int, ...] = ()
+    inside_deepest: tuple[float, ...] = ()
+    armed: bool = False
+    peak_mm: float = 0.0
 
     def quantised(self, step_um: int) -> bytes:
         """Return the state as bytes for a digest, lengths rounded to step_um."""
         return plain(
             self.needle, self.placed, self.yaw_mdeg, self.pitch_mdeg, self.roll_mdeg, self.tissue, self.inside, self.stylet, self.passes
-        ) + micrometres(np.concatenate([self.entry_mm, self.tip_mm, [self.depth_mm], self.nodes_mm.ravel()]), step_um)
+        ) + micrometres(np.concatenate([self.entry_mm, self.tip_mm, [self.depth_mm, self.asked_mm], self.nodes_mm.ravel()]), step_um)

@@ -85,7 +85,7 @@ class SpreadState:
     """Syringe on the hub and fluid in the patient. Arrays are never changed in place.
 
     agent: index in the toolbox, -1 without a syringe. left_ul: still in the syringe (float, microlitres).
-    flowing: an injection runs; goal_ul / given_ul / rate_ul_s describe it.
+    flowing: an injection runs; goal_ul / given_ul / rate_ul_s describe it, begun_ul was in the syringe before it.
     contrast_points: (n, 4) float32 x, y, z (mm) and iodine mass (mg) of what X-rays can show now.
     front: fluid in the tissues. slab: fluid in the sac. parcels (m, 5): tube, arc length (mm) at birth, tick
     of birth, microlitres and iodine (mg) of what a vessel carries away.
@@ -99,6 +99,7 @@ class SpreadState:
     flowing: bool = False
     goal_ul: float = 0.0
     given_ul: float = 0.0
+    begun_ul: float = 0.0
     rate_ul_s: int = 0
     contrast_points: NDArray[np.float32] = field(default_factory=_points)
     front: Front | None = None

@@ -1,11 +1,11 @@
 """The window: a door of the core. It turns hands into commands and state into pictures, nothing else.
 
-Importing this package needs no display, no OpenGL and no ImGui; `run_window` and `measure_fps` load them.
+Importing this package needs no display, no OpenGL and no ImGui; its functions load them.
 """
 
 from __future__ import annotations
 
-from sim.window.desk import Attempt, Desk, PatientCard, Recorder, ScenarioCard
-from sim.window.start import measure_fps, run_window
+from sim.window.desk import Attempt, Desk, PatientCard, ScenarioCard
+from sim.window.start import drive, measure_fps, require_display, run_window
 
-__all__ = ["Attempt", "Desk", "PatientCard", "Recorder", "ScenarioCard", "measure_fps", "run_window"]
+__all__ = ["Attempt", "Desk", "PatientCard", "ScenarioCard", "drive", "measure_fps", "require_display", "run_window"]

@@ -22,8 +22,8 @@ from sim.view import View
 Picture = NDArray[np.uint8]
 
 
-class Recorder(Protocol):
-    """A running attempt: sim.session.Session, or a recorder that also keeps the journal."""
+class Session(Protocol):
+    """A running attempt as the window sees it: sim.session.Session."""
 
     study: Study
     state: State
@@ -69,13 +69,16 @@ def _no_score(_events: Sequence[Event]) -> Mapping[str, Any]:
 class Attempt:
     """One attempt at the window.
 
-    `view` (study, state) -> View and `picture` (view, side in pixels) -> uint8 (n, n) may be left out: then
-    sim.session.view is used and sim.picture.render with `scene` and `beam_tables` (a test pattern without a
-    scene). `score` (events) -> mapping for the debrief (keys: see sim.window.debrief.sections). `save` ()
-    -> path of the sealed attempt. `texts` overrides sentences of sim.window.words by key.
+    `tick` advances it (a recorder's tick, so that the journal is written); left out: session.tick. `scene` and
+    `beam_tables` make the pictures (a test pattern without a scene). `score` (events) -> what the debrief shows
+    (sim.window.debrief.sections). `save` () -> path of the sealed attempt, called once after `finish`;
+    `abandon` () is called instead when the window is closed before. `texts` overrides sentences of
+    sim.window.words by key. `view` and `picture` (view, side in pixels) -> uint8 (n, n) replace
+    sim.session.view and the fluoroscopy, for tests.
     """
 
-    recorder: Recorder
+    session: Session
+    tick: Callable[[], tuple[Command, tuple[Event, ...]]] | None = None
     patient: PatientCard = field(default_factory=PatientCard)
     title: str = ""
     brief: str = ""
@@ -83,6 +86,7 @@ class Attempt:
     beam_tables: Any = None
     score: Callable[[Sequence[Event]], Mapping[str, Any]] = _no_score
     save: Callable[[], str | Path | None] | None = None
+    abandon: Callable[[], object] | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
     view: Callable[[Study, State], View] | None = None
     picture: Callable[[View, int], Picture] | None = None

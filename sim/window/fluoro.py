@@ -30,7 +30,7 @@ class Shot:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def test_pattern(view: View, side: int) -> Picture:
+def pattern(view: View, side: int) -> Picture:
     """Return a grey pattern with rings and a moving noise: what is shown without a scene."""
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     rings = 120 + 60 * np.cos(8 * np.sqrt(x * x + y * y) + view.primary_mdeg / 9000 + view.secondary_mdeg / 9000)
@@ -40,21 +40,44 @@ def test_pattern(view: View, side: int) -> Picture:
     return picture.astype(np.uint8)
 
 
-def picture_function(attempt: Attempt) -> Callable[[View, int], Picture]:
+Make = Callable[[View, int, dict[str, Any]], Picture]
+
+
+def picture_function(attempt: Attempt) -> Make:
     """Return what makes the pictures of an attempt: its own function, sim.picture, or the test pattern."""
     if attempt.picture is not None:
-        return attempt.picture
+        own = attempt.picture
+        return lambda view, side, _about: own(view, side)
     if attempt.scene is None:
-        return test_pattern
-    from sim import picture
+        return lambda view, side, _about: pattern(view, side)
+    return _Imaging(attempt)
 
-    return lambda view, side: picture.render(attempt.scene, attempt.beam_tables, view, side)
+
+class _Imaging:
+    """sim.picture's imager, told when a run begins: live pictures are averaged, DSA runs subtracted."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        from sim.picture import Imager
+
+        self._imager = Imager(attempt.scene, attempt.beam_tables)
+        self._run = (-2, "")
+
+    def __call__(self, view: View, side: int, about: dict[str, Any]) -> Picture:
+        mode = about.get("mode", "shot")
+        if (run := (about.get("run", -1), mode)) != self._run:
+            self._run = run
+            self._imager.forget()
+        if mode == "dsa":
+            return self._imager.subtracted(view, side, marks=False)
+        if mode == "live":
+            return self._imager.live(view, side, marks=False)
+        return self._imager.picture(view, side, marks=False)
 
 
 class PictureMaker:
     """Makes pictures in a thread (or at once), newest request first; `take` returns a finished one or None."""
 
-    def __init__(self, make: Callable[[View, int], Picture], side: int, threaded: bool) -> None:
+    def __init__(self, make: Make, side: int, threaded: bool) -> None:
         self._make = make
         self._side = side
         self._wanted: tuple[View, dict[str, Any]] | None = None
@@ -70,7 +93,7 @@ class PictureMaker:
     def ask(self, view: View, about: dict[str, Any]) -> None:
         """Ask for a picture of `view`; an older request that was not begun is dropped."""
         if self._thread is None:
-            self._done = (self._picture(view), view, about)
+            self._done = (self._picture(view, about), view, about)
             return
         with self._lock:
             self._wanted = (view, about)
@@ -90,12 +113,12 @@ class PictureMaker:
         if self._thread:
             self._thread.join(timeout=5.0)
 
-    def _picture(self, view: View) -> Picture:
+    def _picture(self, view: View, about: dict[str, Any]) -> Picture:
         try:
-            return np.ascontiguousarray(self._make(view, self._side), np.uint8)
+            return np.ascontiguousarray(self._make(view, self._side, about), np.uint8)
         except Exception as error:  # a broken picture must not end the attempt; the log says it
             self.error = f"{type(error).__name__}: {error}"
-            return test_pattern(view, self._side)
+            return pattern(view, self._side)
 
     def _work(self) -> None:
         while True:
@@ -108,7 +131,7 @@ class PictureMaker:
                 view, about = self._wanted
                 self._wanted = None
                 self.busy = True
-            picture = self._picture(view)
+            picture = self._picture(view, about)
             with self._lock:
                 self._done = (picture, view, about)
                 self.busy = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sim.command import TABLE, Command
 from sim.window.aim import Aim, centre_on, in_line_with_beam
-from sim.window.desk import Recorder
+from sim.window.desk import Session
 
 PULSE_RATES = (10, 20, 40, 80, 150)  # pulses per 10 s
 OBLIQUE_DEG = 25
@@ -19,10 +19,10 @@ def _limit(op: str, index: int, value: float) -> int:
 
 
 class Hands:
-    """Turns intentions into commands for one recorder. Angles in degrees, lengths in mm, volumes in ml at the window."""
+    """Turns intentions into commands for one session. Angles in degrees, lengths in mm, volumes in ml at the window."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self.recorder = recorder
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self.sent: list[Command] = []
         self.holding: set[str] = set()
         self.draw_ml = 3.0
@@ -38,7 +38,7 @@ class Hands:
         """Send one command."""
         command = Command(op, tuple(int(a) for a in args))
         self.sent.append(command)
-        self.recorder.send(command)
+        self.session.send(command)
 
     def obeyed(self) -> None:
         """Forget what was asked: called after ticks, when the core's targets hold it."""
@@ -56,7 +56,7 @@ class Hands:
             return
         (self.holding.add if down else self.holding.discard)(what)
         if what == "inject":
-            self.inject_all() if down else self.send("syringe.stop")
+            self.inject_all() if down else self.stop_injecting()
         else:
             self.send("xray.pedal" if what == "pedal" else "xray.dsa", int(down))
 
@@ -68,7 +68,7 @@ class Hands:
     # --- C-arm ---------------------------------------------------------------------------------------
     def angles_mdeg(self) -> tuple[int, ...]:
         """Return the angles the C-arm is going to (mdeg)."""
-        arm = self.recorder.state.carm
+        arm = self.session.state.carm
         return self._asked.get("carm.to", (arm.primary_target_mdeg, arm.secondary_target_mdeg))
 
     def turn(self, primary_deg: float = 0.0, secondary_deg: float = 0.0) -> None:
@@ -89,7 +89,7 @@ class Hands:
 
     def centre_um(self) -> tuple[int, ...]:
         """Return the isocentre the C-arm is sliding to (um)."""
-        return self._asked.get("carm.centre", tuple(self.recorder.state.carm.centre_target_um))
+        return self._asked.get("carm.centre", tuple(self.session.state.carm.centre_target_um))
 
     def slide(self, x_mm: float = 0.0, y_mm: float = 0.0, z_mm: float = 0.0) -> None:
         """Slide the isocentre: x to the patient's left, y up, z towards the head."""
@@ -98,12 +98,12 @@ class Hands:
 
     def centre_picture(self, aim: Aim) -> None:
         """Slide so that the aimed picture point comes to the middle."""
-        x, y, z = centre_on(aim.pose, aim, self.recorder.study.toolbox.carm.sod_mm)
+        x, y, z = centre_on(aim.pose, aim, self.session.study.toolbox.carm.sod_mm)
         self.slide(x / 1000, y / 1000, z / 1000)
 
     def field_permille(self) -> tuple[int, ...]:
         """Return the collimation that was asked for."""
-        arm = self.recorder.state.carm
+        arm = self.session.state.carm
         return self._asked.get("carm.collimate", (arm.half_width_permille, arm.half_height_permille))
 
     def collimate(self, width_permille: int, height_permille: int) -> None:
@@ -112,11 +112,11 @@ class Hands:
 
     def magnify(self, mode: int) -> None:
         """Choose the detector field."""
-        self._ask("carm.magnify", (self.recorder.state.carm.magnification,), (mode,))
+        self._ask("carm.magnify", (self.session.state.carm.magnification,), (mode,))
 
     def pulse_rate(self, pulses_per_10s: int) -> None:
         """Choose the pulse rate."""
-        self._ask("carm.pulse_rate", (self.recorder.state.carm.pulses_per_10s,), (pulses_per_10s,))
+        self._ask("carm.pulse_rate", (self.session.state.carm.pulses_per_10s,), (pulses_per_10s,))
 
     def shot(self) -> None:
         """One exposure."""
@@ -133,14 +133,14 @@ class Hands:
         self.send("needle.choose", index)
 
     def _chosen(self) -> None:
-        if self.recorder.state.needle.needle < 0:
+        if self.session.state.needle.needle < 0:
             self.choose_needle(self.needle)
 
     def place_in_line(self, aim: Aim | None) -> str:
         """Put the needle on the skin along the beam; return a sentence when that cannot be done."""
         if aim is None:
             return "Click on the picture where the needle should go, then ask again."
-        answer = in_line_with_beam(self.recorder.study.phantom.fields, aim)
+        answer = in_line_with_beam(self.session.study.phantom.fields, aim)
         if isinstance(answer, str):
             return answer
         self._chosen()
@@ -155,7 +155,7 @@ class Hands:
 
     def tilt_mdeg(self) -> tuple[int, ...]:
         """Return the hub angles that were asked for (yaw, pitch)."""
-        needle = self.recorder.state.needle
+        needle = self.session.state.needle
         return self._asked.get("needle.tilt", (needle.yaw_target_mdeg, needle.pitch_target_mdeg))
 
     def tilt(self, yaw_deg: float = 0.0, pitch_deg: float = 0.0) -> None:
@@ -173,7 +173,7 @@ class Hands:
 
     def stylet(self) -> None:
         """Take the stylet out, or put it back."""
-        now = self._asked.get("needle.stylet", (int(self.recorder.state.needle.stylet),))[0]
+        now = self._asked.get("needle.stylet", (int(self.session.state.needle.stylet),))[0]
         self._ask("needle.stylet", (now,), (1 - now,))
 
     def remove(self) -> None:
@@ -192,8 +192,14 @@ class Hands:
 
     def inject_all(self) -> None:
         """Press the plunger until let go."""
-        left = max(1.0, self.recorder.state.spread.left_ul)
+        left = max(1.0, self.session.state.spread.left_ul)
+        self._asked["syringe.inject"] = ()
         self.send("syringe.inject", _limit("syringe.inject", 0, left), self._rate())
+
+    def stop_injecting(self) -> None:
+        """Let go of the plunger (nothing is said when it stands still already)."""
+        if self.session.state.spread.flowing or "syringe.inject" in self._asked:
+            self.send("syringe.stop")
 
     def inject_fixed(self) -> None:
         """Inject the set volume at the set rate."""

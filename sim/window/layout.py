@@ -31,8 +31,8 @@ def layout(width: int, height: int, scale: float) -> dict[str, Rect]:
     """Return the panels: banner, live, reference, console, tray, room, touch, voice."""
     banner = round(50 * scale)
     caption = round(24 * scale)
-    console = round(219 * scale)
-    right = max(380.0, min(0.36 * width, 470 * scale))
+    console = round(200 * scale)
+    right = max(380.0, min(0.36 * width, 380 * scale))
     side = min(height - banner - console - caption - 4 * GAP, (width - right - 4 * GAP) / 2)
     side = max(side, min(MONITOR_MIN, (width - 300 - 4 * GAP) / 2, height - banner - caption - 4 * GAP - 100))
     side = float(int(side))

@@ -29,7 +29,6 @@ uniform mat4 model;
 uniform mat4 camera;
 uniform vec4 colour;
 uniform vec3 eye;
-flat out int unused;
 out vec4 shade;
 void main() {
     vec4 world = model * vec4(position, 1.0);
@@ -38,7 +37,6 @@ void main() {
     float head = abs(dot(n, to_eye));
     float top = 0.5 + 0.5 * n.y;
     shade = vec4(colour.rgb * (0.22 + 0.55 * head + 0.25 * top), colour.a);
-    unused = 0;
     gl_Position = camera * world;
 }
 """

@@ -33,9 +33,10 @@ class Theatre:
 
     def __init__(self, attempt: Attempt, picture_px: int = 512, threaded: bool = True) -> None:
         self.attempt = attempt
-        self.recorder = attempt.recorder
-        self.study = attempt.recorder.study
-        self.hands = Hands(self.recorder)
+        self.session = attempt.session
+        self._core_tick = attempt.tick or attempt.session.tick
+        self.study = attempt.session.study
+        self.hands = Hands(self.session)
         self.practice = self.study.mode != "assessment"
         self.maker = PictureMaker(picture_function(attempt), picture_px, threaded)
         self.live: Shot | None = None
@@ -48,17 +49,23 @@ class Theatre:
         self.marker_mm = self._first_marker()
         self.log: deque[Line] = deque(maxlen=400)
         self.new_lines = 0
+        self.shown = 0  # pictures that reached the monitor
         self.pulses = 0  # grows with every picture asked for: the sound of the machine
         self.trace: deque[float] = deque([0.0] * TRACE_LENGTH, maxlen=TRACE_LENGTH)
         self.timeout_level = 3
         self.timeout_side = -1
         self.declare_level = 3
+        self.help_open = False
+        self.finish_armed = False
+        self.sound_on = True
+        self.log_seen = 0
         self.slow = False
         self.report: Mapping[str, Any] | None = None
         self.saved: str = ""
         self._debt = 0.0
         self._seen_pictures = self.state.carm.pictures
         self._obeyed = 0
+        self._given_up = False
         for line in filter(None, attempt.brief.splitlines()[:3]):
             self.say(ASSISTANT, line)
 
@@ -66,7 +73,7 @@ class Theatre:
     @property
     def state(self) -> State:
         """The state of the core now."""
-        return self.recorder.state
+        return self.session.state
 
     @property
     def finished(self) -> bool:
@@ -113,7 +120,7 @@ class Theatre:
         self.trace.append(self.state.needle.force_n)
 
     def _tick(self) -> None:
-        command, events = self.recorder.tick()
+        command, events = self._core_tick()
         self._obeyed += command.op != "idle"
         if self._obeyed >= len(self.hands.sent):
             self.hands.obeyed()
@@ -139,7 +146,8 @@ class Theatre:
         self._seen_pictures = arm.pictures
         view = self._view()
         marker = project(view.pose, self.marker_mm) if self.marker_on else None
-        self.maker.ask(view, {"tick": arm.last_picture_tick, "number": arm.pictures, "marker": marker})
+        about = {"tick": arm.last_picture_tick, "number": arm.pictures, "marker": marker, "mode": arm.beam or "shot", "run": arm.run_start_tick}
+        self.maker.ask(view, about)
 
     def _view(self) -> Any:
         if self.attempt.view is not None:
@@ -153,6 +161,7 @@ class Theatre:
         if done:
             pixels, view, about = done
             self._drop_aim(view)
+            self.shown += 1
             self.live = Shot(pixels, view, about["number"], about["tick"], about["marker"])
         if self.maker.error:
             self.say(ASSISTANT, f"The picture failed: {self.maker.error}")
@@ -208,7 +217,7 @@ class Theatre:
     def _close(self) -> None:
         self.hands.release_all()
         try:
-            self.report = dict(self.attempt.score(self.recorder.events))
+            self.report = dict(self.attempt.score(self.session.events))
         except Exception as error:  # the record matters more than the debrief
             self.report = {"verdict": f"The score could not be computed: {error}"}
         try:
@@ -217,8 +226,11 @@ class Theatre:
             self.saved = f"NOT SAVED: {error}"
 
     def stop(self) -> None:
-        """End the picture thread."""
+        """End the picture thread; an attempt that was not finished is given up."""
         self.maker.stop()
+        if not self.finished and not self._given_up and self.attempt.abandon:
+            self._given_up = True
+            self.attempt.abandon()
 
 
 def _same_pose(a: Any, b: Any) -> bool:

@@ -18,6 +18,7 @@ ACCENT: Colour = (1.0, 0.74, 0.25, 1.0)  # amber: the only colour of the control
 ACCENT_DARK: Colour = (0.42, 0.30, 0.08, 1.0)
 CONTROL: Colour = (0.20, 0.20, 0.21, 1.0)
 CONTROL_HOVER: Colour = (0.28, 0.28, 0.29, 1.0)
+GRAB: Colour = (0.38, 0.38, 0.39, 1.0)
 BLACK: Colour = (0.0, 0.0, 0.0, 1.0)
 FONT_PX = 15.0
 
@@ -44,12 +45,11 @@ def load_fonts() -> tuple[imgui.ImFont, imgui.ImFont]:
 def apply(scale: float) -> None:
     """Set the style for a text scale (1.0 to 2.0)."""
     imgui.get_io().config_flags &= ~imgui.ConfigFlags_.nav_enable_keyboard
-    fresh = imgui.Style()
     style = imgui.get_style()
-    fresh_padding = {
+    spacing = {
         "window_padding": (7, 6), "frame_padding": (7, 3), "item_spacing": (6, 5), "item_inner_spacing": (5, 4),
     }  # fmt: skip
-    for name, (x, y) in fresh_padding.items():
+    for name, (x, y) in spacing.items():
         setattr(style, name, imgui.ImVec2(x * scale, y * scale))
     for name in ("window_rounding", "child_rounding"):
         setattr(style, name, 0.0)
@@ -59,8 +59,6 @@ def apply(scale: float) -> None:
     style.window_border_size = 1.0
     style.font_scale_main = scale
     style.disabled_alpha = 0.45
-    style.anti_aliased_fill = True
-    del fresh
     _colours(style)
 
 
@@ -70,7 +68,7 @@ def _colours(style: imgui.Style) -> None:
         col.text: TEXT, col.text_disabled: DIM, col.window_bg: (0.0, 0.0, 0.0, 0.0), col.popup_bg: PANEL, col.border: LINE,
         col.frame_bg: CONTROL, col.frame_bg_hovered: CONTROL_HOVER, col.frame_bg_active: CONTROL_HOVER,
         col.button: CONTROL, col.button_hovered: CONTROL_HOVER, col.button_active: ACCENT_DARK,
-        col.slider_grab: DIM, col.slider_grab_active: ACCENT, col.check_mark: ACCENT,
+        col.slider_grab: GRAB, col.slider_grab_active: ACCENT_DARK, col.check_mark: ACCENT,
         col.header: ACCENT_DARK, col.header_hovered: CONTROL_HOVER, col.header_active: ACCENT_DARK,
         col.scrollbar_bg: (0.0, 0.0, 0.0, 0.0), col.scrollbar_grab: CONTROL_HOVER, col.separator: LINE,
         col.nav_cursor: ACCENT, col.modal_window_dim_bg: (0.0, 0.0, 0.0, 0.75), col.plot_lines: ACCENT,

@@ -15,7 +15,6 @@ _FIXED = (
     | imgui.WindowFlags_.no_move
     | imgui.WindowFlags_.no_saved_settings
     | imgui.WindowFlags_.no_bring_to_front_on_focus
-    | imgui.WindowFlags_.no_scroll_with_mouse * 0
 )
 
 
@@ -28,6 +27,10 @@ class Ui:
         self.hovered = ""
         self.bold = bold
         self.scale = 1.0
+        self._gap: float | None = None
+        self._wrap = True
+        self._right = 0.0
+        self._indent = 0.0
 
     def begin_frame(self) -> None:
         """Forget the rectangles of the last frame."""
@@ -37,6 +40,7 @@ class Ui:
     def record(self, name: str, enabled: bool = True) -> None:
         """Remember where the last item is; items scrolled out of sight are not there for a hand."""
         low, high = imgui.get_item_rect_min(), imgui.get_item_rect_max()
+        self._right = high.x
         if imgui.is_item_visible():
             self.rects[name] = Rect(low.x, low.y, high.x - low.x, high.y - low.y)
         if not enabled:
@@ -55,6 +59,7 @@ class Ui:
         if not padding:
             imgui.push_style_var(imgui.StyleVar_.window_padding, imgui.ImVec2(0, 0))
         imgui.begin(f"##{name}", None, flags)
+        self._gap, self._indent = None, 0.0
         try:
             yield
         finally:
@@ -75,7 +80,7 @@ class Ui:
 
     def tip(self, text: str, key: str = "") -> None:
         """Explain the last item, with its key."""
-        if (text or key) and imgui.is_item_hovered(imgui.HoveredFlags_.for_tooltip | imgui.HoveredFlags_.allow_when_disabled):
+        if (text or key) and not imgui.is_any_mouse_down() and imgui.is_item_hovered(imgui.HoveredFlags_.for_tooltip | imgui.HoveredFlags_.allow_when_disabled):
             imgui.set_tooltip(f"{text}   [{key}]" if key and text else text or f"[{key}]")
 
     # --- text ----------------------------------------------------------------------------------------
@@ -83,16 +88,55 @@ class Ui:
         """A line of text; size in unscaled pixels (0: normal)."""
         if bold or size:
             imgui.push_font(self.bold if bold else None, size or theme.FONT_PX)
+        self._flow(self.text_width(text))
         imgui.push_style_color(imgui.Col_.text, theme.vec(colour))
         imgui.align_text_to_frame_padding()
         imgui.text_unformatted(text)
+        self._right = imgui.get_item_rect_max().x
         imgui.pop_style_color()
         if bold or size:
             imgui.pop_font()
 
-    def same(self, gap: float = -1.0) -> None:
-        """Stay on the line."""
-        imgui.same_line(0.0, gap * self.scale if gap >= 0 else -1.0)
+    def same(self, gap: float = 6.0, wrap: bool = True) -> None:
+        """Let the next widget stay on the line, if it fits (or anyhow); else it goes to the next line under the label."""
+        self._gap, self._wrap = gap * self.scale, wrap
+
+    def dot(self, colour: theme.Colour) -> None:
+        """A round lamp."""
+        size = self.px(12)
+        self._flow(size)
+        at = imgui.get_cursor_screen_pos()
+        centre = imgui.ImVec2(at.x + size / 2, at.y + imgui.get_frame_height() / 2)
+        imgui.get_window_draw_list().add_circle_filled(centre, size / 2, theme.packed(colour))
+        imgui.dummy(imgui.ImVec2(size, size))
+        self._right = imgui.get_item_rect_max().x
+
+    def label(self, text: str, width: float) -> None:
+        """Begin a row with a dim label; what wraps stands to the right of it."""
+        self.text(text, theme.DIM)
+        self._indent = imgui.get_style().window_padding.x + self.px(width)
+        imgui.same_line(self._indent)
+        self._gap = None
+
+    def _flow(self, width: float) -> None:
+        gap, self._gap = self._gap, None
+        if gap is None:
+            return
+        edge = imgui.get_cursor_screen_pos().x + imgui.get_content_region_avail().x  # of the next line
+        if not self._wrap or self._right + gap + width <= edge + 0.5:
+            imgui.same_line(0.0, gap)
+        elif self._indent:
+            imgui.set_cursor_pos_x(self._indent)
+
+    def text_width(self, text: str) -> float:
+        """Return the width of a text in pixels."""
+        return float(imgui.calc_text_size(text).x)
+
+    def rest(self, low: float) -> float:
+        """Return the unscaled width that the next widget has left on its line, at least `low`."""
+        edge = imgui.get_cursor_screen_pos().x + imgui.get_content_region_avail().x
+        left = edge - self._right - self._gap if self._gap is not None else imgui.get_content_region_avail().x
+        return max(low, left / self.scale - 1)
 
     def px(self, pixels: float) -> float:
         """Return scaled pixels."""
@@ -101,35 +145,42 @@ class Ui:
     # --- controls ------------------------------------------------------------------------------------
     def button(self, name: str, label: str, tip: str = "", key: str = "", width: float = 0.0, on: bool = False, enabled: bool = True) -> bool:
         """A button (width in unscaled pixels; `on` marks it with the accent); True when pressed."""
+        self._flow(self._button_width(label, width))
         with self._lit(on), self.enabled(enabled):
-            pressed = imgui.button(f"{label}##{name}", imgui.ImVec2(self.px(width), 0))
+            pressed = imgui.button(f"{label}##{name}", imgui.ImVec2(self._button_width(label, width), 0))
         self.record(name, enabled)
         self.tip(tip, key)
         return bool(pressed)
 
     def hold(self, name: str, label: str, held: bool, tip: str = "", key: str = "", width: float = 0.0, enabled: bool = True) -> bool | None:
         """A button that acts while held: True when pressed down, False when let go, None otherwise."""
+        self._flow(self._button_width(label, width))
         with self._lit(held), self.enabled(enabled):
-            imgui.button(f"{label}##{name}", imgui.ImVec2(self.px(width), 0))
+            imgui.button(f"{label}##{name}", imgui.ImVec2(self._button_width(label, width), 0))
             down, up = imgui.is_item_activated(), imgui.is_item_deactivated()
         self.record(name, enabled)
         self.tip(tip, key)
         return True if down else False if up else None
+
+    def _button_width(self, label: str, width: float) -> float:
+        return max(self.px(width), self.text_width(label) + 2 * imgui.get_style().frame_padding.x)
 
     @contextmanager
     def _lit(self, on: bool) -> Iterator[None]:
         if on:
             imgui.push_style_color(imgui.Col_.button, theme.vec(theme.ACCENT))
             imgui.push_style_color(imgui.Col_.button_hovered, theme.vec(theme.ACCENT))
+            imgui.push_style_color(imgui.Col_.button_active, theme.vec(theme.ACCENT))
             imgui.push_style_color(imgui.Col_.text, theme.vec(theme.BLACK))
         try:
             yield
         finally:
             if on:
-                imgui.pop_style_color(3)
+                imgui.pop_style_color(4)
 
     def slider(self, name: str, value: float, low: float, high: float, text: str, width: float, tip: str = "", key: str = "") -> float | None:
         """A slider showing `text` (printf style); the new value while it is dragged, else None."""
+        self._flow(self.px(width))
         imgui.set_next_item_width(self.px(width))
         changed, new = imgui.slider_float(f"##{name}", float(value), low, high, text)
         self.record(name)
@@ -139,6 +190,7 @@ class Ui:
     def combo(self, name: str, items: Sequence[str], index: int, width: float, tip: str = "") -> int | None:
         """A drop-down list; the chosen index, else None. Open items are recorded as name.0, name.1, ..."""
         chosen = None
+        self._flow(self.px(width))
         imgui.set_next_item_width(self.px(width))
         shown = items[index] if 0 <= index < len(items) else "choose"
         opened = imgui.begin_combo(f"##{name}", shown)
@@ -148,7 +200,7 @@ class Ui:
                     chosen = i
                 self.record(f"{name}.{i}")
             imgui.end_combo()
-        self.record(name) if not opened else None
+        self.record(name)
         self.tip(tip)
         return chosen
 

@@ -23,20 +23,24 @@ class Line:
     text: str
 
 
-_PAIN = ("It is fine.", "I feel a little pressure.", "That is sore.", "That hurts!", "Stop, that really hurts!")
 _SAID = {
-    "fine": "I am all right.",
-    "no_pain": "I am all right, no pain.",
+    "nothing": "It is fine.",
+    "sharp at the skin": "That is sharp, at the skin.",
+    "dull ache": "A dull ache, deep down.",
     "pressure": "I feel pressure.",
-    "sting": "That stings.",
-    "pain": "That hurts.",
-    "bone": "Ouch, that is a deep ache.",
-    "paraesthesia": "That shoots down my leg!",
-    "paresthesia": "That shoots down my leg!",
-    "heaviness": "My legs feel heavy.",
-    "warm": "It feels warm.",
-    "dizzy": "I feel dizzy.",
+    "pain in the back": "That hurts in my back.",
+    "paraesthesia": "It tingles{where}.",
+    "electric pain": "Ow! Like electricity{where}!",
+    "metallic taste": "I have a metallic taste in my mouth.",
+    "seizure": "(The patient is having a seizure.)",
+    "legs heavy": "My legs feel heavy.",
+    "legs will not move": "I cannot move my legs!",
+    "faint": "I feel faint.",
 }
+_LEG = {
+    "L1": "in the groin", "L2": "down the front of the thigh", "L3": "over the knee", "L4": "over the shin to the inner ankle",
+    "L5": "down to the big toe", "S1": "down to the little toe",
+}  # fmt: skip
 
 _SIMPLE: dict[str, tuple[str, str]] = {
     "chart_reviewed": (ASSISTANT, "Chart and pictures reviewed."),
@@ -96,13 +100,11 @@ def _spoken(fact: Event, texts: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _patient(fact: Event, texts: Mapping[str, str]) -> str:
-    what, where, grade = fact["what"], fact["dermatome"], fact["grade"]
-    text = texts.get(f"patient.{what}") or _SAID.get(what) or _PAIN[min(len(_PAIN) - 1, max(0, grade // 2))]
-    if what not in _SAID and f"patient.{what}" not in texts and " " in what:
-        text = _sentence(what)
-    place = f" (points along {where.replace('_', ' ')})" if where else ""
-    score = f" {grade} out of 10." if grade else ""
-    return text + score + place
+    what, dermatome, grade = fact["what"], fact["dermatome"], fact["grade"]
+    text = texts.get(f"patient.{what}") or _SAID.get(what) or _sentence(what)
+    place = _LEG.get(dermatome.split("_")[0], dermatome.replace("_", " "))
+    text = text.replace("{where}", f" {place}" if place else "")
+    return text + (f" {grade} out of 10." if grade else "")
 
 
 def _exposed(fact: Event) -> str:

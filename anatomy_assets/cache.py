@@ -1,0 +1,179 @@
+"""Baked phantoms on disk: keyed by everything that made them, written atomically, never trusted blindly.
+
+The folder is the user's cache (`SCOTTIE_CACHE_DIR` overrides). A file that cannot be read is baked again; a
+folder that cannot be written only costs time. Distance grids are stored as differences along z (they
+compress well), labels as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+
+from sim import frames, phantom, rng
+from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind
+
+KEEP = 40
+FORMAT = 1
+UNUSED = frozenset({"__init__.py", "cache.py", "export.py", "materials.toml"})
+SOFT = UNUSED | {
+    *("labels.py", "landmarks.py", "neurovascular.py", "patient.py", "skin.py", "soft_tissue.py", "tables.py"),
+    *("targets.py", "tubes.py", "vessels.py", "neurovascular.toml", "soft_tissue.toml"),
+}
+"""Files of the soft tissue: they do not touch the bones, which are cached by themselves."""
+_BONE_ARRAYS = ("rotation", "translation_mm", "grid_origin_mm", "shell_vertices", "shell_faces", "core_vertices", "core_faces")
+
+
+def folder() -> Path:
+    """Return the folder of baked phantoms."""
+    base = os.environ.get("SCOTTIE_CACHE_DIR")
+    return (Path(base) if base else Path(platformdirs.user_cache_dir("scottie"))) / "phantoms"
+
+
+def key(description: Mapping[str, Any], without: frozenset[str] = UNUSED) -> str:
+    """Return the hash of a description plus the text of the tables and of the sources that bake.
+
+    without: file names that cannot change the result.
+    """
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True, default=str).encode())
+    here = Path(__file__).parent
+    sources = [*sorted(here.glob("*.py")), *sorted((here / "morphometry").glob("*.toml"))]
+    sources += [Path(m.__file__) for m in (frames, phantom, rng)]
+    for path in sources:
+        if path.name not in without:
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def load(name: str) -> Phantom | None:
+    """Return the phantom stored under a key; None if there is none or it is damaged (then it is removed)."""
+    path = folder() / f"{name}.npz"
+    try:
+        if not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as data:
+            found = _unpacked(data)
+        os.utime(path)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError, json.JSONDecodeError, zipfile.LargeZipFile):
+        _remove(path)
+        return None
+    except Exception as error:  # zlib.error has no common base with the others
+        if type(error).__module__ != "zlib":
+            raise
+        _remove(path)
+        return None
+    return found
+
+
+def save(name: str, made: Phantom) -> bool:
+    """Store a phantom (temporary file, then replace); False where that is not possible."""
+    place = folder()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(suffix=".part", dir=place)
+        try:
+            with os.fdopen(handle, "wb") as out:
+                _write(out, _packed(made))
+            os.replace(temporary, place / f"{name}.npz")
+        except OSError:
+            _remove(Path(temporary))
+            return False
+        _trim(place)
+    except OSError:
+        return False
+    return True
+
+
+def _trim(place: Path) -> None:
+    """Keep the KEEP most recently used phantoms."""
+    files = sorted(place.glob("*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
+    for path in files[KEEP:]:
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def _write(out: Any, arrays: Mapping[str, Any]) -> None:
+    """Write an npz with the fastest compression (numpy's own writer has no level)."""
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1, allowZip64=True) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def _packed(p: Phantom) -> dict[str, Any]:
+    """Return the arrays of a phantom and one JSON text."""
+    head: dict[str, Any] = {"format": FORMAT, "name": p.name, "modelled": list(p.modelled)}
+    out: dict[str, Any] = {"labels": p.volume.labels, "label_origin": p.volume.origin_mm}
+    head["label_spacing"] = p.volume.spacing_mm
+    head["bones"] = [[b.name, b.spacing_mm] for b in p.bones]
+    for i, b in enumerate(p.bones):
+        out[f"bone{i}_steps"] = np.diff(b.distance_10um, axis=2, prepend=np.int16(0)).astype(np.int16)
+        for field in _BONE_ARRAYS:
+            out[f"bone{i}_{field}"] = getattr(b, field)
+    head["tubes"] = [[t.name, int(t.kind), t.level, t.side, t.wall_mm, t.flow_mm_s, len(t.nodes)] for t in p.tubes]
+    out["tube_nodes"] = np.concatenate([t.nodes for t in p.tubes]) if p.tubes else np.zeros((0, 4))
+    head["skin"] = [p.skin.x0_mm, p.skin.z0_mm, p.skin.step_mm]
+    out |= {"skin_y": p.skin.y_mm, "skin_v": p.skin.surface_vertices, "skin_f": p.skin.surface_faces}
+    head["landmarks"] = list(p.landmarks)
+    out["landmarks"] = np.array(list(p.landmarks.values()), np.float64).reshape(-1, 3)
+    head["measures"], head["individual"] = dict(p.measures), dict(p.individual)
+    out["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
+    out["hash"] = np.frombuffer(p.content_hash.encode(), np.uint8)
+    return out
+
+
+def _unpacked(data: Any) -> Phantom:
+    """Return the phantom of an open npz."""
+    head = json.loads(bytes(data["head"]))
+    if head["format"] != FORMAT:
+        raise ValueError("another format")
+    bones = []
+    for i, (name, spacing) in enumerate(head["bones"]):
+        steps = data[f"bone{i}_steps"]
+        arrays = {field: data[f"bone{i}_{field}"] for field in _BONE_ARRAYS}
+        grid = np.cumsum(steps, axis=2, dtype=np.int16)
+        bones.append(Bone(name=name, spacing_mm=spacing, distance_10um=grid, **arrays))
+    nodes, at, tubes = data["tube_nodes"], 0, []
+    for name, kind, level, side, wall, flow, count in head["tubes"]:
+        tubes.append(Tube(name, TubeKind(kind), level, side, nodes[at : at + count], wall, flow))
+        at += count
+    points = data["landmarks"]
+    return Phantom(
+        name=head["name"],
+        bones=tuple(bones),
+        tubes=tuple(tubes),
+        volume=LabelVolume(data["labels"], data["label_origin"], head["label_spacing"]),
+        skin=Skin(data["skin_y"], *head["skin"], data["skin_v"], data["skin_f"]),
+        landmarks=dict(zip(head["landmarks"], points, strict=True)),
+        measures=head["measures"],
+        individual=head["individual"],
+        modelled=tuple(head["modelled"]),
+    )
+
+
+def save_bones(name: str, bones: tuple[Bone, ...]) -> bool:
+    """Store bones alone."""
+    volume = LabelVolume(np.zeros((1, 1, 1), np.uint8), np.zeros(3), 1.0)
+    skin = Skin(np.zeros((2, 2)), 0.0, 0.0, 1.0, np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
+    return save(name, Phantom("bones", bones, (), volume, skin, {}))
+
+
+def load_bones(name: str) -> tuple[Bone, ...] | None:
+    """Return stored bones; None if there are none."""
+    found = load(name)
+    return None if found is None else found.bones

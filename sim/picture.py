@@ -1,0 +1,250 @@
+"""A finished picture of a view: projector, beam, detector and display in one line, with burned-in markers.
+
+Grey values as live fluoroscopy shows them: bone, metal and contrast dark on a bright ground (`invert` turns it).
+Files are written elsewhere; pictures never feed a score.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim import detector
+from sim.beam import BeamTables, add_devices, anatomy_table, beam_at, look_up
+from sim.font import stamp, text_width
+from sim.frames import gantry
+from sim.projector import Projector
+from sim.rng import stream
+from sim.scene import Scene
+from sim.view import View
+
+F32 = NDArray[np.float32]
+U8 = NDArray[np.uint8]
+
+FLATTEN = 0.65
+"""Share of the slow brightness differences that the display takes out (dynamic range compression)."""
+HALF_WIDTH = (0.32, 0.5)
+"""Narrowest and widest half of the display window, natural-log units of signal."""
+MARKER_TURN_MDEG = 75_000
+"""Up to this primary angle the sides of the picture are left and right, beyond it front and back."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A received picture before display: values relative to the open beam, and on coarse cells the mean signal,
+    which cells lie in the open field, and which of those show the body rather than air.
+    """
+
+    values: F32
+    coarse: F32
+    inside: NDArray[np.bool_]
+    body: NDArray[np.bool_]
+
+
+class Imager:
+    """Makes pictures of one scene and keeps what can be kept between them (anatomy of a still C-arm, tables)."""
+
+    def __init__(self, scene: Scene, tables: BeamTables, threads: int = 2) -> None:
+        self.projector = Projector(scene, threads)
+        self.tables = tables
+        self.threads = max(1, threads)
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="detector")
+        self._table_kvp, self._table = -1.0, np.zeros((2, 2), np.float32)
+        self._absorbed_key: tuple[float, int] = (-1.0, 0)
+        self._before: tuple[View, F32] | None = None
+        self._mask: F32 | None = None
+        self._resize(0)
+
+    def _resize(self, size: int) -> None:
+        self.size = size
+        self._anatomy = np.zeros((size, size), np.float32)
+        self._all = np.zeros((size, size), np.float32)
+        self._noise = np.zeros((size, size), np.float32)
+        self._one = np.zeros((size, size), np.float32)
+        self._two = np.zeros((size, size), np.float32)
+        self._absorbed_key = (-1.0, 0)
+        self._before = self._mask = None
+
+    def _rows(self, function: object) -> None:
+        edges = [self.size * t // self.threads for t in range(self.threads + 1)]
+        jobs = [self._pool.submit(function, a, b) for a, b in zip(edges, edges[1:], strict=False)]  # type: ignore[arg-type]
+        for job in jobs:
+            job.result()
+
+    # ------------------------------------------------------------ physics
+
+    def absorbance(self, view: View, size: int) -> F32:
+        """Return -ln(primary signal) of a view, polychromatic, (n, n); an own array that the next call changes."""
+        if size != self.size:
+            self._resize(size)
+        fresh = self.projector.draw(view, size)
+        beam = beam_at(self.tables, view.kvp)
+        if self._table_kvp != view.kvp:
+            self._table, self._table_kvp, fresh = anatomy_table(beam), view.kvp, True
+        if fresh:
+            self._rows(lambda a, b: look_up(self._table, self.projector.anatomy, a, b, self._anatomy))
+        np.copyto(self._all, self._anatomy)
+        add_devices(
+            beam.response, beam.mu, self.projector.anatomy, self.projector.devices, self.projector.device_box, self._all
+        )
+        return self._all
+
+    def signal(self, view: View, size: int, noise: bool = True) -> Signal:
+        """Return what the receptor reads out for one pulse."""
+        absorbance = self.absorbance(view, size)
+        pixel = view.pose.side_mm / size
+        open_w, open_h = view.half_width, view.half_height
+        g = detector.COARSE
+        primary = np.empty((g, g), np.float32)
+        detector.coarse_signal(absorbance, open_w, open_h, primary)
+        at = (np.arange(g) * size // g + size // (2 * g)).clip(0, size - 1)
+        anatomy = self.projector.anatomy
+        water = np.maximum(anatomy[0][np.ix_(at, at)] + 2.0 * anatomy[1][np.ix_(at, at)], 0.0)
+        inside = _open_cells(g, open_w, open_h)
+        mean = float(water[inside].mean())
+        exposure = detector.exposure_of(beam_at(self.tables, view.kvp), self.tables.detector, view.mas, mean, pixel)
+        scatter = np.empty((g, g), np.float32)
+        amplitude = detector.scatter_amplitude(exposure)
+        detector.scatter_field(primary, water, view.pose.side_mm / g, amplitude, exposure.range_mm, exposure.water_mm, scatter)
+        quantum, electronic = (exposure.quantum, exposure.electronic) if noise else (0.0, 0.0)
+        if noise:
+            self._draw_noise(view.noise_key)
+        self._rows(
+            lambda a, b: detector.receive(
+                absorbance, scatter, a, b, exposure.grid_primary, exposure.grid_scatter, quantum, electronic, self._noise, self._one
+            )
+        )
+        taps = detector.blur_taps(exposure.sigma_px)
+        self._rows(lambda a, b: detector.blur_rows(self._one, taps, a, b, self._two))
+        self._rows(lambda a, b: detector.blur_columns(self._two, taps, a, b, self._one))
+        coarse = exposure.grid_primary * primary + exposure.grid_scatter * scatter
+        body = inside & (water > 0.35 * np.median(water[inside]))
+        return Signal(self._one, np.maximum(coarse, np.float32(1e-6)), inside, body if body.any() else inside)
+
+    def _draw_noise(self, key: tuple[int, int]) -> None:
+        def draw(a: int, b: int) -> None:
+            source = stream(key[0], f"picture/{key[1]}/{a}")
+            source.standard_normal(dtype=np.float32, out=self._noise[a:b])
+
+        # always halves: the picture does not depend on the number of threads
+        jobs = [self._pool.submit(draw, a, b) for a, b in ((0, self.size // 2), (self.size // 2, self.size))]
+        for job in jobs:
+            job.result()
+
+    # ------------------------------------------------------------ display
+
+    def picture(self, view: View, size: int, noise: bool = True, invert: bool = False, marks: bool = True) -> U8:
+        """Return the picture of a view: (n, n) uint8, row 0 at the top."""
+        signal = self.signal(view, size, noise)
+        return self._show(view, signal, invert, marks)
+
+    def live(self, view: View, size: int, invert: bool = False, marks: bool = True, frames: int = 3) -> U8:
+        """Return the next picture of a live run: averaged with those before while the C-arm stands still.
+
+        frames: strength of the recursive filter, y += (x - y) / frames; a moving C-arm leaves only detector lag.
+        """
+        signal = self.signal(view, size)
+        lag = self.tables.detector.lag
+        if self._before is not None and self._before[1].shape == signal.values.shape:
+            old_view, old = self._before
+            still = not self._moved(old_view, view)
+            keep = 1.0 - 1.0 / frames if still else lag
+            signal.values[:] = signal.values * np.float32(1.0 - keep) + old * np.float32(keep)
+        self._before = (view, signal.values.copy())
+        return self._show(view, signal, invert, marks)
+
+    def forget(self) -> None:
+        """Begin a new run: the next live picture is not averaged, the next subtraction takes a new mask."""
+        self._before = self._mask = None
+
+    @staticmethod
+    def _moved(a: View, b: View) -> bool:
+        return not (
+            np.array_equal(a.pose.source_mm, b.pose.source_mm)
+            and np.array_equal(a.pose.detector_mm, b.pose.detector_mm)
+            and a.pose.side_mm == b.pose.side_mm
+        )
+
+    def subtracted(self, view: View, size: int, marks: bool = True) -> U8:
+        """Return a subtraction picture: ln(mask) - ln(picture); the first of a run (see `forget`) is the mask."""
+        signal = self.signal(view, size)
+        logs = np.log(np.maximum(signal.values, np.float32(1e-7)))
+        if self._mask is None or self._mask.shape != logs.shape:
+            self._mask = logs.copy()
+        grey = 200.0 + 255.0 * (logs - self._mask) / 0.9
+        out = np.clip(grey, 0.0, 255.0).astype(np.uint8)
+        out[~_open_pixels(size, view.half_width, view.half_height)] = 0
+        return burn_in(out, view, "DSA") if marks else out
+
+    def _show(self, view: View, signal: Signal, invert: bool, marks: bool) -> U8:
+        logs = np.log(signal.coarse)
+        body = logs[signal.body]
+        logs = np.where(signal.inside, np.clip(logs, body.min(), np.percentile(body, 98.0)), np.median(body)).astype(np.float32)
+        slow = detector.smooth(logs)
+        window = detector.auto_window(logs, slow, signal.body, FLATTEN, HALF_WIDTH)
+        out = np.empty((self.size, self.size), np.uint8)
+        self._rows(
+            lambda a, b: detector.to_grey(
+                signal.values, slow, a, b, window.middle, window.half_width, window.flatten, view.half_width, view.half_height, invert, out
+            )
+        )  # fmt: skip
+        return burn_in(out, view, "") if marks else out
+
+
+def render(
+    scene: Scene, beam_tables: BeamTables, view: View, size_px: int, noise: bool = True, invert: bool = False, marks: bool = True
+) -> U8:
+    """Return one picture, (n, n) uint8, row 0 at the top; the same view always gives the same picture."""
+    return Imager(scene, beam_tables).picture(view, size_px, noise, invert, marks)
+
+
+def _open_cells(count: int, half_width: float, half_height: float) -> NDArray[np.bool_]:
+    """Return which cells of a count x count grid have their centre in the open field (at least one)."""
+    at = np.abs(2.0 * (np.arange(count) + 0.5) / count - 1.0)
+    rows, columns = at <= max(half_height, 1.0 / count), at <= max(half_width, 1.0 / count)
+    return np.asarray(rows[:, None] & columns[None, :], bool)
+
+
+def _open_pixels(size: int, half_width: float, half_height: float) -> NDArray[np.bool_]:
+    at = np.abs(2.0 * (np.arange(size) + 0.5) / size - 1.0)
+    return np.asarray((at <= half_height)[:, None] & (at <= half_width)[None, :], bool)
+
+
+# ---------------------------------------------------------------- markers
+
+
+def side_marks(primary_mdeg: int, secondary_mdeg: int) -> tuple[str, str]:
+    """Return what to write at the left and the right edge of the picture: "L"/"R", or "ANT"/"POST" in laterals."""
+    right = gantry(primary_mdeg, secondary_mdeg).right
+    folded = abs(primary_mdeg) % 180_000
+    if min(folded, 180_000 - folded) <= MARKER_TURN_MDEG:
+        return ("R", "L") if right[0] > 0 else ("L", "R")
+    return ("ANT", "POST") if right[1] > 0 else ("POST", "ANT")
+
+
+def technique_text(view: View) -> str:
+    """Return the line at the bottom: angles, tube voltage, tube load."""
+    side = "LEFT" if view.primary_mdeg > 0 else "RIGHT" if view.primary_mdeg < 0 else ""
+    tilt = "HEAD" if view.secondary_mdeg > 0 else "FOOT" if view.secondary_mdeg < 0 else ""
+    angles = f"{abs(view.primary_mdeg) / 1000:.0f} {side}  {abs(view.secondary_mdeg) / 1000:.0f} {tilt}"
+    return f"{angles}   {view.kvp:.0f}KV {view.mas:.2f}MAS"
+
+
+def burn_in(image: U8, view: View, note: str) -> U8:
+    """Write side markers, a head arrow and the technique into a picture (in place) and return it."""
+    n = len(image)
+    zoom = max(1, n // 256)
+    pad = 4 * zoom
+    left, right = side_marks(view.primary_mdeg, view.secondary_mdeg)
+    big = 2 * zoom
+    stamp(image, left, pad, pad, big)
+    stamp(image, right, n - pad - text_width(right, big), pad, big)
+    if "ANT" in (left, right):
+        stamp(image, "^ HEAD", n // 2 - text_width("^ HEAD", zoom) // 2, pad, zoom)
+    stamp(image, technique_text(view), pad, n - pad - 7 * zoom, zoom)
+    if note:
+        stamp(image, note, n - pad - text_width(note, zoom), n - pad - 7 * zoom, zoom)
+    return image

@@ -1,0 +1,236 @@
+"""The phantom as X-rays meet it: one triangle soup of closed meshes, each with what it adds to the path lengths.
+
+A ray's length in a closed mesh times the mesh's weights is what the mesh adds. Meshes are nested, so a weight is
+the difference to what surrounds it: skin adds soft tissue, a bone's shell adds cortical bone minus soft tissue,
+its core adds cancellous minus cortical bone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.jit import jit
+from sim.phantom import LabelVolume, Phantom, Tissue
+
+F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
+
+MATERIALS: dict[str, tuple[float, float]] = {
+    "air": (0.0, 0.0),
+    "bowel": (0.45, -0.0033),
+    "fat": (1.0143, -0.0346),
+    "mixed": (1.0294, -0.0074),
+    "loose": (1.0230, -0.0190),
+    "muscle": (1.0359, 0.0036),
+    "cortical": (0.0, 1.0),
+    "cancellous": (0.8919, 0.1144),
+}
+"""Material -> (water-equivalent, cortical-bone-equivalent) mm per mm: scripts/make_beam_tables.py, fit 30-90 keV.
+
+"mixed" (viscera) and "loose" (the fatty tissue around the spine) lie between fat and muscle: chosen, 7:3 and 2:3.
+"bowel" is gas and content: chosen.
+"""
+
+LOOSE = (Tissue.RETROPERITONEUM,)
+OUTER = (Tissue.AIR, Tissue.SKIN, Tissue.FAT)
+MIXED = (Tissue.ABDOMEN, Tissue.BOWEL_GAS)
+CELL_MM = 5.0
+"""Grid for the surfaces of soft tissue: they are smooth and faint."""
+BEYOND_MM = 300.0
+"""How far the body goes on above and below the phantom in a picture (head and legs are not modelled)."""
+
+MU_60KEV_PER_MM = (0.0205476, 0.0604465, 0.942996, 0.7577)
+"""Attenuation of the channels at 60 keV: water, cortical bone, steel per mm; iodine per mg/mm2."""
+
+
+def mu_60kev_per_mm(material: str) -> float:
+    """Return the attenuation of a material of MATERIALS at 60 keV, as the projector sees it."""
+    water, bone = MATERIALS[material]
+    return water * MU_60KEV_PER_MM[0] + bone * MU_60KEV_PER_MM[1]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One closed mesh: faces start..stop of the scene, made of `material`, lying inside `outside`."""
+
+    name: str
+    material: str
+    outside: str
+    start: int
+    stop: int
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """Return what 1 mm inside adds to the water and bone channels."""
+        (a, b), (c, d) = MATERIALS[self.material], MATERIALS[self.outside]
+        return a - c, b - d
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """All closed meshes in the patient frame (mm): vertices (nv, 3), faces (nf, 3) with outward normals, parts."""
+
+    vertices: F32
+    faces: I32
+    parts: tuple[Part, ...]
+
+    @cached_property
+    def face_weights(self) -> F32:
+        """Return the (water, bone) weights of every face: (nf, 2)."""
+        out = np.zeros((len(self.faces), 2), np.float32)
+        for part in self.parts:
+            out[part.start : part.stop] = part.weights
+        return out
+
+
+class SceneBuilder:
+    """Collects meshes into a Scene."""
+
+    def __init__(self) -> None:
+        self._vertices: list[F32] = []
+        self._faces: list[I32] = []
+        self._parts: list[Part] = []
+        self._nv = self._nf = 0
+
+    def add(self, name: str, vertices: NDArray[Any], faces: NDArray[Any], material: str, outside: str) -> None:
+        """Add a closed mesh with outward normals (ValueError if it is empty)."""
+        if len(faces) == 0:
+            raise ValueError(f"mesh '{name}' has no faces")
+        self._vertices.append(np.ascontiguousarray(vertices, np.float32))
+        self._faces.append(np.ascontiguousarray(faces, np.int32) + np.int32(self._nv))
+        self._parts.append(Part(name, material, outside, self._nf, self._nf + len(faces)))
+        self._nv += len(vertices)
+        self._nf += len(faces)
+
+    def scene(self) -> Scene:
+        """Return the scene of everything added."""
+        if not self._parts:
+            return Scene(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), ())
+        return Scene(np.concatenate(self._vertices), np.concatenate(self._faces), tuple(self._parts))
+
+
+def make_scene(phantom: Phantom, soft_tissue: bool = True) -> Scene:
+    """Return the scene of a phantom: the body, its soft tissues, and shell and core of every bone.
+
+    Without soft_tissue the body is one material inside its skin (what the meshes of an export hold).
+    """
+    build = SceneBuilder()
+    vertices = _prolonged(phantom.skin.surface_vertices, 0.5) if soft_tissue else phantom.skin.surface_vertices
+    around = "muscle"
+    if soft_tissue:
+        build.add("skin", vertices, phantom.skin.surface_faces, "fat", "air")
+        for name, labels, material, outside in _soft_parts():
+            mesh = label_surface(phantom.volume, labels)
+            if mesh is not None:
+                place = _haustra(mesh[0]) if name == "gas" else _prolonged(mesh[0], 0.51 * CELL_MM)
+                build.add(name, place, mesh[1], material, outside)
+    else:
+        around = "mixed"
+        build.add("skin", vertices, phantom.skin.surface_faces, "mixed", "air")
+    for bone in phantom.bones:
+        build.add(f"{bone.name}.shell", bone.to_patient(bone.shell_vertices), bone.shell_faces, "cortical", around)
+        if len(bone.core_faces):
+            build.add(f"{bone.name}.core", bone.to_patient(bone.core_vertices), bone.core_faces, "cancellous", "cortical")
+    return build.scene()
+
+
+def _soft_parts() -> list[tuple[str, list[Tissue], str, str]]:
+    """Return (name, labels, material, outside) of the soft tissue surfaces; all but the first lie in "mixed"."""
+    inner = [t for t in Tissue if t not in OUTER]
+    lean = [t for t in inner if t not in LOOSE and t not in MIXED]
+    return [
+        ("inside", inner, "mixed", "fat"),
+        ("lean", lean, "muscle", "mixed"),
+        ("loose", list(LOOSE), "loose", "mixed"),
+        ("gas", [Tissue.BOWEL_GAS], "bowel", "mixed"),
+    ]
+
+
+@jit
+def _shares(labels: NDArray[np.uint8], wanted: NDArray[np.uint8], step: int, out: F32) -> None:
+    """Fill out with the share of wanted labels in cells of step**3 voxels (edge voxels repeat)."""
+    nx, ny, nz = labels.shape
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                count = 0
+                for a in range(step):
+                    x = min(i * step + a, nx - 1)
+                    for b in range(step):
+                        y = min(j * step + b, ny - 1)
+                        for c in range(step):
+                            count += wanted[labels[x, y, min(k * step + c, nz - 1)]]
+                out[i, j, k] = count / (step * step * step)
+
+
+def label_surface(volume: LabelVolume, labels: list[Tissue], cell_mm: float = CELL_MM) -> tuple[F32, I32] | None:
+    """Return the closed surface (vertices in mm, faces, normals outward) of a set of labels, or None without any.
+
+    The share of the labels in cells of about `cell_mm` is cut at one half; the border of the volume closes it.
+    """
+    from skimage.measure import marching_cubes
+
+    wanted = np.zeros(256, np.uint8)
+    wanted[[int(t) for t in labels]] = 1
+    step = max(1, round(cell_mm / volume.spacing_mm))
+    cells = np.zeros([-(-n // step) for n in volume.labels.shape], np.float32)
+    _shares(np.ascontiguousarray(volume.labels), wanted, step, cells)
+    for axis in range(2):  # across the body only: its ends stay flat
+        wide = np.pad(cells, [(1, 1) if a == axis else (0, 0) for a in range(3)], mode="edge")
+        low, high = np.take(wide, range(cells.shape[axis]), axis), np.take(wide, range(2, cells.shape[axis] + 2), axis)
+        cells = 0.5 * cells + 0.25 * (low + high)
+    if cells.max() <= 0.5:
+        return None
+    cell = step * volume.spacing_mm
+    vertices, faces, _, _ = marching_cubes(np.pad(cells, 1), 0.5, spacing=(cell,) * 3, gradient_direction="ascent")
+    vertices, faces = _simpler(vertices.astype(np.float32), faces.astype(np.int32))
+    centre = volume.origin_mm + 0.5 * (step - 1) * volume.spacing_mm
+    return np.asarray(vertices - cell + centre, np.float32), faces
+
+
+def _simpler(vertices: F32, faces: I32) -> tuple[F32, I32]:
+    """Return the mesh with a third of its faces where that leaves it closed, else unchanged."""
+    import fast_simplification
+
+    if len(faces) < 3000:
+        return vertices, faces
+    fewer, left = fast_simplification.simplify(vertices, faces, target_count=len(faces) // 3, agg=6.0)
+    left = np.ascontiguousarray(left, np.int32)
+    return (np.asarray(fewer, np.float32), left) if is_closed(left) else (vertices, faces)
+
+
+def is_closed(faces: NDArray[Any]) -> bool:
+    """Return True if every edge is walked as often one way as the other (no hole for a ray to slip through)."""
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64)
+    count = int(edges.max(initial=0)) + 1
+    there, back = np.sort(edges[:, 0] * count + edges[:, 1]), np.sort(edges[:, 1] * count + edges[:, 0])
+    return bool(np.array_equal(there, back))
+
+
+def _haustra(vertices: F32) -> F32:
+    """Return gas bubbles with the lobed outline of bowel instead of an ellipsoid's (pictures only)."""
+    x, y, z = (vertices[:, i].astype(np.float64) for i in range(3))
+    wave = np.stack(
+        [
+            np.sin(z / 5.1 + 1.0) + np.sin(z / 8.3 + y / 11.0),
+            np.sin(x / 6.1 + 2.0) + np.sin(z / 7.7),
+            np.sin(x / 5.3) + np.sin(y / 6.7 + x / 9.0 + 0.5),
+        ],
+        axis=1,
+    )
+    return np.asarray(vertices + 1.8 * wave, np.float32)
+
+
+def _prolonged(vertices: NDArray[Any], within_mm: float) -> F32:
+    """Return the mesh with its flat upper and lower end moved away: the body goes on beyond the phantom."""
+    out = np.array(vertices, np.float32)
+    z = out[:, 2]
+    low, high = z.min(), z.max()
+    out[z <= low + within_mm, 2] -= BEYOND_MM
+    out[z >= high - within_mm, 2] += BEYOND_MM
+    return out

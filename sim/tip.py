@@ -1,0 +1,67 @@
+"""Where a needle tip is, in the words of the events: the fields every event at a tip carries (sim.event)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from sim.phantom import Tissue
+from sim.plan import Plan
+from sim.state import NeedleState, Study
+
+NEAR_FORAMEN_MM = 25.0
+"""A tip further than this from every foramen belongs to no level."""
+
+TISSUE_NAME = tuple(tissue.name for tissue in sorted(Tissue))
+
+
+def um(length_mm: float) -> int:
+    """Return a length in whole micrometres (half to even)."""
+    return int(round(float(length_mm) * 1000.0))
+
+
+def facts_at(plan: Plan, point: Sequence[float], tissue: int, depth_mm: float) -> dict[str, Any]:
+    """Return the tip fields of an event for a tip at `point` (mm, patient frame) in tissue label `tissue`.
+
+    off_* are relative to the planned target along the patient's right, dorsal and cranial axes. `level` and
+    `side` name the nearest foramen within NEAR_FORAMEN_MM ("" without one); `in_canal_um` is how far medial of
+    that foramen's medial pedicle line the tip lies (negative: lateral; 0 without a foramen).
+    """
+    x, y, z = float(point[0]), float(point[1]), float(point[2])
+    dx, dy, dz = x - float(plan.target_mm[0]), y - float(plan.target_mm[1]), z - float(plan.target_mm[2])
+    level, side = nearest_foramen(plan, x, y, z)
+    in_canal = 0.0
+    if (level, side) in plan.medial_line_mm:
+        line = plan.medial_line_mm[level, side]
+        in_canal = x - line if side == "right" else line - x
+    return {
+        "x_um": um(x),
+        "y_um": um(y),
+        "z_um": um(z),
+        "off_right_um": um(-dx),
+        "off_dorsal_um": um(dy),
+        "off_cranial_um": um(dz),
+        "distance_um": um(math.sqrt(dx * dx + dy * dy + dz * dz)),
+        "tissue": TISSUE_NAME[tissue],
+        "depth_um": um(depth_mm),
+        "level": level,
+        "side": side,
+        "in_canal_um": um(in_canal),
+    }
+
+
+def tip_facts(study: Study, needle: NeedleState) -> dict[str, Any]:
+    """Return the tip fields of an event for the needle as it is."""
+    return facts_at(study.plan, needle.tip_mm, needle.tissue, needle.depth_mm)
+
+
+def nearest_foramen(plan: Plan, x: float, y: float, z: float) -> tuple[str, str]:
+    """Return (level, side) of the nearest foramen within NEAR_FORAMEN_MM, ("", "") if there is none."""
+    best, found = NEAR_FORAMEN_MM * NEAR_FORAMEN_MM, ("", "")
+    for key, centre in plan.foramina.items():
+        dx, dy, dz = x - float(centre[0]), y - float(centre[1]), z - float(centre[2])
+        d2 = dx * dx + dy * dy + dz * dz
+        if d2 <= best:
+            best, found = d2, key
+    return found
