@@ -6,7 +6,7 @@ The grids are exact input of scores (bit-stable); the meshes are for pictures an
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from threading import Lock
 
 import fast_simplification
@@ -37,36 +37,35 @@ _SIMPLIFIER = Lock()
 
 def bake_bones(column: Column, progress: Progress | None = None) -> tuple[Bone, ...]:
     """Return the bones of a column; two at a time, each on one thread, the same bits in any order."""
-    report = progress or (lambda text, fraction: None)
-    done = 0
-    out: list[Bone] = []
+    # the largest first: the last one to finish is then a short one
+    order = sorted(range(len(column.bones)), key=lambda i: -_volume(column.bones[i]))
     with ThreadPoolExecutor(THREADS) as pool:
-        # the largest first: the last one to finish is then a short one
-        order = sorted(range(len(column.bones)), key=lambda i: -_volume(column.bones[i]))
-        jobs = {i: pool.submit(bake_bone, column, i) for i in order}
-        for i in range(len(column.bones)):
-            out.append(jobs[i].result())
-            done += 1
-            report(f"bone {column.bones[i].shape.name}", done / len(column.bones))
-    return tuple(out)
+        jobs = {pool.submit(bake_bone, column, i): i for i in order}
+        for done, job in enumerate(as_completed(jobs), start=1):
+            if progress is not None:
+                progress(f"bone {column.bones[jobs[job]].shape.name}", done / len(jobs))
+    baked = {i: job.result() for job, i in jobs.items()}
+    return tuple(baked[i] for i in range(len(baked)))
 
 
 def _volume(bone: Placed) -> float:
     s = bone.shape
-    return (s.high[0] - s.low[0]) * (s.high[1] - s.low[1]) * (s.high[2] - s.low[2]) / s.spacing_mm**3
+    return (s.high[0] - s.low[0]) * (s.high[1] - s.low[1]) * (s.high[2] - s.low[2])
 
 
-def bake_bone(column: Column, index: int) -> Bone:
-    """Return one baked bone."""
+def bake_bone(column: Column, index: int, spacing_mm: float | None = None) -> Bone:
+    """Return one baked bone, on its own spacing unless another one is asked for."""
     placed = column.bones[index]
     shape = placed.shape
-    spacing = shape.spacing_mm
+    spacing = spacing_mm or shape.spacing_mm
     origin = np.array(shape.low) - MARGIN_MM
     size = [int((h - o + MARGIN_MM) / spacing) + 2 for h, o in zip(shape.high, origin, strict=True)]
     raw = np.empty(size, np.float32)
     rows, aux, ranges, moves, gaps = _with_neighbours(column, index)
     noise, noise_origin, cell = _noise(column, placed)
-    prim.fill(rows, aux, ranges, moves, gaps, noise, noise_origin, cell, raw, origin, spacing, BLOCK, REACH_MM)
+    prim.fill(
+        rows, aux, ranges, moves, gaps, noise, noise_origin, cell, raw, origin, spacing, BLOCK, REACH_MM * max(spacing / 0.6, 1.0)
+    )
     raw, origin = _cropped(raw, origin, spacing)
     distance = np.empty(raw.shape, np.int16)
     redistance(raw, spacing, distance)
@@ -143,7 +142,9 @@ def _noise(column: Column, placed: Placed) -> tuple[F64, F64, float]:
     return (draw.reshape(size) * 2.0 - 1.0) * p.ripple, origin, cell
 
 
-def _mesh(field: NDArray[np.float32], origin: F64, spacing: float, triangles: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+def _mesh(
+    field: NDArray[np.float32], origin: F64, spacing: float, triangles: int
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Return the closed zero surface, simplified, normals outward.
 
     Simplification may pinch a thin place; then a finer one is taken.

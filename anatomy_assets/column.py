@@ -6,7 +6,6 @@ Author frame: x anterior, y left, z up. Patient frame: DICOM LPS, origin = centr
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,9 +14,9 @@ from numpy.typing import NDArray
 
 from anatomy_assets import pelvis, sacrum
 from anatomy_assets.marks import foramen_marks, level_marks
-from anatomy_assets.parameters import SIDES, Level, Parameters, mdeg
+from anatomy_assets.parameters import SIDES, Parameters, mdeg
 from anatomy_assets.shape import Shape
-from anatomy_assets.vertebra import vertebra
+from anatomy_assets.vertebra import half_wedge, vertebra
 from sim.frames import sincos_mdeg
 
 F64 = NDArray[np.float64]
@@ -94,7 +93,7 @@ def stack(parameters: Parameters) -> Column:
         middle = product(top, about(1, -half))
         at = at + moved(middle, (0.0, 0.0, disc.height))
         bottom = product(product(product(top, about(1, -disc.wedge_mdeg)), about(0, disc.tilt_mdeg)), about(2, disc.turn_mdeg))
-        bend = _half_wedge(level)
+        bend = half_wedge(level)
         frame = product(bottom, about(1, -bend))
         origin = at + moved(frame, (0.0, 0.0, 0.5 * level.height))
         placed.append(_placed(vertebra(level, p.morphometry.layout), frame, origin))
@@ -102,11 +101,6 @@ def stack(parameters: Parameters) -> Column:
     bones = tuple(reversed(placed)) + tuple(lower)
     marks, measures = _landmarks(p, {b.shape.name: b for b in bones})
     return Column(p, bones, marks, measures)
-
-
-def _half_wedge(level: Level) -> int:
-    """Return half the angle between the endplates (millidegree, + higher in front)."""
-    return mdeg(math.degrees(math.atan(0.5 * (level.height_front - level.height_back) / level.depth)))
 
 
 def _placed(shape: Shape, rotation: F64, origin: F64) -> Placed:

@@ -6,15 +6,15 @@ Frame axes are rows: patient left, posterior, superior of that vertebra.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets.tubes import point, unit
-from sim.frames import dot
-from sim.phantom import Fields, skin_y
+from anatomy_assets.tubes import bone_way, point, unit
+from sim.frames import dot, norm
+from sim.phantom import Fields, Tube, TubeKind, skin_y
 
 F64 = NDArray[np.float64]
 
@@ -69,6 +69,53 @@ def level_frame(marks: Mapping[str, F64], level: str) -> Frame:
 def spine(marks: Mapping[str, F64]) -> Spine:
     """Return the Spine over a dictionary of landmarks."""
     return Spine(marks, {level: level_frame(marks, level) for level in LEVELS if f"{level}.body.centre" in marks})
+
+
+def measured(column_marks: Mapping[str, F64], free: Fields) -> dict[str, F64]:
+    """Return the landmarks with the borders of each lumbar pedicle met on the baked bone.
+
+    The parametric border is that of the pedicle alone; where body or transverse process blend into it (L5)
+    the bone reaches further. The upper limit of the foramen follows.
+    """
+    marks = dict(column_marks)
+    for level in LEVELS:
+        if f"{level}.body.centre" not in marks:
+            continue
+        up = level_frame(marks, level).axes[2]
+        for side in SIDES:
+            base = f"{level}.pedicle.{side}"
+            centre = marks[f"{base}.centre"]
+            for word, way in (("inferior", -up), ("superior", up)):
+                far = bone_way(free, *centre, *way, 16.0)
+                if 2.0 < far < 16.0:
+                    marks[f"{base}.{word}"] = centre + far * way
+            top, low = marks[f"{base}.inferior"], marks[f"{level}.foramen.{side}.inferior"]
+            marks[f"{level}.foramen.{side}.superior"] = top
+            old = marks[f"{level}.foramen.{side}.centre"]
+            marks[f"{level}.foramen.{side}.centre"] = np.array([old[0], old[1], 0.5 * (top[2] + low[2])])
+    return marks
+
+
+def procedure_marks(marks: Mapping[str, F64], tubes: Sequence[Tube]) -> dict[str, F64]:
+    """Return targets of other procedures: medial branches in their groove, midline epidural space, hiatus."""
+    out: dict[str, F64] = {}
+    for tube in tubes:
+        if tube.kind == TubeKind.MEDIAL_BRANCH:
+            notch = marks[f"{BELOW[tube.level]}.junction.{tube.side}"]
+            near = min(tube.nodes, key=lambda q: norm(q[:3] - notch))
+            out[f"target.medial_branch.{tube.level}.{tube.side}"] = near[:3]
+    sac = next(t for t in tubes if t.kind == TubeKind.SAC)
+    for level in LEVELS:
+        if f"{level}.canal.back" not in marks:
+            continue
+        back = 0.5 * (marks[f"{level}.canal.back"] + marks[f"{BELOW[level]}.canal.back"])
+        near = min(sac.nodes, key=lambda q: abs(q[2] - back[2]))
+        wall = near[:3] + np.array([0.0, near[3], 0.0])
+        p = 0.5 * (back + wall)
+        out[f"target.interlaminar.{level}"] = np.floor(p * 1000.0 + 0.5) / 1000.0
+    if "S.hiatus" in marks:
+        out["target.caudal"] = marks["S.hiatus"]
+    return out
 
 
 def skin_marks(marks: Mapping[str, F64], fields: Fields, ways: Mapping[tuple[str, str, str], F64]) -> dict[str, F64]:

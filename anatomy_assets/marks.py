@@ -1,8 +1,9 @@
-"""Parametric landmarks of the lumbar levels.
+"""Parametric landmarks of the lumbar levels (the sacrum and the ilia have their own in sacrum.py and pelvis.py).
 
 Names, all points in LPS mm after stacking (side = left, right):
-  L4.body.centre, L4.endplate.superior|inferior (centres), L4.endplate.superior.normal|inferior.normal (unit
-  vectors, both pointing up), L4.wall.posterior, L4.canal.centre|front|back (at pedicle height), L4.lamina,
+  L4.body.centre, L4.endplate.superior|inferior (centres of the rims' planes),
+  L4.endplate.superior.normal|inferior.normal (unit
+  vectors, both pointing up), L4.wall.posterior|superior|inferior (mid height, rims), L4.canal.centre|front|back (at pedicle height), L4.lamina,
   L4.spinous.tip, L4.pedicle.<side>.centre|superior|inferior|medial|lateral|axis (axis: unit vector forwards),
   L4.sap.<side>.tip, L4.iap.<side>.tip, L4.junction.<side> (neck of the SAP on the transverse process),
   L4.transverse.<side>.tip, L4.pars.<side>, L4.foramen.<side>.centre|superior|inferior|anterior|posterior (the
@@ -17,13 +18,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets.parameters import SIDES, Level, mdeg
+from anatomy_assets.parameters import SIDES, Level
 from anatomy_assets.shape import Point
-from anatomy_assets.vertebra import blended, frame_of, pedicle_axis, pedicle_centre, roof_depth, sap_row
+from anatomy_assets.vertebra import (
+    WALL_HOLLOW_MM,
+    blended,
+    frame_of,
+    half_wedge,
+    pedicle_axis,
+    pedicle_centre,
+    roof_depth,
+    sap_row,
+)
 from sim.frames import dot, norm, sincos_mdeg
 
 F64 = NDArray[np.float64]
 BELOW = {"L1": "L2", "L2": "L3", "L3": "L4", "L4": "L5", "L5": "S1"}
+HOLLOW_MID_MM = 3.3
+"""Waist and hollow of the posterior wall at mid height (morphometry/layout.toml, body)."""
 SAP_HALF_MM = 3.8
 """Half thickness of the superior articular process at its tip (morphometry/layout.toml)."""
 
@@ -35,9 +47,7 @@ def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Poin
     """
     name = level.name
     half, wall = 0.5 * level.height, -0.5 * level.depth
-    # half the wedge as sine and cosine of whole millidegrees, as in the stacking
-    bend = mdeg(57.29577951308232 * 0.5 * (level.height_front - level.height_back) / level.depth)
-    s, c = sincos_mdeg(bend)
+    s, c = sincos_mdeg(half_wedge(level))
     marks: dict[str, Point] = {
         f"{name}.body.centre": (0.0, 0.0, 0.0),
         f"{name}.endplate.superior": (0.0, 0.0, half),
@@ -46,15 +56,17 @@ def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Poin
         f"{name}.endplate.inferior.zero": (0.0, 0.0, 0.0),
         f"{name}.endplate.superior.normal": (-s, 0.0, c),
         f"{name}.endplate.inferior.normal": (s, 0.0, c),
-        f"{name}.wall.posterior": (wall, 0.0, 0.0),
+        f"{name}.wall.posterior": (wall + HOLLOW_MID_MM, 0.0, 0.0),
+        f"{name}.wall.superior": (wall, 0.0, half - 1.5),
+        f"{name}.wall.inferior": (wall, 0.0, -half + 1.5),
     }
     z = 0.5 * (pedicle_centre(level, "left")[2] + pedicle_centre(level, "right")[2])
     lean = blended(layout, "lamina_along", level.layout_share)[0]
     depth = roof_depth(level) - lean * z
     marks |= {
-        f"{name}.canal.front": (wall, 0.0, z),
+        f"{name}.canal.front": (wall + WALL_HOLLOW_MM, 0.0, z),
         f"{name}.canal.back": (wall - depth, 0.0, z),
-        f"{name}.canal.centre": (wall - 0.5 * depth, 0.0, z),
+        f"{name}.canal.centre": (wall + 0.5 * (WALL_HOLLOW_MM - depth), 0.0, z),
         f"{name}.lamina": (wall - roof_depth(level) - 6.0 * lean, 0.0, -6.0),
         f"{name}.spinous.tip": (wall - level.spinous_length, level.spinous_lean, _tip_height(level, layout)),
     }
@@ -96,7 +108,11 @@ def _side_marks(level: Level, layout: Mapping[str, Any], side: str) -> dict[str,
         f"{level.name}.sap.{side}.tip": (top[0], top[1], 0.5 * level.height_back + own.sap),
         f"{level.name}.iap.{side}.tip": (*f.point(*iap[:3])[:2], -0.5 * level.height_back - own.iap),
         f"{level.name}.junction.{side}": f.point(root[0] + 4.0, root[1] + 1.0, root[2] + root[3]),
-        f"{level.name}.transverse.{side}.tip": (f.wall - tip[0] * f.back_scale, f.sign * own.transverse_half_span, tip[2] * f.up_scale),
+        f"{level.name}.transverse.{side}.tip": (
+            f.wall - tip[0] * f.back_scale,
+            f.sign * own.transverse_half_span,
+            tip[2] * f.up_scale,
+        ),
         f"{level.name}.pars.{side}": f.point(pars[0], pars[1] + pars[3], pars[2]),
     }
 
@@ -109,7 +125,7 @@ def foramen_marks(marks: Mapping[str, F64], name: str) -> dict[str, F64]:
     out: dict[str, F64] = {}
     below = BELOW[name]
     forward = unit(marks[f"{name}.body.centre"] - marks[f"{name}.wall.posterior"])
-    wall = marks[f"{name}.endplate.inferior"] + marks[f"{name}.wall.posterior"] - marks[f"{name}.body.centre"]
+    wall = marks[f"{name}.wall.inferior"]
     for side in SIDES:
         superior = marks[f"{name}.pedicle.{side}.inferior"]
         inferior = marks[f"{below}.pedicle.{side}.superior"]

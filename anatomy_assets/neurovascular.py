@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Spine
 from anatomy_assets.tables import number
-from anatomy_assets.tubes import clearance, free_way, rounded, settle, shrink, smooth_path
+from anatomy_assets.tubes import bone_gap, clearance, free_way, one_bone, rounded, settle, shrink, smooth_path
 from sim.frames import norm
 from sim.phantom import Fields, Tube, TubeKind
 from sim.rng import stream
@@ -164,12 +164,13 @@ def medial_branch(spine: Spine, free: Fields, ramus: Tube, level: str, side: str
     r, gap = number(N, "medial_branch.radius_mm"), number(N, "medial_branch.bone_gap_mm")
     axes = spine.frames.get(below, spine.frames["L5"]).axes
     notch = spine.mark(f"{below}.junction.{side}")
+    own = one_bone(free, bone_gap(free, *notch)[1])  # the process of the vertebra above hangs over the groove
 
     def probe(out: float, back: float, up: float, way: F64) -> list[float]:
         """Return the node where bone is met from 25 mm away, going along `way`."""
         aim = notch + s * out * axes[0] + back * axes[1] + up * axes[2]
         start = aim - 25.0 * way
-        return [*(start + (free_way(free, *start, *way, 40.0) - r - gap) * way), r]
+        return [*(start + (free_way(own, *start, *way, 40.0) - r - gap) * way), r]
 
     start = ramus.nodes[min(2, len(ramus.nodes) - 1), :3]
     top = probe(1.0, 1.0, 0.0, -axes[2])

@@ -20,7 +20,6 @@ from sim.rng import near_normal, stream
 
 FOLDER = Path(__file__).parent / "morphometry"
 SIDES = ("left", "right")
-NOMINAL_STATURE = 1.0
 SPREAD_LIMIT = 2.0
 """Deviates are cut at +-2 SD: a trainer needs variety, not the rarest spine of the population."""
 

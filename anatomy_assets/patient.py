@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from anatomy_assets import cache
 from anatomy_assets.bake import bake_bones
 from anatomy_assets.column import Column, stack
-from anatomy_assets.landmarks import BELOW, LEVELS, SIDES, Spine, skin_marks, spine
+from anatomy_assets.landmarks import BELOW, LEVELS, SIDES, Spine, measured, procedure_marks, skin_marks, spine
 from anatomy_assets.neurovascular import nerves
 from anatomy_assets.parameters import Parameters, individual
 from anatomy_assets.skin import skin, trunk
@@ -102,7 +102,8 @@ def bake(seed: int, options: PatientOptions, report: Progress) -> Phantom:
     column = stack(parameters)
     bones = _bones(seed, column, report)
     report("nerves", 0.80)
-    who, sp, free = person(seed, options), spine(column.landmarks), obstacles(bones)
+    who, free = person(seed, options), obstacles(bones)
+    sp = spine(measured(column.landmarks, free))
     nerve = nerves(sp, free, seed)
     report("targets", 0.83)
     targets = all_targets(sp, bones, nerve)
@@ -113,7 +114,7 @@ def bake(seed: int, options: PatientOptions, report: Progress) -> Phantom:
     back = skin(outline)
     spots = [c.target for c in targets.values()]
     labels = volume(sp, free, [b.name for b in bones], outline, _plates(parameters), tubes, spots, who.bmi, seed)
-    marks = {k: rounded(v) for k, v in column.landmarks.items()} | _target_marks(targets)
+    marks = {k: rounded(v) for k, v in sp.marks.items()} | _target_marks(targets) | procedure_marks(sp.marks, nerve)
     made = Phantom("generated", bones, tuple(tubes), labels, back, marks, {}, _told(seed, options, who, parameters))
     measures = dict(column.measures) | _corridor_measures(targets)
     marks |= skin_marks(marks, made.fields, {k: c.normal for k, c in targets.items()})

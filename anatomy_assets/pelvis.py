@@ -1,7 +1,7 @@
 """Left and right ilium as plates with a curved course, and their landmarks.
 
 Pelvic frame: origin = centre of the S1 endplate, x anterior, y left, z up when the sacral slope equals
-`reference_slope`. The bone's own grid uses plate axes (u along the wing, v up, w outwards) to stay small.
+`reference_slope`. The bone's own frame follows the wing so that its grid stays small.
 """
 
 from __future__ import annotations
@@ -18,28 +18,15 @@ SPACING_MM = 0.8
 NAMES = {"left": "ilium_left", "right": "ilium_right"}
 
 
-def wing_axes(p: Parameters, side: str) -> tuple[Point, Point, Point]:
-    """Return the plate's u, v, w axes in the pelvic frame as a right-handed set.
-
-    The left plate is (u, v, w) with w inwards-to-outwards along -(u x v) mirrored; the right one is its
-    mirror image with u and w exchanged in sign so that the set stays a rotation.
-    """
-    s, c = sincos_mdeg(p.morphometry.pelvis["shape"]["u_axis_mdeg"])
-    sign = 1.0 if side == "left" else -1.0
-    u = (c, sign * s, 0.0)
-    w = (-s, sign * c, 0.0)
-    return u, (0.0, 0.0, 1.0), w
-
-
 def wing_rotation(p: Parameters, side: str) -> list[list[float]]:
     """Return the rotation from the bone's local frame to the pelvic frame.
 
-    Left local axes are (u, w, v): x forwards-outwards, y outwards, z up. On the right they are
-    (u, -w, v): y points inwards, the set is right-handed again.
+    Local x runs forwards and outwards along the wing, z up. Local y points outwards on the left and inwards
+    on the right, so that both sets are right-handed.
     """
-    u, v, w = wing_axes(p, side)
+    s, c = sincos_mdeg(p.morphometry.pelvis["shape"]["u_axis_mdeg"])
     sign = 1.0 if side == "left" else -1.0
-    return [[u[i], sign * w[i], v[i]] for i in range(3)]
+    return [[c, -sign * s, 0.0], [sign * s, c, 0.0], [0.0, 0.0, 1.0]]
 
 
 def wing_origin(p: Parameters, side: str) -> Point:

@@ -8,6 +8,7 @@ body with a crisp endplate, superior articular processes, a crest with tubercles
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from anatomy_assets import primitives as prim
@@ -204,7 +205,7 @@ def landmarks(p: Parameters) -> dict[str, Point]:
 def _canal_at(shape: Mapping[str, Any], up: float) -> tuple[float, float]:
     """Return centre and half depth of the canal at a table height (linear between rows)."""
     rows = shape["canal"]
-    for a, b in zip(rows, rows[1:], strict=False):
+    for a, b in pairwise(rows):
         if a[0] >= up >= b[0]:
             s = (a[0] - up) / (a[0] - b[0])
             return a[1] + s * (b[1] - a[1]), a[3] + s * (b[3] - a[3])
@@ -225,6 +226,6 @@ def _side_landmarks(shape: Mapping[str, Any], c: Curve, side: str) -> dict[str, 
     marks[f"S1.pedicle.{side}.centre"] = c.point(side, 23.0, -13.0, 2.0)
     marks[f"S1.pedicle.{side}.superior"] = c.point(side, 23.0, -5.0, 2.0)
     marks[f"S1.pedicle.{side}.inferior"] = c.point(side, 23.0, -22.5, 2.0)
-    marks[f"S1.pedicle.{side}.medial"] = c.point(side, 15.0, -13.0, 0.0)
+    marks[f"S1.pedicle.{side}.medial"] = c.point(side, 14.0, -13.0, -6.5)
     marks[f"S1.pedicle.{side}.lateral"] = c.point(side, 31.0, -13.0, 2.0)
     return marks

@@ -25,6 +25,9 @@ F64 = NDArray[np.float64]
 
 PRIMARY_MDEG = tuple(range(15_000, 35_001, 2_500))
 SECONDARY_MDEG = tuple(range(-15_000, 15_001, 2_500))
+WIDE_PRIMARY_MDEG = tuple(range(7_500, 42_501, 2_500))
+WIDE_SECONDARY_MDEG = tuple(range(-25_000, 25_001, 2_500))
+"""Tried where the usual angles leave no free way (a deep L5 between ala and crest)."""
 BALL_MM = 3.9
 """No way to the alternative passes nearer than this to the usual target: the room of the trap's vessels."""
 
@@ -151,10 +154,12 @@ def _best(
     return best, best_p, best_a, best_bone, best_nerve
 
 
-def _angles(side: str) -> tuple[list[tuple[int, int]], F64, F64, F64]:
+def _angles(side: str, wide: bool) -> tuple[list[tuple[int, int]], F64, F64, F64]:
     """Return angle pairs, beam normals, picture-right vectors and tolls for an ipsilateral oblique."""
     wanted = number("neurovascular", "target.oblique_deg")
-    pairs = [(int(SIGN[side]) * p, s) for p in PRIMARY_MDEG for s in SECONDARY_MDEG]
+    primary = WIDE_PRIMARY_MDEG if wide else PRIMARY_MDEG
+    secondary = WIDE_SECONDARY_MDEG if wide else SECONDARY_MDEG
+    pairs = [(int(SIGN[side]) * p, s) for p in primary for s in secondary]
     views = [gantry(p, s) for p, s in pairs]
     toll = [0.15 * abs(abs(p) / 1000.0 - wanted) + 0.08 * abs(s) / 1000.0 for p, s in pairs]
     return pairs, np.array([v.normal for v in views]), np.array([v.right for v in views]), np.array(toll)
@@ -184,8 +189,8 @@ def usual_target(site: Site) -> Corridor:
     base = 0.5 * np.maximum(0.0, 1.0 - local[:, 1]) + 0.5 * np.maximum(0.0, 1.0 - local[:, 2])
     base = base + 0.3 * np.abs(offsets[:, 2] + 3.0) + 0.1 * np.abs(local[:, 1] - 3.0)
     bone, nerve = number("neurovascular", "target.bone_clear_mm"), number("neurovascular", "target.nerve_clear_mm")
-    for ease in (1.0, 0.8, 0.6, 0.4):
-        found = _search(site, points, base, site.inferior, 0.0, ease * bone, ease * nerve)
+    for ease, wide in ((1.0, False), (1.0, True), (0.8, True), (0.6, True), (0.4, True)):
+        found = _search(site, points, base, site.inferior, 0.0, ease * bone, ease * nerve, wide)
         if found is not None:
             return found
     raise NumericalFault("no free way to a subpedicular target: foramen too narrow")
@@ -200,17 +205,41 @@ def alternative_target(site: Site, usual: Corridor) -> Corridor | None:
     keep = (gap > BALL_MM + 1.1) & (gap < 9.0) & (back > site.wall_back_mm + 1.5)
     points, offsets, gap = points[keep], offsets[keep], gap[keep]
     base = 0.5 * np.abs(gap - 5.5) + 0.05 * np.abs(offsets[:, 0]) + 0.3 * np.maximum(0.0, points[:, 2] - usual.target[2])
-    for ease in (1.0, 0.8, 0.6):
-        found = _search(site, points, base, usual.target, BALL_MM + 1.1, ease, ease)
+    for ease, wide in ((1.0, False), (1.0, True), (0.8, True), (0.6, True)):
+        found = _search(site, points, base, usual.target, BALL_MM + 1.1, ease, ease, wide)
         if found is not None:
             return found
     return None
 
 
+def sacral_target(spine: Spine, free: Fields, side: str) -> Corridor | None:
+    """Return a target inside the dorsal opening of S1 and the way through it; None where none is free."""
+    dorsal, ventral = spine.mark(f"S1.foramen.dorsal.{side}"), spine.mark(f"S1.foramen.ventral.{side}")
+    steps = np.arange(-5.0, 5.1, 1.0)
+    middle = 0.6 * dorsal + 0.4 * ventral
+    points = rounded(np.array([middle + np.array([a, b, c]) for a in steps for b in steps for c in steps]))
+    d = points - middle
+    base = 0.15 * (np.abs(d[:, 0]) + np.abs(d[:, 1]) + np.abs(d[:, 2]))
+    s = int(SIGN[side])
+    pairs = [(s * p, t) for p in range(-5_000, 30_001, 2_500) for t in range(-35_000, 35_001, 2_500)]
+    views = [gantry(p, t) for p, t in pairs]
+    toll = np.array([0.04 * abs(abs(p) / 1000.0 - 8.0) + 0.02 * abs(t) / 1000.0 for p, t in pairs])
+    normals = np.array([v.normal for v in views])
+    none = np.zeros((len(pairs), 3))
+    free_reach = np.zeros(len(points))
+    for ease in (1.0, 0.7, 0.5):
+        _, i, a, way, gap = _best(
+            free, points, base, normals, none, toll, middle, normals[0], free_reach, middle, 0.0, ease, ease, 0.3
+        )
+        if i >= 0:
+            return Corridor(points[i], pairs[a][0], pairs[a][1], float(way), float(gap))
+    return None
+
+
 def _search(
-    site: Site, points: F64, base: F64, centre: F64, avoid_mm: float, bone: float, nerve: float
+    site: Site, points: F64, base: F64, centre: F64, avoid_mm: float, bone: float, nerve: float, wide: bool
 ) -> Corridor | None:
-    pairs, normals, rights, toll = _angles(site.side)
+    pairs, normals, rights, toll = _angles(site.side, wide)
     weight = rights if avoid_mm == 0.0 else 0.0 * rights  # only the usual target must look like 6 o'clock
     order = np.argsort(base, kind="stable")
     points, base = points[order], base[order]
@@ -249,6 +278,10 @@ def all_targets(spine: Spine, bones: Sequence[Bone], nerve: Sequence[Tube]) -> d
             other = alternative_target(at, usual)
             if other is not None:
                 out["alternative", level, side] = other
+    for side in SIDES:
+        sacral = sacral_target(spine, free, side)
+        if sacral is not None:
+            out["subpedicular", "S1", side] = sacral
     return out
 
 

@@ -214,3 +214,28 @@ def free_way(f: Fields, x: float, y: float, z: float, dx: float, dy: float, dz: 
             return t
         t += min(max(d, 0.1), 5.0)  # 5 mm: a grid's margin is wider, so none is stepped over
     return most
+
+
+@jit
+def bone_way(f: Fields, x: float, y: float, z: float, dx: float, dy: float, dz: float, most: float) -> float:
+    """Return how far (mm) one goes inside bone from a point along a unit direction before leaving it."""
+    t = 0.0
+    while t < most:
+        d, _ = bone_gap(f, x + t * dx, y + t * dy, z + t * dz)
+        if d >= 0.0:
+            return t
+        t += max(-d, 0.05)
+    return most
+
+
+def one_bone(f: Fields, b: int) -> Fields:
+    """Return `f` with bone `b` alone."""
+    k = slice(b, b + 1)
+    return f._replace(
+        bone_start=f.bone_start[k],
+        bone_shape=f.bone_shape[k],
+        bone_origin=f.bone_origin[k],
+        bone_spacing=f.bone_spacing[k],
+        bone_rotation=f.bone_rotation[k],
+        bone_translation=f.bone_translation[k],
+    )

@@ -8,12 +8,13 @@ Every paired part is built twice, from the numbers of its own side.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from anatomy_assets import primitives as prim
-from anatomy_assets.parameters import SIDES, Level, Side
+from anatomy_assets.parameters import SIDES, Level, Side, mdeg
 from anatomy_assets.shape import Builder, Point, Shape
 from sim.frames import sincos_mdeg
 
@@ -73,6 +74,11 @@ def frame_of(level: Level, layout: Mapping[str, Any], side: str) -> Frame:
 def roof_depth(level: Level) -> float:
     """Return how far the roof of the canal lies behind the endplates' rims at mid height (mm)."""
     return level.canal_depth - WALL_HOLLOW_MM
+
+
+def half_wedge(level: Level) -> int:
+    """Return half the angle between the endplates (millidegree, + higher in front)."""
+    return mdeg(math.degrees(math.atan(0.5 * (level.height_front - level.height_back) / level.depth)))
 
 
 def pedicle_centre(level: Level, side: str) -> Point:
@@ -157,9 +163,7 @@ def _part(b: Builder, f: Frame, layout: Mapping[str, Any], part: str, blend: flo
     if part == "tp":
         points = [_stretched(f, layout, p, r[1]) for p, r in zip(points, rows, strict=True)]
     vertical = 0.5 * (f.up_scale + f.down_scale)
-    direction = (0.0, 0.0, 1.0)
-    if part == "iap":
-        direction = (0.0, 1.0, 0.0)
+    direction = (0.0, 1.0, 0.0) if part == "iap" else (0.0, 0.0, 1.0)
     along = [r[3] * (vertical if part != "iap" else f.level.arch_scale) for r in rows]
     b.chain(points, along, [r[4] for r in rows], direction, blend, square=square, smooth=smooth)
 
@@ -179,11 +183,11 @@ def _stretched(f: Frame, layout: Mapping[str, Any], point: Point, lat: float) ->
 
 
 def _arch_side(b: Builder, f: Frame, layout: Mapping[str, Any]) -> None:
-    _part(b, f, layout, "iap", 4.0, 0.3, 1)
+    _part(b, f, layout, "iap", 3.2, 0.3, 1)
     _lamina(b, f, layout)
     _part(b, f, layout, "sap", 3.5, 0.45, 2)
     _part(b, f, layout, "mammillary", 3.0, 0.0, 0)
-    _part(b, f, layout, "tp", 4.5, 0.25, 1)
+    _part(b, f, layout, "tp", 3.6, 0.25, 1)
     _part(b, f, layout, "accessory", 3.0, 0.0, 0)
 
 
@@ -228,7 +232,15 @@ def _canal(b: Builder, level: Level, layout: Mapping[str, Any]) -> None:
     reach = 45.0
     low, high = (wall - 40.0, -half - 6.0, -reach), (wall + 2.0, half + 6.0, reach)
     b.sheet(upright, front, flat, 0.0, 1.5, low, high, op=prim.SUBTRACT)
-    roof = [[5.0, -half + 1.5], [8.0, -half + 2.4], [deep - 1.2, -2.2], [deep, 0.0], [deep - 1.2, 2.2], [8.0, half - 2.4], [5.0, half - 1.5]]
+    roof = [
+        [5.0, -half + 1.5],
+        [8.0, -half + 2.4],
+        [deep - 1.2, -2.2],
+        [deep, 0.0],
+        [deep - 1.2, 2.2],
+        [8.0, half - 2.4],
+        [5.0, half - 1.5],
+    ]
     leaning = [wall, 0.0, 0.0, -1.0, 0.0, lean, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
     # u = behind the wall, less far behind it higher up: u = -(x - wall) + lean * z
     b.sheet(leaning, roof, flat, 0.0, 2.0, low, high, op=prim.SUBTRACT)
@@ -242,6 +254,10 @@ def _cortex(b: Builder, level: Level, layout: Mapping[str, Any]) -> None:
     b.cortex_plane((0.0, 0.0, 1.0), -(half - 4.0), 3.0, t["endplate"])
     b.cortex_plane((0.0, 0.0, -1.0), -(half - 4.0), 3.0, t["endplate"])
     b.cortex_plane((-1.0, 0.0, 0.0), wall + 0.5, 7.0, t["arch"])
+    for side in SIDES:
+        wide = level.side(side).pedicle_width
+        # the eye of the dog: pedicle walls are thick, but never close up a thin pedicle
+        b.cortex_ball(pedicle_centre(level, side), 8.5, 6.0, min(t["pedicle"], 0.24 * wide))
     out = 0.5 * level.canal_width + 13.0
     b.cortex_plane((0.0, 1.0, 0.0), -out, 6.0, t["transverse"])
     b.cortex_plane((0.0, -1.0, 0.0), -out, 6.0, t["transverse"])

@@ -17,6 +17,7 @@ from anatomy_assets.tables import number
 from anatomy_assets.targets import Corridor
 from anatomy_assets.tubes import (
     bone_gap,
+    clearance,
     free_way,
     keep_out,
     nearest_tube,
@@ -169,32 +170,53 @@ def radicular_artery(spine: Spine, free: Fields, feeder: Tube | None, sac: Tube,
     g = gate(spine, free, level, side)
     r = 0.5 * number(N, "radicular_artery.diameter_mm", level)
     start = feeder.nodes[-1, :3] if feeder is not None else g.at(g.half + 8.0, -6.0, -6.0)
-    points = [[*start, r], [*g.at(g.half + 2.0, -0.5, -3.0), r], [*g.at(0.0, 0.8, -2.5), r]]
-    points += [[*g.at(-g.half, 0.8, -1.0), r], [*g.at(-g.half - 3.5, 0.8, 4.0), r]]
-    return _fine(f"radicular_artery_{level}_{side}", TubeKind.RADICULAR_ARTERY, level, side, points, free, "radicular_artery")
+    tries = []
+    for lower in (0.0, 0.12, 0.24, 0.36):
+        points = [[*start, r]]
+        for out, share in ((g.half + 1.0, 0.2), (0.3 * g.half, 0.16), (-0.5 * g.half, 0.14), (-g.half - 2.5, 0.05)):
+            points.append(ventral_point(spine, free, g, level, out, share + lower, r))
+        points.append([*g.at(-g.half - 3.5, 1.0, 4.0), r])
+        tries.append(_fine(f"radicular_artery_{level}_{side}", TubeKind.RADICULAR_ARTERY, level, side, points, free, "radicular_artery"))
+        if _fits(free, tries[-1]) > 0.0:
+            break
+    return max(tries, key=lambda t: _fits(free, t))
+
+
+def _fits(free: Fields, tube: Tube) -> float:
+    """Return the least gap (mm) of a tube to bone and to other tubes, its first 3 mm aside; at most 0.1."""
+    bone, other = clearance(free, tube.nodes[3:])
+    return min(float(bone), float(other), 0.1)
+
+
+def ventral_point(spine: Spine, free: Fields, g: Gate, level: str, out: float, share: float, r: float) -> list[float]:
+    """Return a node at the ventral wall of a foramen: `share` of the way down, `out` mm beside the pedicle's middle.
+
+    Probed on the bone: from the middle of the foramen forwards until the disc's or the body's wall is near.
+    """
+    top, low = spine.mark(f"{level}.foramen.{g.side}.superior"), spine.mark(f"{level}.foramen.{g.side}.inferior")
+    axes = g.frame.axes
+    for step in (0.0, 0.1, -0.1, 0.2, -0.2, 0.3, -0.3, -0.4):
+        start = top + (share + step) * (low - top) + SIGN[g.side] * out * axes[0]
+        if bone_gap(free, *start)[0] > r + 0.3:
+            break
+    ahead = free_way(free, *start, *(-axes[1]), 9.0)
+    return [*(start - max(ahead - r - 0.5, 0.0) * axes[1]), r]
 
 
 def foraminal_vein(spine: Spine, free: Fields, level: str, side: str) -> Tube:
-    """Return the vein of a foramen: low and ventral, from the inner plexus outwards.
-
-    Each point is probed: from the middle of the foramen forwards until the disc's or the body's wall is near.
-    """
+    """Return the vein of a foramen: low and ventral, from the inner plexus outwards."""
     g = gate(spine, free, level, side)
     r = number(N, "vein.foraminal_radius_mm")
-    top, low = spine.mark(f"{level}.foramen.{side}.superior"), spine.mark(f"{level}.foramen.{side}.inferior")
     axes = g.frame.axes
-
-    def probe(out: float, share: float) -> list[float]:
-        for step in (0.0, -0.1, 0.1, -0.2, 0.2, -0.3, -0.4):
-            start = top + (share + step) * (low - top) + SIGN[side] * out * axes[0]
-            if bone_gap(free, *start)[0] > r + 0.3:
-                break
-        ahead = free_way(free, *start, *(-axes[1]), 9.0)
-        return [*(start - max(ahead - r - 0.6, 0.0) * axes[1]), r]
-
-    points = [probe(-g.half - 3.0, 0.45), probe(-0.5 * g.half, 0.6), probe(0.4 * g.half, 0.65), probe(g.half + 1.0, 0.65)]
-    points.append([*(np.array(points[-1][:3]) + SIGN[side] * 6.0 * axes[0] - 6.0 * axes[1]), r])
-    return _fine(f"foraminal_vein_{level}_{side}", TubeKind.VEIN, level, side, points, free, "vein")
+    places = ((-g.half - 3.0, 0.45), (-0.5 * g.half, 0.6), (0.4 * g.half, 0.65), (g.half + 1.0, 0.65))
+    tries = []
+    for lower in (0.0, 0.12, -0.12, 0.24):
+        points = [ventral_point(spine, free, g, level, out, share + lower, r) for out, share in places]
+        points.append([*(np.array(points[-1][:3]) + SIGN[side] * 6.0 * axes[0] - 6.0 * axes[1]), r])
+        tries.append(_fine(f"foraminal_vein_{level}_{side}", TubeKind.VEIN, level, side, points, free, "vein"))
+        if _fits(free, tries[-1]) > 0.0:
+            break
+    return max(tries, key=lambda t: _fits(free, t))
 
 
 def _fine(name: str, kind: TubeKind, level: str, side: str, points: list[list[float]], free: Fields, group: str) -> Tube:

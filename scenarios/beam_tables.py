@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,22 @@ from sim.phantom import Tissue
 from sim.tools import CArm
 
 F64 = NDArray[np.float64]
-Millimetre = quantity_in("mm")
-Share = quantity_in("1")
+
+
+def unit(name: str) -> Any:
+    """Return the check that a quantity carries a unit (a form of quantity_in that type checkers follow)."""
+    return quantity_in(name).__metadata__[0]
+
+
+Millimetre = Annotated[Quantity, unit("mm")]
+Share = Annotated[Quantity, unit("1")]
+Speed = Annotated[Quantity, unit("mm/s")]
+Turn = Annotated[Quantity, unit("deg/s")]
+KermaRate = Annotated[Quantity, unit("mGy/min")]
+Rate = Annotated[Quantity, unit("1/s")]
+Kerma = Annotated[Quantity, unit("nGy")]
+Voltage = Annotated[Quantity, unit("kV")]
+Load = Annotated[Quantity, unit("mAs")]
 
 
 class GeometryTable(Strict):
@@ -36,16 +51,16 @@ class FieldRow(Strict):
 class MotionTable(Strict):
     """How fast the machine moves."""
 
-    angle_speed_deg_s: quantity_in("deg/s")
-    slide_speed_mm_s: quantity_in("mm/s")
+    angle_speed_deg_s: Turn
+    slide_speed_mm_s: Speed
 
 
 class DoseTable(Strict):
     """Limits and subtraction runs."""
 
-    cap_mgy_min: quantity_in("mGy/min")
+    cap_mgy_min: KermaRate
     dsa_dose_factor: Share
-    dsa_pulses_per_s: quantity_in("1/s")
+    dsa_pulses_per_s: Rate
     shot_pulses: Share
 
 
@@ -53,7 +68,7 @@ class DetectorTable(Strict):
     """What makes a picture imperfect."""
 
     csi_swank: Share
-    electronic_ngy: quantity_in("nGy")
+    electronic_ngy: Kerma
     blur_mm: Millimetre
     focal_spot_mm: Millimetre
     grid_primary: Share
@@ -71,8 +86,8 @@ class ExposureRow(Strict):
     """One point of the automatic exposure curve."""
 
     thickness_mm: Millimetre
-    kvp: quantity_in("kV")
-    mas: quantity_in("mAs")
+    kvp: Voltage
+    mas: Load
 
 
 class WaterRow(Strict):

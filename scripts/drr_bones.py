@@ -1,6 +1,6 @@
 """Contact sheet of the baked bones (parallel projections through the meshes), for the eye of the maker.
 
-    scripts/drr_bones.py OUT.png [--seed N] [--views "ap,o25,lat"] [--centre L4] [--half 60]
+scripts/drr_bones.py OUT.png [--seed N] [--views "ap,o25,lat"] [--centre L4] [--half 60]
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ from sim.frames import gantry
 from sim.jit import jit
 
 MU_CORTEX, MU_CORE = 0.0400, 0.0070  # 1/mm near 60 keV above soft tissue (0.0204), materials_xray.csv
-VIEWS = {"ap": (0, 0), "apc": (0, 20000), "o25": (25000, 0), "o25c": (25000, 15000), "or25": (-25000, 0), "o35": (35000, 0), "lat": (90000, 0)}
+VIEWS = {
+    "ap": (0, 0),
+    "apc": (0, 20000),
+    "o25": (25000, 0),
+    "o25c": (25000, 15000),
+    "or25": (-25000, 0),
+    "o35": (35000, 0),
+    "lat": (90000, 0),
+}
 
 
 @jit

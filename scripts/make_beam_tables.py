@@ -164,11 +164,11 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "scenarios" / "data")
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    with open(out / "attenuation.csv", "w", newline="") as file:
+    with (out / "attenuation.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["energy_kev", "water_per_mm", "cortical_per_mm", "steel_per_mm", "iodine_mm2_per_mg", "csi_absorption"])
         writer.writerows(attenuation_rows())
-    with open(out / "spectra.csv", "w", newline="") as file:
+    with (out / "spectra.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["kvp", "bin", "energy_kev", "photons_per_mm2_mas_1m", "kerma_ugy_per_mas_1m"])
         for kvp in KVPS:

@@ -123,7 +123,7 @@ def scatter_field(primary: F32, water: F32, cell_mm: float, amplitude: float, re
 def scatter_amplitude(exposure: Exposure) -> float:
     """Return the kernel's height per mm2 that gives `spr` on the axis of a disc of 115 mm radius."""
     r = 115.0 / exposure.range_mm
-    return exposure.spr / (2.0 * np.pi * exposure.range_mm**2 * (1.0 - np.exp(-r) * (1.0 + r)))
+    return float(exposure.spr / (2.0 * np.pi * exposure.range_mm**2 * (1.0 - np.exp(-r) * (1.0 + r))))
 
 
 # ---------------------------------------------------------------- signal
@@ -139,13 +139,13 @@ def _between(coarse: F32, y: float, x: float) -> float:
     v -= i
     u -= j
     top = coarse[i, j] * (1 - u) + coarse[i, j + 1] * u
-    return top * (1 - v) + (coarse[i + 1, j] * (1 - u) + coarse[i + 1, j + 1] * u) * v
+    return float(top * (1 - v) + (coarse[i + 1, j] * (1 - u) + coarse[i + 1, j + 1] * u) * v)
 
 
 @jit
 def receive(
-    absorbance: F32, scatter: F32, first: int, last: int, primary: float, through: float, quantum: float, electronic: float, noise: F32,
-    out: F32,
+    absorbance: F32, scatter: F32, first: int, last: int, primary: float, through: float, quantum: float, electronic: float,
+    noise: F32, out: F32,
 ) -> None:  # fmt: skip
     """Fill rows first..last of out with primary + scatter behind the grid, and noise (standard normal) of its variance."""
     n, g = out.shape[0], scatter.shape[0]

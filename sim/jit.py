@@ -21,7 +21,7 @@ import platformdirs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-SHARED_ROOMS = ("jit.py", "frames.py", "phantom.py", "rng.py", "bending.py", "puncture.py")
+SHARED_ROOMS = ("jit.py", "frames.py", "phantom.py", "rng.py", "bending.py", "shaft.py", "puncture.py")
 
 
 def _cache_dir() -> Path:

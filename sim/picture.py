@@ -6,8 +6,9 @@ Files are written elsewhere; pictures never feed a score.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +35,9 @@ MARKER_TURN_MDEG = 75_000
 
 @dataclass(frozen=True)
 class Signal:
-    """A received picture before display: values relative to the open beam, and on coarse cells the mean signal,
-    which cells lie in the open field, and which of those show the body rather than air.
+    """A received picture before display, relative to the open beam.
+
+    On coarse cells: the mean signal, which cells lie in the open field, which of those show body rather than air.
     """
 
     values: F32
@@ -50,8 +52,6 @@ class Imager:
     def __init__(self, scene: Scene, tables: BeamTables, threads: int = 2) -> None:
         self.projector = Projector(scene, threads)
         self.tables = tables
-        self.threads = max(1, threads)
-        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="detector")
         self._table_kvp, self._table = -1.0, np.zeros((2, 2), np.float32)
         self._absorbed_key: tuple[float, int] = (-1.0, 0)
         self._before: tuple[View, F32] | None = None
@@ -68,11 +68,8 @@ class Imager:
         self._absorbed_key = (-1.0, 0)
         self._before = self._mask = None
 
-    def _rows(self, function: object) -> None:
-        edges = [self.size * t // self.threads for t in range(self.threads + 1)]
-        jobs = [self._pool.submit(function, a, b) for a, b in zip(edges, edges[1:], strict=False)]  # type: ignore[arg-type]
-        for job in jobs:
-            job.result()
+    def _rows(self, work: Callable[[int, int], None]) -> None:
+        self.projector.crew.share(self.size, work)
 
     # ------------------------------------------------------------ physics
 
@@ -87,9 +84,8 @@ class Imager:
         if fresh:
             self._rows(lambda a, b: look_up(self._table, self.projector.anatomy, a, b, self._anatomy))
         np.copyto(self._all, self._anatomy)
-        add_devices(
-            beam.response, beam.mu, self.projector.anatomy, self.projector.devices, self.projector.device_box, self._all
-        )
+        drawn = self.projector
+        add_devices(beam.response, beam.mu, drawn.anatomy, drawn.devices, drawn.device_box, self._all)
         return self._all
 
     def signal(self, view: View, size: int, noise: bool = True) -> Signal:
@@ -109,14 +105,11 @@ class Imager:
         scatter = np.empty((g, g), np.float32)
         amplitude = detector.scatter_amplitude(exposure)
         detector.scatter_field(primary, water, view.pose.side_mm / g, amplitude, exposure.range_mm, exposure.water_mm, scatter)
-        quantum, electronic = (exposure.quantum, exposure.electronic) if noise else (0.0, 0.0)
+        variance = (exposure.quantum, exposure.electronic) if noise else (0.0, 0.0)
+        passed = (exposure.grid_primary, exposure.grid_scatter)
         if noise:
             self._draw_noise(view.noise_key)
-        self._rows(
-            lambda a, b: detector.receive(
-                absorbance, scatter, a, b, exposure.grid_primary, exposure.grid_scatter, quantum, electronic, self._noise, self._one
-            )
-        )
+        self._rows(lambda a, b: detector.receive(absorbance, scatter, a, b, *passed, *variance, self._noise, self._one))
         taps = detector.blur_taps(exposure.sigma_px)
         self._rows(lambda a, b: detector.blur_rows(self._one, taps, a, b, self._two))
         self._rows(lambda a, b: detector.blur_columns(self._two, taps, a, b, self._one))
@@ -130,9 +123,8 @@ class Imager:
             source.standard_normal(dtype=np.float32, out=self._noise[a:b])
 
         # always halves: the picture does not depend on the number of threads
-        jobs = [self._pool.submit(draw, a, b) for a, b in ((0, self.size // 2), (self.size // 2, self.size))]
-        for job in jobs:
-            job.result()
+        half = self.size // 2
+        self.projector.crew.each([partial(draw, 0, half), partial(draw, half, self.size)])
 
     # ------------------------------------------------------------ display
 
@@ -186,11 +178,8 @@ class Imager:
         slow = detector.smooth(logs)
         window = detector.auto_window(logs, slow, signal.body, FLATTEN, HALF_WIDTH)
         out = np.empty((self.size, self.size), np.uint8)
-        self._rows(
-            lambda a, b: detector.to_grey(
-                signal.values, slow, a, b, window.middle, window.half_width, window.flatten, view.half_width, view.half_height, invert, out
-            )
-        )  # fmt: skip
+        how = (window.middle, window.half_width, window.flatten, view.half_width, view.half_height, invert)
+        self._rows(lambda a, b: detector.to_grey(signal.values, slow, a, b, *how, out))
         return burn_in(out, view, "") if marks else out
 
 

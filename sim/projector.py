@@ -11,8 +11,12 @@ Pictures never feed a score.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +33,9 @@ I64 = NDArray[np.int64]
 SHIFT = 12
 SUB = 1 << SHIFT  # fixed-point steps per pixel: errors of depth on steep faces stay below 1e-3 mm
 NEAREST_MM = 20.0  # surfaces nearer to the source than this are not drawn
+NARROW = 6  # triangles up to so many pixels wide are tested pixel by pixel
+FAR = 1 << 40
+NUDGE = 2.0**-39
 BLOCK = 512  # faces a thread takes at a time
 FINE = 4  # rays per pixel side for the needle
 NEEDLE_TOLERANCE_MM = 0.02
@@ -85,12 +92,36 @@ def _place(
 
 
 @jit
-def _draw(
-    xy: I32, iw: F64, faces: I32, weights: F32, start: int, stride: int, reference: float, out: F32
-) -> None:
-    """Add every stride-th block of faces to out (n, n, 2): sign * weight * (depth - reference)."""
-    n = out.shape[0]
+def _span(value: int, step: int, inverse: float) -> tuple[int, int]:
+    """Return the first and last k with value + k * step >= 0 (far away where there is no bound).
+
+    inverse = -1 / step. The quotient is off by 2**-41 at most and a fraction with this denominator is never
+    nearer to a whole number than 2**-36, so that a nudge of 2**-39 makes the rounding exact.
+    """
+    if step > 0:
+        return int(np.ceil(value * inverse - NUDGE)), FAR
+    if step < 0:
+        return -FAR, int(np.floor(value * inverse + NUDGE))
+    return (-FAR, FAR) if value >= 0 else (FAR, -FAR)
+
+
+@jit
+def _fill(water: F32, bone: F32, ramp: F32, at: Any, gx: Any, reference: Any, w0: Any, w1: Any) -> None:
+    """Add weight * (depth - reference) to a piece of a row. All float32, so that the loop becomes vector code."""
+    one = np.float32(1.0)
+    for k in range(water.shape[0]):
+        depth = one / (at + gx * ramp[k]) - reference
+        water[k] += w0 * depth
+        bone[k] += w1 * depth
+
+
+@jit
+def _draw(xy: I32, iw: F64, faces: I32, weights: F32, start: int, stride: int, reference: float, out: F32) -> None:
+    """Add every stride-th block of faces to out (2, n, n): sign * weight * (depth - reference)."""
+    n = out.shape[1]
     half = SUB // 2
+    ramp = np.arange(n).astype(np.float32)
+    shallow = np.float32(reference)
     count = faces.shape[0]
     for block in range(start * BLOCK, count, stride * BLOCK):
         for f in range(block, min(block + BLOCK, count)):
@@ -99,12 +130,12 @@ def _draw(
             x1, y1 = np.int64(xy[b, 0]), np.int64(xy[b, 1])
             x2, y2 = np.int64(xy[c, 0]), np.int64(xy[c, 1])
             # rows and columns of pixel centres inside the bounding box
-            low_x = max((min(x0, x1, x2) - half + SUB - 1) >> SHIFT, 0)
-            high_x = min((max(x0, x1, x2) - half) >> SHIFT, n - 1)
+            low_x = max((int(min(x0, x1, x2)) - half + SUB - 1) >> SHIFT, 0)
+            high_x = min((int(max(x0, x1, x2)) - half) >> SHIFT, n - 1)
             if low_x > high_x:
                 continue
-            low_y = max((min(y0, y1, y2) - half + SUB - 1) >> SHIFT, 0)
-            high_y = min((max(y0, y1, y2) - half) >> SHIFT, n - 1)
+            low_y = max((int(min(y0, y1, y2)) - half + SUB - 1) >> SHIFT, 0)
+            high_y = min((int(max(y0, y1, y2)) - half) >> SHIFT, n - 1)
             if low_y > high_y:
                 continue
             area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
@@ -136,18 +167,31 @@ def _draw(
             sx0, sx1, sx2 = -ay * SUB, -by * SUB, -cy * SUB
             sy0, sy1, sy2 = ax * SUB, bx * SUB, cx * SUB
             w0, w1 = sign * weights[f, 0], sign * weights[f, 1]
+            narrow = high_x - low_x < NARROW
+            r0, r1, r2 = -1.0 / (sx0 if sx0 != 0 else 1), -1.0 / (sx1 if sx1 != 0 else 1), -1.0 / (sx2 if sx2 != 0 else 1)
             for y in range(low_y, high_y + 1):
-                v0, v1, v2 = e0, e1, e2
-                here = at
-                for x in range(low_x, high_x + 1):
-                    if (v0 | v1 | v2) >= 0:
-                        depth = np.float32(1.0 / here - reference)
-                        out[y, x, 0] += w0 * depth
-                        out[y, x, 1] += w1 * depth
-                    v0 += sx0
-                    v1 += sx1
-                    v2 += sx2
-                    here += gx
+                if narrow:
+                    v0, v1, v2, here = e0, e1, e2, at
+                    for x in range(low_x, high_x + 1):
+                        if (v0 | v1 | v2) >= 0:
+                            depth = np.float32(1.0 / here - reference)
+                            out[0, y, x] += w0 * depth
+                            out[1, y, x] += w1 * depth
+                        v0 += sx0
+                        v1 += sx1
+                        v2 += sx2
+                        here += gx
+                else:
+                    # the same test solved for x: first and last column with all three edge functions >= 0
+                    a0, b0 = _span(int(e0), int(sx0), r0)
+                    a1, b1 = _span(int(e1), int(sx1), r1)
+                    a2, b2 = _span(int(e2), int(sx2), r2)
+                    first = low_x + max(a0, a1, a2, 0)
+                    last = min(low_x + min(b0, b1, b2), high_x)
+                    if first <= last:
+                        left = np.float32(at + gx * (first - low_x))
+                        piece = slice(first, last + 1)
+                        _fill(out[0, y, piece], out[1, y, piece], ramp, left, np.float32(gx), shallow, w0, w1)
                 e0 += sy0
                 e1 += sy1
                 e2 += sy2
@@ -156,7 +200,7 @@ def _draw(
 
 @jit
 def _gather(parts: F32, first: int, last: int, scale: float, out: F32) -> None:
-    """Sum the threads' buffers (t, n, n, 2) into rows first..last of out (2, n, n) as lengths along the ray.
+    """Sum the threads' buffers (t, 2, n, n) into rows first..last of out (2, n, n) as lengths along the ray.
 
     Clears the buffers for the next picture. scale = pixel size over source-detector distance.
     """
@@ -169,10 +213,10 @@ def _gather(parts: F32, first: int, last: int, scale: float, out: F32) -> None:
             slant = np.float32(np.sqrt(1.0 + u * u + v * v))
             water, bone = np.float32(0.0), np.float32(0.0)
             for t in range(parts.shape[0]):
-                water += parts[t, y, x, 0]
-                bone += parts[t, y, x, 1]
-                parts[t, y, x, 0] = 0.0
-                parts[t, y, x, 1] = 0.0
+                water += parts[t, 0, y, x]
+                bone += parts[t, 1, y, x]
+                parts[t, 0, y, x] = 0.0
+                parts[t, 1, y, x] = 0.0
             out[0, y, x] = water * slant
             out[1, y, x] = bone * slant
 
@@ -300,9 +344,7 @@ def _bump(t: float) -> float:
 
 
 @jit
-def _splat(
-    points: F32, source: F64, axes: F64, scale: float, cx: float, cy: float, voxel: float, out: F32, box: I64
-) -> None:
+def _splat(points: F32, source: F64, axes: F64, scale: float, cx: float, cy: float, voxel: float, out: F32, box: I64) -> None:
     """Add iodine (points: x, y, z, mg) to out (n, n) as mg per mm2 across the ray; mass is conserved."""
     n = out.shape[0]
     wx = np.empty(64)
@@ -345,6 +387,24 @@ def mitres(nodes: F64) -> F64:
 # ---------------------------------------------------------------- the projector
 
 
+class Crew:
+    """A few threads that share the rows or items of jitted work (which releases the interpreter's lock)."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = max(1, threads)
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="picture")
+
+    def share(self, count: int, work: Callable[[int, int], None]) -> None:
+        """Run work(first, last) over `count` items, one piece per thread, and wait for all."""
+        edges = [count * t // self.threads for t in range(self.threads + 1)]
+        self.each([partial(work, a, b) for a, b in pairwise(edges)])
+
+    def each(self, work: list[Callable[[], None]]) -> None:
+        """Run all pieces of work and wait for them."""
+        for job in [self._pool.submit(piece) for piece in work]:
+            job.result()
+
+
 class Projector:
     """Keeps buffers, threads and the anatomy of a still C-arm. Results are its own arrays: copy what must last.
 
@@ -354,8 +414,7 @@ class Projector:
 
     def __init__(self, scene: Scene, threads: int = 2) -> None:
         self.scene = scene
-        self.threads = max(1, threads)
-        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="projector")
+        self.crew = Crew(threads)
         self._xy = np.zeros((len(scene.vertices), 2), np.int32)
         self._iw = np.zeros(len(scene.vertices), np.float64)
         corners = (scene.vertices.min(0), scene.vertices.max(0)) if len(scene.vertices) else (np.zeros(3), np.zeros(3))
@@ -365,7 +424,7 @@ class Projector:
 
     def _resize(self, size: int) -> None:
         self.size = size
-        self._parts = np.zeros((self.threads, size, size, 2), np.float32)
+        self._parts = np.zeros((self.crew.threads, 2, size, size), np.float32)
         self.anatomy = np.zeros((2, size, size), np.float32)
         self.devices = np.zeros((3, size, size), np.float32)
         self.device_box = np.array([size, 0, size, 0], np.int64)
@@ -379,7 +438,7 @@ class Projector:
         key = (camera.source.tobytes(), camera.axes.tobytes(), camera.sdd, camera.pixel)
         fresh = key != self._drawn
         if fresh:
-            self._draw_anatomy(camera, view.pose)
+            self._draw_anatomy(camera)
             self._drawn = key
         self._draw_devices(camera, view)
         return fresh
@@ -390,32 +449,23 @@ class Projector:
         out[0] += self.devices[2]
         return out
 
-    def _share(self, function: object, count: int, *arguments: object) -> None:
-        """Run function(first, last, ...) over `count` items, split over the threads."""
-        edges = [count * t // self.threads for t in range(self.threads + 1)]
-        jobs = [self._pool.submit(function, a, b, *arguments) for a, b in zip(edges, edges[1:], strict=False)]  # type: ignore[arg-type]
-        for job in jobs:
-            job.result()
+    def line_integrals_60kev(self, view: View, size: int) -> F32:
+        """Return the attenuation line integral of a view at 60 keV, (n, n), a new array."""
+        self.draw(view, size)
+        out = np.zeros((size, size), np.float32)
+        for mu, plane in zip(MU_60KEV_PER_MM, self.lengths(), strict=True):
+            out += np.float32(mu) * plane
+        return out
 
-    def _draw_anatomy(self, camera: Camera, pose: Pose) -> None:
+    def _draw_anatomy(self, camera: Camera) -> None:
         scene = self.scene
-        scale = camera.sdd / camera.pixel
         reference = float(((self._middle - camera.source) * camera.axes[2]).sum())
-        self._share(
-            lambda a, b: _place(
-                scene.vertices, a, b, camera.source, camera.axes, scale, camera.centre_x, camera.centre_y, self._xy, self._iw
-            ),
-            len(scene.vertices),
-        )
-        jobs = [
-            self._pool.submit(
-                _draw, self._xy, self._iw, scene.faces, scene.face_weights, t, self.threads, reference, self._parts[t]
-            )
-            for t in range(self.threads)
-        ]
-        for job in jobs:
-            job.result()
-        self._share(lambda a, b: _gather(self._parts, a, b, camera.pixel / camera.sdd, self.anatomy), camera.n)
+        where = (camera.source, camera.axes, camera.sdd / camera.pixel, camera.centre_x, camera.centre_y)
+        threads = self.crew.threads
+        self.crew.share(len(scene.vertices), lambda a, b: _place(scene.vertices, a, b, *where, self._xy, self._iw))
+        drawing = (self._xy, self._iw, scene.faces, scene.face_weights)
+        self.crew.each([partial(_draw, *drawing, t, threads, reference, self._parts[t]) for t in range(threads)])
+        self.crew.share(camera.n, lambda a, b: _gather(self._parts, a, b, camera.pixel / camera.sdd, self.anatomy))
 
     def _draw_devices(self, camera: Camera, view: View) -> None:
         y0, y1, x0, x1 = (int(v) for v in self.device_box)
@@ -473,9 +523,4 @@ def distinct(nodes: F64) -> F64:
 
 def line_integrals_60kev(scene: Scene, view: View, size: int, threads: int = 2) -> F32:
     """Return the attenuation line integral at 60 keV, (n, n) float32, row 0 at the top: what `.npy` output holds."""
-    projector = Projector(scene, threads)
-    projector.draw(view, size)
-    out = np.zeros((size, size), np.float32)
-    for mu, plane in zip(MU_60KEV_PER_MM, projector.lengths(), strict=True):
-        out += np.float32(mu) * plane
-    return out
+    return Projector(scene, threads).line_integrals_60kev(view, size)

@@ -16,8 +16,7 @@ from sim.phantom import Fields, label_changes, tissue_at, tube_box_gap, tube_dis
 
 F64 = NDArray[np.float64]
 
-# columns of the tissue table
-FOUNDATION, CUT, FRICTION, PUNCTURE, MEMBRANE = 0, 1, 2, 3, 4
+PUNCTURE = 3  # column of the tissue table
 
 # labels, see sim.phantom.Tissue (plain integers for compiled code; tests compare them)
 AIR, SKIN, FAT, FASCIA, MUSCLE, PSOAS, QUADRATUS = 0, 1, 2, 3, 4, 5, 6
@@ -39,7 +38,7 @@ MOST_CROSSINGS = 32
 @jit
 def decided_elsewhere(label: int) -> bool:
     """Return True for labels whose exact shape is a tube or a bone."""
-    return label == CSF or label == NERVE or label == VESSEL or label == CORTEX or label == CANCELLOUS
+    return label in (CSF, NERVE, VESSEL, CORTEX, CANCELLOUS)
 
 
 @jit
@@ -53,10 +52,22 @@ def tube_tissue(kind: int) -> int:
 
 
 @jit
-def tissue_of(f: Fields, inside: NDArray[np.int64], base: int) -> int:
+def tubes_near(f: Fields, inside: NDArray[np.int64], x: float, y: float, z: float, reach: float) -> NDArray[np.int64]:
+    """Return the tubes that a tip here can touch before it has moved `reach`, and those that hold it."""
+    near = np.empty(inside.shape[0], np.int64)
+    n = 0
+    for t in range(inside.shape[0]):
+        if inside[t] != 0 or tube_box_gap(f, t, x, y, z) <= reach:
+            near[n] = t
+            n += 1
+    return near[:n]
+
+
+@jit
+def tissue_of(f: Fields, near: NDArray[np.int64], inside: NDArray[np.int64], base: int) -> int:
     """Return the tissue at the tip: a vessel before a nerve before the sac before the voxel's tissue."""
     found = base
-    for t in range(inside.shape[0]):
+    for t in near:
         if inside[t] != 0:
             tissue = tube_tissue(f.tube_kind[t])
             if tissue == VESSEL or found == base or (tissue == NERVE and found == CSF):
@@ -69,8 +80,8 @@ def label_membrane(rows: F64, old: int, new: int) -> int:
     """Return the membrane between two voxel labels, NO_MEMBRANE if there is none."""
     if new == old or decided_elsewhere(new) or rows[new, PUNCTURE] <= 0.0:
         return NO_MEMBRANE
-    if new == MUSCLE or new == PSOAS or new == QUADRATUS:
-        return FASCIA if old == FAT or old == SKIN or old == RETROPERITONEUM else NO_MEMBRANE
+    if new in (MUSCLE, PSOAS, QUADRATUS):
+        return FASCIA if old in (FAT, SKIN, RETROPERITONEUM) else NO_MEMBRANE
     return new
 
 
@@ -137,9 +148,10 @@ def membrane_ahead(f: Fields, rows: F64, inside: NDArray[np.int64], base: int, p
     length = np.sqrt(dx * dx + dy * dy + dz * dz)
     roots = np.empty(4)
     for t in range(inside.shape[0]):
-        if inside[t] == 0 and TUBE + t != opened and tube_tissue(f.tube_kind[t]) != NERVE:
-            if tube_roots(f, t, p, q, length, roots) > 0 and roots[0] < nearest:
-                nearest, which = roots[0], TUBE + t
+        if inside[t] != 0 or TUBE + t == opened or tube_tissue(f.tube_kind[t]) == NERVE:
+            continue
+        if tube_roots(f, t, p, q, length, roots) > 0 and roots[0] < nearest:
+            nearest, which = roots[0], TUBE + t
     if not same_voxel(f, p, q):
         where, what = label_changes(f, p, q)
         old = base
@@ -168,7 +180,9 @@ def advance_of(asked: float, depth: float, stiffness: float, friction: float, fr
 
 
 @jit
-def note(log: F64, count: int, kind: int, index: int, origin: int, x: float, y: float, z: float, depth: float, extra: float) -> int:
+def note(
+    log: F64, count: int, kind: int, index: int, origin: int, x: float, y: float, z: float, depth: float, extra: float
+) -> int:
     """Append a row to the log (dropped when it is full); return the new number of rows."""
     if count >= log.shape[0]:
         return count
@@ -185,8 +199,20 @@ def note(log: F64, count: int, kind: int, index: int, origin: int, x: float, y: 
 
 @jit
 def travel(
-    f: Fields, rows: F64, inside: NDArray[np.int64], deepest: F64, p: F64, q: F64, depth: float,
-    base: int, opened: int, cutting: bool, force: float, speed: float, log: F64, count: int,
+    f: Fields,
+    rows: F64,
+    inside: NDArray[np.int64],
+    deepest: F64,
+    p: F64,
+    q: F64,
+    depth: float,
+    base: int,
+    opened: int,
+    cutting: bool,
+    force: float,
+    speed: float,
+    log: F64,
+    count: int,
 ) -> tuple[int, int, int]:
     """Follow the tip from p to q: log every tissue and tube it enters or leaves, in order.
 

@@ -25,6 +25,7 @@ MATERIALS: dict[str, tuple[float, float]] = {
     "bowel": (0.45, -0.0033),
     "fat": (1.0143, -0.0346),
     "mixed": (1.0294, -0.0074),
+    "soft": (1.0281, -0.0103),
     "loose": (1.0230, -0.0190),
     "muscle": (1.0359, 0.0036),
     "cortical": (0.0, 1.0),
@@ -33,14 +34,12 @@ MATERIALS: dict[str, tuple[float, float]] = {
 """Material -> (water-equivalent, cortical-bone-equivalent) mm per mm: scripts/make_beam_tables.py, fit 30-90 keV.
 
 "mixed" (viscera) and "loose" (the fatty tissue around the spine) lie between fat and muscle: chosen, 7:3 and 2:3.
-"bowel" is gas and content: chosen.
+"soft" (the whole trunk outside the bones, 0.205 per cm at 60 keV as in exported meshes) and "bowel" (gas and content) too.
 """
 
 LOOSE = (Tissue.RETROPERITONEUM,)
 OUTER = (Tissue.AIR, Tissue.SKIN, Tissue.FAT)
 MIXED = (Tissue.ABDOMEN, Tissue.BOWEL_GAS)
-CELL_MM = 5.0
-"""Grid for the surfaces of soft tissue: they are smooth and faint."""
 BEYOND_MM = 300.0
 """How far the body goes on above and below the phantom in a picture (head and legs are not modelled)."""
 
@@ -124,14 +123,14 @@ def make_scene(phantom: Phantom, soft_tissue: bool = True) -> Scene:
     around = "muscle"
     if soft_tissue:
         build.add("skin", vertices, phantom.skin.surface_faces, "fat", "air")
-        for name, labels, material, outside in _soft_parts():
-            mesh = label_surface(phantom.volume, labels)
+        for name, labels, cell, material, outside in _soft_parts():
+            mesh = label_surface(phantom.volume, labels, cell)
             if mesh is not None:
-                place = _haustra(mesh[0]) if name == "gas" else _prolonged(mesh[0], 0.51 * CELL_MM)
+                place = _haustra(mesh[0]) if name == "gas" else _prolonged(mesh[0], 0.51 * cell)
                 build.add(name, place, mesh[1], material, outside)
     else:
-        around = "mixed"
-        build.add("skin", vertices, phantom.skin.surface_faces, "mixed", "air")
+        around = "soft"
+        build.add("skin", vertices, phantom.skin.surface_faces, "soft", "air")
     for bone in phantom.bones:
         build.add(f"{bone.name}.shell", bone.to_patient(bone.shell_vertices), bone.shell_faces, "cortical", around)
         if len(bone.core_faces):
@@ -139,15 +138,15 @@ def make_scene(phantom: Phantom, soft_tissue: bool = True) -> Scene:
     return build.scene()
 
 
-def _soft_parts() -> list[tuple[str, list[Tissue], str, str]]:
-    """Return (name, labels, material, outside) of the soft tissue surfaces; all but the first lie in "mixed"."""
+def _soft_parts() -> list[tuple[str, list[Tissue], float, str, str]]:
+    """Return (name, labels, cell mm, material, outside) of the soft tissue surfaces: smooth and faint, so coarse."""
     inner = [t for t in Tissue if t not in OUTER]
     lean = [t for t in inner if t not in LOOSE and t not in MIXED]
     return [
-        ("inside", inner, "mixed", "fat"),
-        ("lean", lean, "muscle", "mixed"),
-        ("loose", list(LOOSE), "loose", "mixed"),
-        ("gas", [Tissue.BOWEL_GAS], "bowel", "mixed"),
+        ("inside", inner, 10.0, "mixed", "fat"),
+        ("lean", lean, 10.0, "muscle", "mixed"),
+        ("loose", list(LOOSE), 10.0, "loose", "mixed"),
+        ("gas", [Tissue.BOWEL_GAS], 5.0, "bowel", "mixed"),
     ]
 
 
@@ -164,11 +163,11 @@ def _shares(labels: NDArray[np.uint8], wanted: NDArray[np.uint8], step: int, out
                     for b in range(step):
                         y = min(j * step + b, ny - 1)
                         for c in range(step):
-                            count += wanted[labels[x, y, min(k * step + c, nz - 1)]]
+                            count += int(wanted[labels[x, y, min(k * step + c, nz - 1)]])
                 out[i, j, k] = count / (step * step * step)
 
 
-def label_surface(volume: LabelVolume, labels: list[Tissue], cell_mm: float = CELL_MM) -> tuple[F32, I32] | None:
+def label_surface(volume: LabelVolume, labels: list[Tissue], cell_mm: float) -> tuple[F32, I32] | None:
     """Return the closed surface (vertices in mm, faces, normals outward) of a set of labels, or None without any.
 
     The share of the labels in cells of about `cell_mm` is cut at one half; the border of the volume closes it.
@@ -180,7 +179,7 @@ def label_surface(volume: LabelVolume, labels: list[Tissue], cell_mm: float = CE
     step = max(1, round(cell_mm / volume.spacing_mm))
     cells = np.zeros([-(-n // step) for n in volume.labels.shape], np.float32)
     _shares(np.ascontiguousarray(volume.labels), wanted, step, cells)
-    for axis in range(2):  # across the body only: its ends stay flat
+    for axis in (0, 1):  # across the body only: its ends stay flat
         wide = np.pad(cells, [(1, 1) if a == axis else (0, 0) for a in range(3)], mode="edge")
         low, high = np.take(wide, range(cells.shape[axis]), axis), np.take(wide, range(2, cells.shape[axis] + 2), axis)
         cells = 0.5 * cells + 0.25 * (low + high)
@@ -188,20 +187,8 @@ def label_surface(volume: LabelVolume, labels: list[Tissue], cell_mm: float = CE
         return None
     cell = step * volume.spacing_mm
     vertices, faces, _, _ = marching_cubes(np.pad(cells, 1), 0.5, spacing=(cell,) * 3, gradient_direction="ascent")
-    vertices, faces = _simpler(vertices.astype(np.float32), faces.astype(np.int32))
     centre = volume.origin_mm + 0.5 * (step - 1) * volume.spacing_mm
-    return np.asarray(vertices - cell + centre, np.float32), faces
-
-
-def _simpler(vertices: F32, faces: I32) -> tuple[F32, I32]:
-    """Return the mesh with a third of its faces where that leaves it closed, else unchanged."""
-    import fast_simplification
-
-    if len(faces) < 3000:
-        return vertices, faces
-    fewer, left = fast_simplification.simplify(vertices, faces, target_count=len(faces) // 3, agg=6.0)
-    left = np.ascontiguousarray(left, np.int32)
-    return (np.asarray(fewer, np.float32), left) if is_closed(left) else (vertices, faces)
+    return np.asarray(vertices - cell + centre, np.float32), np.asarray(faces, np.int32)
 
 
 def is_closed(faces: NDArray[Any]) -> bool:

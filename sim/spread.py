@@ -14,7 +14,7 @@ import numpy as np
 from sim.command import Command
 from sim.event import Event, event
 from sim.phantom import Tissue
-from sim.spread_front import medium, opened, opening, points, pour, wetted
+from sim.spread_front import medium, opened, opening, pocket_shut, points, pour, wetted
 from sim.spread_vessel import (
     at_rest,
     gives_blood,
@@ -38,6 +38,9 @@ SLAB_EVERY = 25
 
 LABELS = max(Tissue) + 1
 EMPTY_UL = 1e-9
+OPENINGS = 4
+"""Pockets tried in one tick before the plunger counts as blocked."""
+NO_POCKETS = np.zeros(0, np.int64)
 SHARE = 0.1
 """Part of an injection from which on a compartment counts in the name of its pattern."""
 
@@ -73,7 +76,7 @@ def warm(study: Study) -> None:
     """Compile (or load) everything that an injection runs, so that none stalls a door that lives in real time."""
     f, tip = study.phantom.fields, study.plan.target_mm
     m = medium(study)
-    source = opening(f, m, float(tip[0]), float(tip[1]), float(tip[2]), study.toolbox.constant("spread.snap_mm"))
+    source = opening(f, m, NO_POCKETS, float(tip[0]), float(tip[1]), float(tip[2]), study.toolbox.constant("spread.snap_mm"))
     if source >= 0:
         first, by_label, _ = pour(f, opened(None, m, source), 2.0, 0.1, np.zeros(LABELS), 0.0)
         again = opened(first, m, int(first.order[first.done + 1]))
@@ -200,15 +203,23 @@ def _given(study: Study, state: State, me: SpreadState, ul: float) -> tuple[Spre
 
 
 def _into_tissue(study: Study, needle: NeedleState, me: SpreadState, ul: float, mg_per_ul: float) -> tuple[SpreadState, float]:
+    """Return (state, microlitres taken) after offering `ul` to the tissue at the tip."""
     number, f = study.toolbox.constant, study.phantom.fields
     x, y, z = (float(v) for v in needle.tip_mm)
-    m = me.front.medium if me.front is not None else medium(study)
-    voxel = opening(f, m, x, y, z, number("spread.snap_mm"))
-    if voxel < 0:
-        return me, 0.0
-    front = opened(me.front, m, voxel)
-    front, by_label, poured = pour(f, front, ul, mg_per_ul, me.by_label_ul, number("spread.mix_share"))
-    return replace(me, front=front, by_label_ul=by_label), poured
+    front, by_label, rest = me.front, me.by_label_ul, ul
+    m = medium(study) if front is None else front.medium
+    for _ in range(OPENINGS):
+        voxel = opening(f, m, NO_POCKETS if front is None else front.shut, x, y, z, number("spread.snap_mm"))
+        if voxel < 0:
+            break
+        front, by_label, rest = pour(f, opened(front, m, voxel), rest, mg_per_ul, by_label, number("spread.mix_share"))
+        if rest <= 0.0:
+            break
+        shut = pocket_shut(f, front)
+        if shut is None:
+            break
+        front = shut
+    return replace(me, front=front, by_label_ul=by_label), ul - rest
 
 
 def _stopped(study: Study, state: State, me: SpreadState, out: list[Event]) -> SpreadState:
@@ -219,7 +230,7 @@ def _stopped(study: Study, state: State, me: SpreadState, out: list[Event]) -> S
     parts = _parts(me)
     volume = sum(parts.values())
     facts = tip_facts(study, state.needle) if state.needle.placed else dict(me.tip_facts)
-    levels = [study.phantom.tubes[t].name for t in wetted(me.front)] if me.front is not None and me.by_label_ul.any() else []
+    levels = [study.phantom.tubes[t].name for t in wetted(me.front)] if me.front is not None and _tissue_ul(me) >= 0.5 else []
     told = {
         "volume_ul": volume,
         "pattern": _pattern(me, dict(me.tip_facts)),
@@ -240,16 +251,21 @@ def _part(me: SpreadState, labels: tuple[Tissue, ...]) -> float:
     return total
 
 
+def _tissue_ul(me: SpreadState) -> float:
+    total = 0.0
+    for value in me.by_label_ul:
+        total += float(value)
+    return total
+
+
 def _shares(me: SpreadState) -> dict[str, float]:
     """Return the microlitres of this injection in each part of the event, `other_ul` last."""
     shares = {name: _part(me, labels) for name, labels in PARTS.items()}
     known = 0.0
     for value in shares.values():
         known += value
-    tissue = 0.0
-    for value in me.by_label_ul:
-        tissue += float(value)
-    shares |= {"vascular_ul": me.vascular_ul, "intrathecal_ul": me.intrathecal_ul, "other_ul": max(0.0, tissue - known)}
+    other = max(0.0, _tissue_ul(me) - known)
+    shares |= {"vascular_ul": me.vascular_ul, "intrathecal_ul": me.intrathecal_ul, "other_ul": other}
     return shares
 
 

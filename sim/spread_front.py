@@ -143,10 +143,11 @@ def voxel_of(f: Fields, x: float, y: float, z: float) -> int:
 
 
 @jit
-def opening(f: Fields, m: Medium, x: float, y: float, z: float, reach_mm: float) -> int:
+def opening(f: Fields, m: Medium, shut: I64, x: float, y: float, z: float, reach_mm: float) -> int:
     """Return the voxel that the needle's opening feeds: its own, or the nearest open one within reach; -1 if none.
 
-    A closed compartment (joint, nucleus) is fed only from inside it.
+    Voxels of `shut` (a hash table) are full pockets and not fed. A closed compartment (joint, nucleus) is fed
+    only from inside it.
     """
     here = voxel_of(f, x, y, z)
     if here < 0:
@@ -154,7 +155,7 @@ def opening(f: Fields, m: Medium, x: float, y: float, z: float, reach_mm: float)
     nx, ny, nz = f.labels.shape
     h = f.label_spacing
     ci, cj, ck = here // (ny * nz), (here // nz) % ny, here % nz
-    if m.conductance[f.labels[ci, cj, ck]] > 0.0:
+    if m.conductance[f.labels[ci, cj, ck]] > 0.0 and _find(shut, here) < 0:
         return int(here)
     n = int(np.ceil(reach_mm / h))
     best = reach_mm * reach_mm
@@ -169,7 +170,7 @@ def opening(f: Fields, m: Medium, x: float, y: float, z: float, reach_mm: float)
                 dy = f.label_origin[1] + h * j - y
                 dz = f.label_origin[2] + h * k - z
                 d2 = dx * dx + dy * dy + dz * dz
-                if d2 < best:
+                if d2 < best and _find(shut, (i * ny + j) * nz + k) < 0:
                     best = d2
                     found = (i * ny + j) * nz + k
     return int(found)
@@ -215,6 +216,17 @@ def opened(front: Front | None, m: Medium, voxel: int) -> Front:
             partial_ul=0.0,
         )
     )
+
+
+def pocket_shut(f: Fields, front: Front) -> Front | None:
+    """Return the front with its full pool marked as a pocket that takes no more; None if it is a closed compartment.
+
+    Small pockets between nerve, vessel and bone come from the coarse grid: fluid then finds the next open voxel.
+    """
+    if front.medium.closed[f.labels.reshape(-1)[front.source]]:
+        return None
+    shut, _ = _keep(front.shut, np.zeros(len(front.shut)), front.order[front.pool_start : front.done], 0.0)
+    return replace(front, shut=shut)
 
 
 def _fresh(front: Front) -> Front:
@@ -499,7 +511,7 @@ def _fill(
 
 
 def pour(f: Fields, front: Front, ul: float, mg_per_ul: float, by_label: F64, mix_share: float) -> tuple[Front, F64, float]:
-    """Return (front, by_label, poured) after `ul` more; poured is less where no room is left that fluid can reach.
+    """Return (front, by_label, rest) after `ul` more; a rest stays where no room is left that fluid can reach.
 
     Fluid without iodine takes part of the contrast that it passes along to the new edge; the total stays.
     """
@@ -518,6 +530,9 @@ def pour(f: Fields, front: Front, ul: float, mg_per_ul: float, by_label: F64, mi
             break
         front = _planned(f, front)
     poured = ul - left
+    placed = front.contrast_mg + mg_per_ul * poured - (carried - mg_per_ul) * left
+    if left > 0.0 and carried > mg_per_ul and placed > 0.0:  # what could not be carried stays where it was
+        iodine *= front.contrast_mg / placed
     front = replace(
         front,
         iodine_mg=iodine,
@@ -526,7 +541,7 @@ def pour(f: Fields, front: Front, ul: float, mg_per_ul: float, by_label: F64, mi
         volume_ul=front.volume_ul + poured,
         contrast_mg=front.contrast_mg + mg_per_ul * poured,
     )
-    return front, by_label, poured
+    return front, by_label, left
 
 
 def _planned(f: Fields, front: Front) -> Front:

@@ -1,8 +1,9 @@
 """Injectate that does not stay: carried away along a vessel, or mixed into the CSF of the sac.
 
-A vessel takes parcels: each is born at the needle's opening, moves along the tube's nodes with the blood and is
-diluted away within the wash-out time, so that only live pictures show it. The sac takes one slab: mixed over
-its cross-section, longer with volume and time, its heavy contrast sinking to the ventral side of a prone patient.
+A vessel takes parcels: each is born at the needle's opening, moves along the tube's nodes with the blood, pushed
+by the volume that follows, and is diluted away within the wash-out time, so that only live pictures show it. The
+sac takes one slab: mixed over its cross-section, longer with volume and time, its heavy contrast sinking to the
+ventral side of a prone patient.
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ from sim.state.spread import Slab
 F64 = NDArray[np.float64]
 
 VESSELS = (TubeKind.ARTERY, TubeKind.RADICULAR_ARTERY, TubeKind.VEIN)
-SLAB_POINTS = 900
+SLAB_POINTS = 6000
+MOST_PARCEL_POINTS = 4000
+PLUG_MM = 0.4
+"""Length of a plug in a vessel that one point stands for."""
+PI = 3.141592653589793
 TICKS_PER_SECOND = 100
 
 
@@ -150,23 +155,39 @@ def parcel_points(study: Study, parcels: F64, tick: int) -> NDArray[np.float32]:
 
 @jit
 def _parcel_points(f: Fields, parcels: F64, speeds: F64, tick: int, washout_s: float) -> NDArray[np.float32]:
-    out = np.empty((parcels.shape[0], 4), np.float32)
+    """Return the points of all parcels; a parcel is a plug that the blood and the volume after it push along.
+
+    Plugs lie end to end, so no place is denser than the agent itself.
+    """
+    count = parcels.shape[0]
+    out = np.empty((MOST_PARCEL_POINTS, 4), np.float32)
     n = 0
-    for p in range(parcels.shape[0]):
-        if parcels[p, 4] <= 0.0:
-            continue
+    after_ul = 0.0
+    for p in range(count - 1, -1, -1):
         t = int(parcels[p, 0])
-        age = (tick - parcels[p, 2]) * 0.01
-        x, y, z, r, inside = at(f, t, parcels[p, 1] + speeds[t] * age)
+        if p < count - 1 and t != int(parcels[p + 1, 0]):
+            after_ul = 0.0
+        born, ul = int(parcels[p, 2]), parcels[p, 3]
+        _, _, _, radius, _ = at(f, t, parcels[p, 1])
+        area = PI * radius * radius
+        age = (tick - born) * 0.01
+        rear = parcels[p, 1] + speeds[t] * age + after_ul / area
+        length = speeds[t] * 0.01 + ul / area
+        after_ul += ul
         mass = parcels[p, 4] * (1.0 - age / washout_s)
-        if not inside or mass <= 0.0:
+        if mass <= 0.0:
             continue
-        born = int(parcels[p, 2])
-        out[n, 0] = x + 0.7 * r * (2.0 * hash_uniform(21, born) - 1.0)
-        out[n, 1] = y + 0.7 * r * (2.0 * hash_uniform(22, born) - 1.0)
-        out[n, 2] = z + 0.7 * r * (2.0 * hash_uniform(23, born) - 1.0)
-        out[n, 3] = mass
-        n += 1
+        pieces = 1 + int(length / PLUG_MM)
+        for c in range(pieces):
+            x, y, z, r, inside = at(f, t, rear + length * (c + 0.5) / pieces)
+            if not inside or n >= MOST_PARCEL_POINTS:
+                break
+            salt = (born & 0xFFFF) * 4096 + c
+            out[n, 0] = x + 0.6 * r * (2.0 * hash_uniform(21, salt) - 1.0)
+            out[n, 1] = y + 0.6 * r * (2.0 * hash_uniform(22, salt) - 1.0)
+            out[n, 2] = z + 0.6 * r * (2.0 * hash_uniform(23, salt) - 1.0)
+            out[n, 3] = mass / pieces
+            n += 1
     return out[:n].copy()
 
 

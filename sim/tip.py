@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sim.phantom import Tissue
 from sim.plan import Plan
@@ -18,10 +20,10 @@ TISSUE_NAME = tuple(tissue.name for tissue in sorted(Tissue))
 
 def um(length_mm: float) -> int:
     """Return a length in whole micrometres (half to even)."""
-    return int(round(float(length_mm) * 1000.0))
+    return round(float(length_mm) * 1000.0)
 
 
-def facts_at(plan: Plan, point: Sequence[float], tissue: int, depth_mm: float) -> dict[str, Any]:
+def facts_at(plan: Plan, point: NDArray[np.float64], tissue: int, depth_mm: float) -> dict[str, Any]:
     """Return the tip fields of an event for a tip at `point` (mm, patient frame) in tissue label `tissue`.
 
     off_* are relative to the planned target along the patient's right, dorsal and cranial axes. `level` and

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +55,21 @@ def sphere_bone(name: str, centre: tuple[float, float, float], radius: float, sp
     return _bone(name, np.array(centre), origin, spacing, d, vertices, faces)
 
 
-def tube(name: str, kind: TubeKind, points: list[tuple[float, float, float, float]], level: str = "", side: str = "", **more: float) -> Tube:
+def tube(
+    name: str, kind: TubeKind, points: list[tuple[float, float, float, float]], level: str = "", side: str = "", **more: float
+) -> Tube:
     """Return a tube through (x, y, z, radius)."""
     return Tube(name, kind, level, side, np.array(points, np.float64), **more)
 
 
 def slab_volume(
-    layers: tuple[tuple[float, int], ...] = LAYERS, low: tuple[float, float, float] = (-70.0, -60.0, -60.0),
-    high: tuple[float, float, float] = (70.0, 64.0, 70.0), spacing: float = 1.0,
+    layers: tuple[tuple[float, int], ...] = LAYERS,
+    low: tuple[float, float, float] = (-70.0, -60.0, -60.0),
+    high: tuple[float, float, float] = (70.0, 64.0, 70.0),
+    spacing: float = 1.0,
 ) -> LabelVolume:
     """Return slabs of tissue below y = SKIN_Y, air above."""
-    n = [int(round((b - a) / spacing)) for a, b in zip(low, high, strict=True)]
+    n = [round((b - a) / spacing) for a, b in zip(low, high, strict=True)]
     origin = np.array(low) + 0.5 * spacing
     y = origin[1] + spacing * np.arange(n[1])
     column = np.zeros(n[1], np.uint8)
@@ -79,12 +84,9 @@ def slab_volume(
 def paint_tube(volume: LabelVolume, nodes: F64, label: int, grow_mm: float = 0.0) -> None:
     """Label the voxels inside a round-cone chain (grown by grow_mm), in place."""
     axes = [volume.origin_mm[c] + volume.spacing_mm * np.arange(volume.labels.shape[c]) for c in range(3)]
-    for a, b in zip(nodes[:-1], nodes[1:], strict=True):
+    for a, b in pairwise(nodes):
         reach = max(a[3], b[3]) + grow_mm
-        cut = [
-            slice(*np.searchsorted(axes[c], [min(a[c], b[c]) - reach, max(a[c], b[c]) + reach]))
-            for c in range(3)
-        ]
+        cut = [slice(*np.searchsorted(axes[c], [min(a[c], b[c]) - reach, max(a[c], b[c]) + reach])) for c in range(3)]
         x, y, z = np.meshgrid(*(axes[c][cut[c]] for c in range(3)), indexing="ij")
         p = np.stack([x, y, z], -1) - a[:3]
         d = b[:3] - a[:3]
@@ -108,10 +110,23 @@ def simple_phantom() -> Phantom:
     ganglion = tube("drg_L4_right", TubeKind.GANGLION, [(-16.0, -4.0, 4.0, 2.5), (-20.0, -5.0, 0.0, 2.5)], "L4", "right")
     ramus = tube("ramus_L4_right", TubeKind.RAMUS, [(-20.0, -5.0, 0.0, 2.0), (-30.0, -12.0, -16.0, 2.0)], "L4", "right")
     artery = tube(
-        "radicular_L4_right", TubeKind.RADICULAR_ARTERY, [(-34.0, -8.0, 6.0, 0.5), (-20.0, -6.0, 5.0, 0.5), (-8.0, -4.0, 12.0, 0.4)],
-        "L4", "right", wall_mm=0.1, flow_mm_s=60.0,
+        "radicular_L4_right",
+        TubeKind.RADICULAR_ARTERY,
+        [(-34.0, -8.0, 6.0, 0.5), (-20.0, -6.0, 5.0, 0.5), (-8.0, -4.0, 12.0, 0.4)],
+        "L4",
+        "right",
+        wall_mm=0.1,
+        flow_mm_s=60.0,
     )
-    vein = tube("vein_L4_right", TubeKind.VEIN, [(-28.0, 4.0, -4.0, 1.0), (-9.0, -8.0, -4.0, 1.0)], "L4", "right", wall_mm=0.1, flow_mm_s=20.0)
+    vein = tube(
+        "vein_L4_right",
+        TubeKind.VEIN,
+        [(-28.0, 4.0, -4.0, 1.0), (-9.0, -8.0, -4.0, 1.0)],
+        "L4",
+        "right",
+        wall_mm=0.1,
+        flow_mm_s=20.0,
+    )
     tubes = (sac, root, ganglion, ramus, artery, vein)
     volume = slab_volume()
     _paint_box(volume, (-12.0, 12.0), (11.0, 15.0), (-60.0, 70.0), Tissue.LIGAMENTUM_FLAVUM)
@@ -257,9 +272,21 @@ def _grid(half: F64, spacing: float, margin: float = 6.0) -> tuple[F64, F64]:
     return np.stack(np.meshgrid(*axes, indexing="ij"), -1), origin
 
 
-def _bone(name: str, centre: F64, origin: F64, spacing: float, d: F64, vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> Bone:
-    return Bone(name, np.eye(3), centre.astype(np.float64), origin, spacing, np.rint(d * 100.0).astype(np.int16),
-                vertices, faces, (0.8 * vertices).astype(np.float32), faces)
+def _bone(
+    name: str, centre: F64, origin: F64, spacing: float, d: F64, vertices: NDArray[np.float32], faces: NDArray[np.int32]
+) -> Bone:
+    return Bone(
+        name,
+        np.eye(3),
+        centre.astype(np.float64),
+        origin,
+        spacing,
+        np.rint(d * 100.0).astype(np.int16),
+        vertices,
+        faces,
+        (0.8 * vertices).astype(np.float32),
+        faces,
+    )
 
 
 def _box_mesh(half: F64) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

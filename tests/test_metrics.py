@@ -69,6 +69,7 @@ EXPERT = {
     "bone_contacts": 0,
     "placements": 1,
     "advances": 3,
+    "passes": 1,
     "needle_gauge": 22,
     "needle_out": True,
     "finished": True,
@@ -269,6 +270,8 @@ def test_disc_bone_and_end() -> None:
     disc.tell("tissue_entered", from_tissue="disc_annulus", **tip(tissue="disc_nucleus"))
     assert value(disc, "disc_entries") == 1
     assert value(ready().tell("bone_contact", bone="L4", force_mn=900, **tip()), "bone_contacts") == 1
+    turned = ready().tell("needle_stopped", reason="held", **tip())
+    assert value(turned, "advances") == 3
     left_in = ready().do("finish").tell("finished")
     assert value(left_in, "needle_out") is False
     assert value(Attempt().do("finish").tell("finished"), "needle_out") is None

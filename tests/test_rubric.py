@@ -21,7 +21,9 @@ CARELESS = {
     "wrong-side": lambda: ready(side="left", distance_um=40_000).contrast().views().steroid().end(),
     "no-contrast": lambda: ready().views().steroid().end(),
     "ignores-vascular": lambda: ready().contrast("vascular").views().steroid(pattern="vascular").end(),
-    "too-deep": lambda: ready().move(in_canal_um=3000, off_dorsal_um=-5000, tissue="epidural_fat").contrast().views().steroid().end(),
+    "too-deep": lambda: (
+        ready().move(in_canal_um=3000, off_dorsal_um=-5000, tissue="epidural_fat").contrast().views().steroid().end()
+    ),
     "intrathecal-injection": lambda: ready().contrast().views().steroid(pattern="intrathecal").end(),
     "disc-injection": lambda: ready().contrast().views().steroid(pattern="intradiscal").end(),
     "particulate-steroid": lambda: ready().contrast().views().steroid(particulate=True).end(),

@@ -21,7 +21,7 @@ from sim.window.desk import Attempt, PatientCard
 
 
 class FakeSession:
-    """Obeys commands at once: the C-arm jumps, the needle moves 0.1 mm a tick, every beam tick of ten is a pulse."""
+    """Obeys commands at once: the C-arm jumps, the needle moves 0.08 mm a tick, every beam tick of ten is a pulse."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -80,23 +80,26 @@ class FakeSession:
         elif command.op == "needle.place":
             x, z = args[0] / 1000, args[1] / 1000
             entry = np.array([x, skin_y(self.study.phantom.fields, x, z), z])
-            needle = replace(needle, placed=True, entry_mm=entry, yaw_mdeg=args[2], pitch_mdeg=args[3], depth_mm=0.0, asked_mm=0.0)
+            needle = replace(
+                needle, placed=True, entry_mm=entry, yaw_mdeg=args[2], pitch_mdeg=args[3], depth_mm=0.0, asked_mm=0.0, goal_mm=0.0
+            )
             needle = replace(needle, yaw_target_mdeg=args[2], pitch_target_mdeg=args[3], passes=needle.passes + 1)
             where = {"x_um": args[0], "y_um": round(entry[1] * 1000), "z_um": args[1]}
             new.append(event(self.state.tick, "needle_placed", yaw_mdeg=args[2], pitch_mdeg=args[3], **where))
         elif command.op == "needle.tilt":
             needle = replace(needle, yaw_mdeg=args[0], pitch_mdeg=args[1], yaw_target_mdeg=args[0], pitch_target_mdeg=args[1])
         elif command.op == "needle.move":
-            needle = replace(needle, asked_mm=max(0.0, needle.asked_mm + args[0] / 1000))
+            needle = replace(needle, goal_mm=max(0.0, needle.asked_mm + args[0] / 1000), speed_mm_s=args[1] / 1000, moving=True)
         elif command.op == "needle.turn":
             needle = replace(needle, roll_mdeg=needle.roll_mdeg + args[0])
         elif command.op == "needle.stylet":
             needle = replace(needle, stylet=bool(args[0]))
         elif command.op == "needle.remove":
             needle = replace(needle, placed=False)
-        step = max(-0.1, min(0.1, needle.asked_mm - needle.depth_mm))
-        if needle.placed and (step or command.op.startswith("needle")):
-            needle = self._shaft(replace(needle, depth_mm=needle.depth_mm + step, moving=bool(step)))
+        step = max(-0.08, min(0.08, needle.goal_mm - needle.asked_mm))
+        if needle.placed and (needle.moving or command.op.startswith("needle")):
+            asked = round(needle.asked_mm + step, 6)
+            needle = self._shaft(replace(needle, asked_mm=asked, depth_mm=asked, moving=abs(needle.goal_mm - asked) > 1e-6))
         self.state = replace(self.state, needle=needle)
         return new
 
@@ -150,7 +153,14 @@ def fake_view(study: Study, state: State) -> View:
 
 def fake_attempt(study: Study, **more: Any) -> Attempt:
     """Return an attempt around a fake session."""
-    patient = PatientCard("Mr Simon Example", 52, "male", 81.0, "penicillin", ("Pain down the right leg to the big toe.", "No anticoagulant."))
+    patient = PatientCard(
+        "Mr Simon Example", 52, "male", 81.0, "penicillin", ("Pain down the right leg to the big toe.", "No anticoagulant.")
+    )
     return Attempt(
-        FakeSession(study), patient=patient, title="Test case", brief="Right L4-5 transforaminal injection.", view=fake_view, **more
+        FakeSession(study),
+        patient=patient,
+        title="Test case",
+        brief="Right L4-5 transforaminal injection.",
+        view=fake_view,
+        **more,
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from scenarios.operators.room import Acts, Room, Script, micrometres
 from sim.command import LEVELS, SIDES, Command
-from sim.frames import dot
+from sim.frames import dot, sincos_mdeg
 from sim.phantom import skin_entry
 from sim.session import TICKS_PER_SECOND
 
@@ -31,6 +31,11 @@ CONTRAST_UL_S = 500
 STEP_MM = 8.0
 CAUTIOUS_MM = 3.0
 SPEED_MM_S = 8.0
+
+FLAT_MDEG = 60_000
+FLAT_TILT_MDEG = 8_000
+CANAL_DEPTH_MM = 2.5
+"""The too-deep operator: how oblique, how tilted, and how far past the medial pedicle line the tip ends."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +76,17 @@ def tfesi(habit: Habit) -> Script:
         side = SIDES[1 - SIDES.index(target.side)] if habit.other_side else target.side
         yield from _prepare(room)
         yield from _count_level(room)
-        way = _corridor(room, target.approach, level, side)
+        way = _flat_corridor(room, level, side) if habit.too_deep else _corridor(room, target.approach, level, side)
         yield from _place(room, way)
         yield from _drive(room, way)
-        if habit.too_deep:
-            yield from _go_on_into_canal(room, level, side)
-        clear = True
+        clear = not habit.contrast
         if habit.contrast:
-            clear = yield from _contrast(room)
+            clear = yield from _contrast(room, habit.reacts_to_vessel)
             if not clear and habit.reacts_to_vessel:
                 way = _corridor(room, "alternative", level, side)
                 yield from _reposition(room, way)
-                clear = yield from _contrast(room)
-        if clear or not habit.reacts_to_vessel or not habit.contrast:
+                clear = yield from _contrast(room, habit.reacts_to_vessel)
+        if clear or not habit.reacts_to_vessel:
             yield from _confirm_views(room, way)
             yield from _inject_steroid(room)
         yield from room.do("needle.remove")
@@ -177,19 +180,24 @@ def _lean(off_mm: float) -> int:
     return max(-3000, min(3000, round(off_mm * 600.0)))
 
 
-def _go_on_into_canal(room: Room, level: str, side: str) -> Acts:
-    """Push on past the planned depth, as someone does who never takes the AP view."""
-    yield from room.advance(15.0, SPEED_MM_S)
+def _flat_corridor(room: Room, level: str, side: str) -> Corridor:
+    """Return the way of someone who turns the C-arm far too oblique and never looks in AP: into the canal."""
+    sign = 1.0 if side == "left" else -1.0
+    plan = room.study.plan
+    target = room.study.phantom.landmark(f"target.{plan.approach}.{level}.{side}")
+    inward = abs(target[0] - plan.medial_line_mm[level, side]) + CANAL_DEPTH_MM
+    sine, cosine = sincos_mdeg(FLAT_MDEG)
+    canal = target + np.array([-sign * inward, 1.0 - inward * cosine / sine, 0.0])
+    return Corridor(canal, round(sign) * FLAT_MDEG, FLAT_TILT_MDEG)
 
 
-def _contrast(room: Room) -> Judgement:
+def _contrast(room: Room, heeds_blood: bool) -> Judgement:
     """Aspirate, then inject contrast under live X-rays; return True when what ran was not a vessel or the sac."""
     plan = room.scenario.file.demonstration
     began = room.state.tick
-    yield from room.do("needle.stylet", 0)
-    yield from room.do("syringe.attach", room.study.toolbox.index("agents", plan.contrast), 2 * plan.contrast_ul)
+    yield from _attach(room, plan.contrast, 2 * plan.contrast_ul)
     yield from room.do("syringe.aspirate")
-    if any(fact["result"] != "nothing" for fact in room.heard("aspirated", began)):
+    if heeds_blood and any(fact["result"] != "nothing" for fact in room.heard("aspirated", began)):
         return False
     yield from room.do("xray.pedal", 1)
     yield from room.do("syringe.inject", plan.contrast_ul, CONTRAST_UL_S)
@@ -210,6 +218,13 @@ def _reposition(room: Room, way: Corridor) -> Acts:
     yield from _drive(room, way)
 
 
+def _attach(room: Room, agent: str, drawn_ul: int) -> Acts:
+    """Take the stylet out if it is in, and put a syringe on the hub."""
+    if room.state.needle.stylet:
+        yield from room.do("needle.stylet", 0)
+    yield from room.do("syringe.attach", room.study.toolbox.index("agents", agent), drawn_ul)
+
+
 def _confirm_views(room: Room, way: Corridor) -> Acts:
     """AP and lateral with needle and contrast in the field."""
     yield from room.turn_carm(0, 0)
@@ -220,7 +235,7 @@ def _confirm_views(room: Room, way: Corridor) -> Acts:
 
 def _inject_steroid(room: Room) -> Acts:
     plan = room.scenario.file.demonstration
-    yield from room.do("syringe.attach", room.study.toolbox.index("agents", plan.steroid), plan.steroid_ul)
+    yield from _attach(room, plan.steroid, plan.steroid_ul)
     yield from room.do("syringe.inject", plan.steroid_ul, 200)
     yield from room.until(lambda s: not s.spread.flowing, 60.0)
 

@@ -104,8 +104,14 @@ def placements(m: Measure, now: Moment) -> Measure:
 
 @metric("advances", "count", 0)
 def advances(m: Measure, now: Moment) -> Measure:
-    """Count how often the hand stopped the needle under the skin, forwards or backwards."""
-    return m.count(now) if now.kind == "needle_stopped" else m
+    """Count how often the hand stopped the needle after moving it (bone included, turning and tilting not)."""
+    return m.count(now) if now.kind == "needle_stopped" and now["reason"] != "held" else m
+
+
+@metric("passes", "count")
+def passes(m: Measure, now: Moment) -> Measure:
+    """Take the needle passes of the attempt as the core counted them when the needle was removed last."""
+    return m.set(now["passes"], now) if now.kind == "needle_removed" else m
 
 
 @metric("needle_gauge", "gauge")

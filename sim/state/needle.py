@@ -80,6 +80,16 @@ class NeedleState:
 
     def quantised(self, step_um: int) -> bytes:
         """Return the state as bytes for a digest, lengths rounded to step_um."""
-        return plain(
-            self.needle, self.placed, self.yaw_mdeg, self.pitch_mdeg, self.roll_mdeg, self.tissue, self.inside, self.stylet, self.passes
-        ) + micrometres(np.concatenate([self.entry_mm, self.tip_mm, [self.depth_mm, self.asked_mm], self.nodes_mm.ravel()]), step_um)
+        whole = (
+            self.needle,
+            self.placed,
+            self.yaw_mdeg,
+            self.pitch_mdeg,
+            self.roll_mdeg,
+            self.tissue,
+            self.inside,
+            self.stylet,
+            self.passes,
+        )
+        lengths = np.concatenate([self.entry_mm, self.tip_mm, [self.depth_mm, self.asked_mm], self.nodes_mm.ravel()])
+        return plain(*whole) + micrometres(lengths, step_um)

@@ -36,7 +36,7 @@ class Front:
     mark (n,): running hash of the entries up to each. iodine_mg (n,): contrast in each entry.
     source: voxel of the opening; pool_start: first entry that belongs to it.
     keys, heap: the frontier as a binary heap; table, seen: voxels reached; kept_*: voxels filled from
-    earlier openings and what they can still take (hash tables, -1 = empty).
+    earlier openings and what they can still take; shut: pockets that are full (hash tables, -1 = empty).
     volume_ul: fluid held in total; contrast_mg: iodine in total. medium: tissue and patient parameters.
     """
 
@@ -53,6 +53,7 @@ class Front:
     seen: int = 0
     kept_voxels: I64 = field(default_factory=lambda: _integers(0))
     kept_room_ul: F64 = field(default_factory=lambda: _floats(0))
+    shut: I64 = field(default_factory=lambda: _integers(0))
     pool_start: int = 0
     done: int = 0
     partial_ul: float = 0.0

@@ -42,7 +42,7 @@ class Window:
         self.stepped = headless and not real_time  # every frame is the same stretch of command time
         boot.open_display(desk.title, desk.size, headless)
         self._check_gl()
-        self.backend = Backend()
+        self.backend = Backend(strict=headless)
         _body, bold = theme.load_fonts()
         self.ui = Ui(bold)
         self.sound = Sound(desk.sound and not headless)
@@ -69,9 +69,13 @@ class Window:
         try:
             version = gl.glGetIntegerv(gl.GL_MAJOR_VERSION) * 10 + gl.glGetIntegerv(gl.GL_MINOR_VERSION)
         except Exception as error:
-            raise MachineError(f"OpenGL does not answer ({type(error).__name__}); unset PYOPENGL_PLATFORM and SDL_VIDEODRIVER and start again") from None
+            raise MachineError(
+                f"OpenGL does not answer ({type(error).__name__}); unset PYOPENGL_PLATFORM and start again"
+            ) from None
         if version < 33:
-            raise MachineError(f"this machine offers OpenGL {version / 10:.1f}; the window needs 3.3: update the graphics driver, or use 'main.py run'")
+            raise MachineError(
+                f"this machine offers OpenGL {version / 10:.1f}; the window needs 3.3: update the driver, or use 'main.py run'"
+            )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -125,7 +129,10 @@ class Window:
             time.sleep(0.05)
             self._await()
         if self.theatre is None:
-            raise MachineError("nothing to measure: the desk has neither an attempt nor a scenario that starts" + (f" ({self.error})" if self.error else ""))
+            raise MachineError(
+                "nothing to measure: the desk has neither an attempt nor a scenario that starts"
+                + (f" ({self.error})" if self.error else "")
+            )
 
     # --- loop ----------------------------------------------------------------------------------------
     def run(self, max_frames: int | None = None, script: Callable[[Any], Generator[None, None, None]] | None = None) -> None:
@@ -168,6 +175,7 @@ class Window:
         passed, self._last_time = now - self._last_time, now
         if self.screen == "waiting":
             self._await()
+            time.sleep(0.02)
             return True
         if self.theatre is None or self.screen != "room" or self.theatre.help_open:
             return False

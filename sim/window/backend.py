@@ -30,10 +30,12 @@ _MODS = (
 class Backend:
     """Owns the ImGui context."""
 
-    def __init__(self) -> None:
+    def __init__(self, strict: bool) -> None:
+        """`strict`: a mistake in a panel ends the window (tests); else ImGui recovers and goes on."""
         self.context = imgui.create_context()
         self.io = imgui.get_io()
         self.io.set_ini_filename("")
+        self.io.config_error_recovery_enable_assert = strict
         self.renderer = ProgrammablePipelineRenderer()
         self._last = time.perf_counter()
 

@@ -64,7 +64,7 @@ def _mode(theatre: Theatre, ui: Ui, rect: Rect, top: float, panels_have_keys: bo
 
 
 def _rail(theatre: Theatre, ui: Ui, rect: Rect, left: float) -> None:
-    """The phases from left to right: the present one has the bar and the accent, the past ones are bright.
+    """Draw the phases from left to right: the present one has the bar and the accent, the past ones are bright.
 
     Where they do not fit, only the present one is named with its number.
     """

@@ -34,7 +34,10 @@ def measure(window: Window, seconds: float) -> dict[str, float]:
 
 def rows(measured: dict[str, float]) -> list[dict[str, Any]]:
     """Return the measurement as rows of the benchmark table."""
-    units = {"frames_per_s": ("frames drawn in full, live fluoroscopy", "1/s", ">= 15"), "pictures_per_s": ("fluoroscopy pictures shown", "1/s", "")}
+    units = {
+        "frames_per_s": ("frames drawn in full, live fluoroscopy", "1/s", ">= 15"),
+        "pictures_per_s": ("fluoroscopy pictures shown", "1/s", ""),
+    }
     out = []
     for name, value in measured.items():
         what, unit, goal = units.get(name, (f"part of a frame: {name}", "ms", ""))

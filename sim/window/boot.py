@@ -6,7 +6,7 @@ this room runs first. On Linux SDL and PyOpenGL must both use EGL (under Wayland
 
 from __future__ import annotations
 
-import ctypes.util
+import ctypes
 import importlib.util
 import os
 import sys
@@ -32,10 +32,17 @@ def prepare(headless: bool) -> None:
 def _prepare_linux(headless: bool) -> None:
     if headless:
         os.environ["SDL_VIDEODRIVER"] = "offscreen"
-    elif not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    elif os.environ.get("SDL_VIDEODRIVER") == "offscreen":
+        del os.environ["SDL_VIDEODRIVER"]  # left by a headless window of this process
+    if not headless and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise MachineError(
-            "no display: the window needs DISPLAY or WAYLAND_DISPLAY; without one use 'main.py run SCENARIO --operator expert --seed 0 --out DIR'"
+            "no display: the window needs DISPLAY or WAYLAND_DISPLAY; without one use "
+            "'main.py run tfesi-l4l5-right --operator expert --seed 1 --out runs/first'"
         )
+    _need_libraries()
+
+
+def _need_libraries() -> None:
     os.environ.setdefault("SDL_VIDEO_X11_FORCE_EGL", "1")
     os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
     missing = [package for library, package in _LIBRARIES if not _loads(library)]
@@ -47,7 +54,9 @@ def missing_module() -> None:
     """Raise MachineError naming the first Python package of the window that is not installed."""
     for module, package in _MODULES:
         if importlib.util.find_spec(module) is None:
-            raise MachineError(f"the Python package {package} is not installed; install with: {sys.executable} -m pip install {package}")
+            raise MachineError(
+                f"the Python package {package} is not installed; install with: {sys.executable} -m pip install {package}"
+            )
 
 
 def _loads(library: str) -> bool:
@@ -63,7 +72,8 @@ def _check_pygame() -> None:
 
     if not getattr(pygame, "IS_CE", 0):
         raise MachineError(
-            f"this is pygame, not pygame-ce; fix with: {sys.executable} -m pip uninstall -y pygame && {sys.executable} -m pip install --force-reinstall pygame-ce"
+            "this is pygame, not pygame-ce; fix with: "
+            f"{sys.executable} -m pip uninstall -y pygame pygame-ce && {sys.executable} -m pip install pygame-ce"
         )
 
 

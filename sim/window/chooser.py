@@ -5,7 +5,7 @@ from __future__ import annotations
 from imgui_bundle import imgui
 
 from sim.window import theme
-from sim.window.desk import Desk
+from sim.window.desk import Desk, ScenarioCard
 from sim.window.layout import Rect
 from sim.window.ui import Ui
 
@@ -28,8 +28,12 @@ class Chooser:
             ui.text(self.desk.title, size=28, bold=True)
             ui.text("Choose a case. Nothing here is a real patient.", theme.DIM)
             imgui.spacing()
+            wide = max((ui.text_width(c.title or c.id) for c in self.desk.scenarios), default=0.0) / ui.scale + 20
             for i, card in enumerate(self.desk.scenarios):
-                self._row(ui, i, card)
+                self._row(ui, i, card, wide)
+            if self.desk.scenarios:
+                imgui.dummy(imgui.ImVec2(0, ui.px(4)))
+                ui.words(self.desk.scenarios[self.picked].summary)
             imgui.dummy(imgui.ImVec2(0, ui.px(8)))
             chosen = ui.radio("chooser.mode", ("Practice: hints, fading skin", "Assessment: as in life"), self.mode)
             if chosen is not None:
@@ -40,15 +44,13 @@ class Chooser:
                 imgui.text_wrapped(error)
         return begin
 
-    def _row(self, ui: Ui, index: int, card: object) -> None:
-        title, facts = getattr(card, "title", ""), [getattr(card, "procedure", ""), *getattr(card, "tags", ())]
-        site = " ".join(filter(None, (getattr(card, "side", ""), getattr(card, "level", ""))))
-        if ui.button(f"chooser.{index}", title or getattr(card, "id", "?"), getattr(card, "summary", ""), width=360, on=index == self.picked):
+    def _row(self, ui: Ui, index: int, card: ScenarioCard, wide: float) -> None:
+        if ui.button(f"chooser.{index}", card.title or card.id, width=wide, on=index == self.picked):
             self.picked = index
         ui.same(10)
-        ui.text(site, bold=True)
+        ui.text(" ".join(filter(None, (card.side, card.level))), bold=True)
         ui.same(10)
-        ui.text(", ".join(f.replace("_", " ") for f in facts if f), theme.DIM)
+        ui.text(", ".join(f.replace("_", " ") for f in (card.procedure, *card.tags) if f), theme.DIM)
 
 
 def draw_waiting(ui: Ui, size: tuple[int, int], seconds: float) -> None:
@@ -60,4 +62,6 @@ def draw_waiting(ui: Ui, size: tuple[int, int], seconds: float) -> None:
         place = (seconds * 0.4) % 1.0
         draw_list = imgui.get_window_draw_list()
         draw_list.add_rect_filled(at, imgui.ImVec2(at.x + 480, at.y + 4), theme.packed(theme.LINE))
-        draw_list.add_rect_filled(imgui.ImVec2(at.x + 400 * place, at.y), imgui.ImVec2(at.x + 400 * place + 80, at.y + 4), theme.packed(theme.ACCENT))
+        draw_list.add_rect_filled(
+            imgui.ImVec2(at.x + 400 * place, at.y), imgui.ImVec2(at.x + 400 * place + 80, at.y + 4), theme.packed(theme.ACCENT)
+        )

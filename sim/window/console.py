@@ -10,7 +10,7 @@ from sim.window.layout import Rect
 from sim.window.theatre import Theatre
 from sim.window.ui import Ui
 
-LABEL = 57
+LABEL, ROWS = 57, 7
 _VIEWS = (
     ("ap", "AP", "AP: orbital 0, tilt 0"),
     ("oblique_left", "Obl L", "Oblique to the patient's left by the set angle; the tilt stays"),
@@ -22,7 +22,7 @@ _VIEWS = (
 
 def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
     """Draw the console."""
-    with ui.panel("console", rect):
+    with ui.panel("console", rect), ui.spread(rect, ROWS):
         wide = (imgui.get_content_region_avail().x) / ui.scale
         _xrays(theatre, ui, wide)
         _views(theatre, ui, wide)
@@ -38,7 +38,9 @@ def _views(theatre: Theatre, ui: Ui, wide: float) -> None:
         if ui.button(f"console.{name}", label, tip):
             theatre.hands.named_view(name)
         ui.same(4)
-    new = ui.slider("console.oblique", theatre.hands.oblique_deg, 5, 60, "%.0f deg", max(70, wide - 310), "Angle of the oblique views")
+    new = ui.slider(
+        "console.oblique", theatre.hands.oblique_deg, 5, 60, "%.0f deg", max(70, wide - 310), "Angle of the oblique views"
+    )
     if new is not None:
         theatre.hands.oblique_deg = round(new)
 
@@ -47,7 +49,16 @@ def _angles(theatre: Theatre, ui: Ui, wide: float) -> None:
     arm = theatre.state.carm
     asked = theatre.hands.angles_mdeg()
     rows = (
-        ("orbital", "Orbital", 0, arm.primary_mdeg, ("left", "right"), 110, "Turn round the patient; + to the patient's left", "arrows"),
+        (
+            "orbital",
+            "Orbital",
+            0,
+            arm.primary_mdeg,
+            ("left", "right"),
+            110,
+            "Turn round the patient; + to the patient's left",
+            "arrows",
+        ),
         ("tilt", "Tilt", 1, arm.secondary_mdeg, ("head", "feet"), 45, "Tilt; + towards the head", "arrows up/down"),
     )
     for name, label, axis, now, sides, limit, tip, key in rows:
@@ -67,7 +78,11 @@ def _angles(theatre: Theatre, ui: Ui, wide: float) -> None:
 def _slides(theatre: Theatre, ui: Ui) -> None:
     ui.label("Slide", LABEL)
     x, y, z = (v / 1000 for v in theatre.hands.centre_um())
-    rows = (("x", "across", x, "To the patient's right or left", "Ctrl+left/right"), ("z", "along", z, "Towards feet or head", "Ctrl+up/down"), ("y", "height", y, "Lower or lift", "PgDn/PgUp"))
+    rows = (
+        ("x", "across", x, "To the patient's right or left", "Ctrl+left/right"),
+        ("z", "along", z, "Towards feet or head", "Ctrl+up/down"),
+        ("y", "height", y, "Lower or lift", "PgDn/PgUp"),
+    )
     for i, (axis, label, value, tip, key) in enumerate(rows):
         if i:
             ui.same(8)
@@ -77,7 +92,7 @@ def _slides(theatre: Theatre, ui: Ui) -> None:
         if ui.button(f"console.slide_{axis}+", "+", tip, key, width=20):
             theatre.hands.slide(**{f"{axis}_mm": 10.0})
         ui.same(3)
-        ui.text(f"{label} {value:+.0f}" + (" mm" if i == 2 else ""))
+        ui.text(f"{label} {value + 0.0:+.0f}" + (" mm" if i == 2 else ""))
 
 
 def _field(theatre: Theatre, ui: Ui, wide: float) -> None:
@@ -88,7 +103,9 @@ def _field(theatre: Theatre, ui: Ui, wide: float) -> None:
     if new is not None:
         theatre.hands.collimate(round(new) * 10, height)
     ui.same(4)
-    new = ui.slider("console.height", height / 10, 10, 100, "height %.0f %%", each, "Collimator: less field, less dose and scatter")
+    new = ui.slider(
+        "console.height", height / 10, 10, 100, "height %.0f %%", each, "Collimator: less field, less dose and scatter"
+    )
     if new is not None:
         theatre.hands.collimate(width, round(new) * 10)
     ui.same(4)
@@ -100,7 +117,9 @@ def _technique(theatre: Theatre, ui: Ui) -> None:
     arm = theatre.state.carm
     sizes = theatre.study.toolbox.carm.detector_mm
     ui.label("Mag", LABEL)
-    chosen = ui.radio("console.mag", [f"{s / 10:.0f} cm" for s in sizes], arm.magnification, "Magnification: smaller field, more dose")
+    chosen = ui.radio(
+        "console.mag", [f"{s / 10:.0f} cm" for s in sizes], arm.magnification, "Magnification: smaller field, more dose"
+    )
     if chosen is not None:
         theatre.hands.magnify(chosen)
     ui.same(14)

@@ -23,7 +23,7 @@ CONTRAST_ML, STEROID_ML = 1.0, 1.0
 
 def tfesi(robot: Robot, look: Callable[[str], None] = lambda _stage: None) -> Frames:
     """Do the planned injection from chart to debrief; `look` is told the name of each stage as it ends."""
-    yield from robot.until(lambda: robot.window.screen == "room")
+    yield from robot.ready()
     for stage, act in (("prepared", _prepare), ("counted", _count), ("aligned", _align), ("placed", _place), ("driven", _drive)):
         yield from act(robot)
         look(stage)
@@ -62,7 +62,11 @@ def _shot(robot: Robot) -> Frames:
 def _still(robot: Robot) -> Frames:
     def there() -> bool:
         arm = robot.theatre.state.carm
-        return (arm.primary_mdeg, arm.secondary_mdeg, arm.centre_um) == (arm.primary_target_mdeg, arm.secondary_target_mdeg, arm.centre_target_um)
+        return (arm.primary_mdeg, arm.secondary_mdeg, arm.centre_um) == (
+            arm.primary_target_mdeg,
+            arm.secondary_target_mdeg,
+            arm.centre_target_um,
+        )
 
     yield from robot.wait(2)
     yield from robot.until(there)
@@ -70,7 +74,10 @@ def _still(robot: Robot) -> Frames:
 
 def _turn_to(robot: Robot, primary_deg: float, secondary_deg: float) -> Frames:
     """Turn with the arrow keys, five degrees at a time, then one."""
-    for axis, wanted, keys in ((0, primary_deg, (pygame.K_LEFT, pygame.K_RIGHT)), (1, secondary_deg, (pygame.K_UP, pygame.K_DOWN))):
+    for axis, wanted, keys in (
+        (0, primary_deg, (pygame.K_LEFT, pygame.K_RIGHT)),
+        (1, secondary_deg, (pygame.K_UP, pygame.K_DOWN)),
+    ):
         while True:
             left = round(wanted) - robot.theatre.hands.angles_mdeg()[axis] / 1000
             if abs(left) < 0.5:
@@ -102,7 +109,9 @@ def _middle(robot: Robot, point_mm: np.ndarray) -> Frames:
 def _count(robot: Robot) -> Frames:
     study = robot.theatre.study
     yield from _shot(robot)
-    yield from _middle(robot, 0.5 * (study.phantom.landmark("S1.canal.centre") + study.phantom.landmark(f"{study.plan.level}.body.centre")))
+    yield from _middle(
+        robot, 0.5 * (study.phantom.landmark("S1.canal.centre") + study.phantom.landmark(f"{study.plan.level}.body.centre"))
+    )
     yield from _shot(robot)
     yield from robot.choose("voice.declare_level", LEVELS.index(study.plan.level))
     yield from robot.click("voice.declare")
@@ -120,8 +129,9 @@ def _align(robot: Robot) -> Frames:
     yield from _turn_to(robot, *_corridor_deg(robot))
     yield from _shot(robot)
     yield from _middle(robot, robot.theatre.study.plan.target_mm)
-    yield from robot.click("console.width", 0.45)
-    yield from robot.click("console.height", 0.55)
+    yield from robot.click("console.mag.1")
+    yield from robot.click("console.width", 0.7)
+    yield from robot.click("console.height", 0.8)
     yield from _shot(robot)
     yield from robot.click("console.store")
     yield from robot.wait(3)
@@ -204,6 +214,7 @@ def _contrast(robot: Robot, look: Callable[[str], None]) -> Frames:
     pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_SPACE, mod=0, unicode=" ", scancode=0))
     yield from robot.wait(5)
     yield from robot.click("tray.fixed")
+    yield from robot.point("voice.log")
     yield from robot.wait(25)
     look("injecting")
     yield from robot.until(lambda: not theatre.state.spread.flowing, 800)

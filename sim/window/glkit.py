@@ -55,9 +55,13 @@ class GreyTexture:
         gl.glPixelStorei(gl.GL_UNPACK_ALIGNMENT, 1)
         if pixels.shape != self._side:
             self._side = (pixels.shape[0], pixels.shape[1])
-            gl.glTexImage2D(gl.GL_TEXTURE_2D, 0, gl.GL_R8, pixels.shape[1], pixels.shape[0], 0, gl.GL_RED, gl.GL_UNSIGNED_BYTE, pixels)
+            gl.glTexImage2D(
+                gl.GL_TEXTURE_2D, 0, gl.GL_R8, pixels.shape[1], pixels.shape[0], 0, gl.GL_RED, gl.GL_UNSIGNED_BYTE, pixels
+            )
         else:
-            gl.glTexSubImage2D(gl.GL_TEXTURE_2D, 0, 0, 0, pixels.shape[1], pixels.shape[0], gl.GL_RED, gl.GL_UNSIGNED_BYTE, pixels)
+            gl.glTexSubImage2D(
+                gl.GL_TEXTURE_2D, 0, 0, 0, pixels.shape[1], pixels.shape[0], gl.GL_RED, gl.GL_UNSIGNED_BYTE, pixels
+            )
         gl.glPixelStorei(gl.GL_UNPACK_ALIGNMENT, 4)
         gl.glBindTexture(gl.GL_TEXTURE_2D, 0)
 

@@ -11,6 +11,8 @@ from sim.window.desk import Session
 
 PULSE_RATES = (10, 20, 40, 80, 150)  # pulses per 10 s
 OBLIQUE_DEG = 25
+SPEED_MM_S = 8.0
+AHEAD_MM = 10.0  # quick steps run at most so far ahead of the hand
 
 
 def _limit(op: str, index: int, value: float) -> int:
@@ -84,7 +86,13 @@ class Hands:
 
     def named_view(self, name: str) -> None:
         """Go to the stated angle of a named view: ap, oblique_left, oblique_right, lateral_left, lateral_right."""
-        angle = {"ap": 0, "oblique_left": self.oblique_deg, "oblique_right": -self.oblique_deg, "lateral_left": 90, "lateral_right": -90}[name]
+        angle = {
+            "ap": 0,
+            "oblique_left": self.oblique_deg,
+            "oblique_right": -self.oblique_deg,
+            "lateral_left": 90,
+            "lateral_right": -90,
+        }[name]
         self.turn_to(angle, None if name.startswith("oblique") else 0)
 
     def centre_um(self) -> tuple[int, ...]:
@@ -163,9 +171,19 @@ class Hands:
         a, b = self.tilt_mdeg()
         self._ask("needle.tilt", (a, b), (a + yaw_deg * 1000, b + pitch_deg * 1000))
 
-    def move(self, delta_mm: float, speed_mm_s: float = 8.0) -> None:
-        """Advance (positive) or withdraw."""
-        self.send("needle.move", _limit("needle.move", 0, delta_mm * 1000), _limit("needle.move", 1, speed_mm_s * 1000))
+    def move(self, delta_mm: float, speed_mm_s: float = SPEED_MM_S) -> None:
+        """Advance (positive) or withdraw. Steps in one direction add up while the needle moves; turning back stops it first.
+
+        The core takes a step from where the hand is when it obeys, so what is still to go is sent along.
+        """
+        needle = self.session.state.needle
+        to_go = needle.goal_mm - needle.asked_mm if needle.moving else 0.0
+        if "needle.move" in self._asked:
+            to_go = self._asked["needle.move"][0] / 1000
+        to_go = min(AHEAD_MM, max(-AHEAD_MM, to_go)) if to_go * delta_mm > 0 else 0.0
+        args = _limit("needle.move", 0, (to_go + delta_mm) * 1000), _limit("needle.move", 1, speed_mm_s * 1000)
+        self._asked["needle.move"] = args
+        self.send("needle.move", *args)
 
     def turn_bevel(self, delta_deg: float) -> None:
         """Turn the bevel."""
@@ -192,9 +210,8 @@ class Hands:
 
     def inject_all(self) -> None:
         """Press the plunger until let go."""
-        left = max(1.0, self.session.state.spread.left_ul)
         self._asked["syringe.inject"] = ()
-        self.send("syringe.inject", _limit("syringe.inject", 0, left), self._rate())
+        self.send("syringe.inject", TABLE["syringe.inject"][0].high, self._rate())  # the syringe is the limit
 
     def stop_injecting(self) -> None:
         """Let go of the plunger (nothing is said when it stands still already)."""

@@ -1,7 +1,7 @@
 """Meshes for the room view, as plain arrays: thinned bones, tubes, skin, C-arm, table, needle, hand, marker.
 
 A mesh is (vertices (n, 6) float32: position and normal, faces (m, 3) int32). Software OpenGL is bound by
-vertices, so anatomy is thinned by clustering vertices on a grid until it is small enough.
+vertices, so anatomy is thinned.
 """
 
 from __future__ import annotations
@@ -30,27 +30,15 @@ def with_normals(points: NDArray[Any], faces: NDArray[Any]) -> Mesh:
 
 
 def thinned(points: NDArray[Any], faces: NDArray[Any], limit: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return (points, faces) with at most about `limit` faces, by vertex clustering on a growing grid."""
-    points, faces = np.asarray(points, np.float64), np.asarray(faces, np.int64)
+    """Return (points, faces) with at most about `limit` faces (edges collapsed, least error first)."""
     if len(faces) <= limit:
-        return points, faces
-    span = float((points.max(0) - points.min(0)).max())
-    cell = span / 120
-    while True:
-        p, f = _clustered(points, faces, cell)
-        if len(f) <= limit:
-            return p, f
-        cell *= max(1.08, math.sqrt(len(f) / limit))
+        return np.asarray(points), np.asarray(faces)
+    import fast_simplification
 
-
-def _clustered(points: NDArray[Any], faces: NDArray[Any], cell: float) -> tuple[NDArray[Any], NDArray[Any]]:
-    grid = np.floor((points - points.min(0)) / cell).astype(np.int64)
-    key = (grid[:, 0] * 4096 + grid[:, 1]) * 4096 + grid[:, 2]
-    _, group, count = np.unique(key, return_inverse=True, return_counts=True)
-    centre = np.stack([np.bincount(group, points[:, a]) / count for a in range(3)], axis=1)
-    f = group[faces]
-    f = f[(f[:, 0] != f[:, 1]) & (f[:, 1] != f[:, 2]) & (f[:, 2] != f[:, 0])]
-    return centre, np.unique(f, axis=0) if len(f) else f
+    p, f = fast_simplification.simplify(
+        np.ascontiguousarray(points, np.float32), np.ascontiguousarray(faces, np.int32), target_count=limit
+    )
+    return p, f
 
 
 def joined(meshes: list[Mesh]) -> Mesh:
@@ -84,7 +72,10 @@ def swept(nodes: NDArray[Any], radii: NDArray[Any], sides: int = 10) -> Mesh:
         faces += [np.stack([a, b, a + sides], 1), np.stack([b, b + sides, a + sides], 1)]
     last = (len(p) - 1) * sides
     a, b = np.arange(sides), (np.arange(sides) + 1) % sides
-    faces += [np.stack([b, a, np.full(sides, len(p) * sides)], 1), np.stack([last + a, last + b, np.full(sides, len(p) * sides + 1)], 1)]
+    faces += [
+        np.stack([b, a, np.full(sides, len(p) * sides)], 1),
+        np.stack([last + a, last + b, np.full(sides, len(p) * sides + 1)], 1),
+    ]
     return np.concatenate([vertices, normals], 1).astype(np.float32), np.concatenate(faces).astype(np.int32)
 
 
@@ -138,5 +129,10 @@ def c_arm(sod_mm: float, sdd_mm: float, detector_mm: float) -> Mesh:
 def beam(sod_mm: float, sdd_mm: float, half_right: float, half_up: float) -> Mesh:
     """Return the open beam as a pyramid in gantry axes."""
     tip = np.array([[0.0, 0.0, -sod_mm]])
-    base = np.array([[x, y, sdd_mm - sod_mm] for x, y in ((-half_right, -half_up), (half_right, -half_up), (half_right, half_up), (-half_right, half_up))])
+    base = np.array(
+        [
+            [x, y, sdd_mm - sod_mm]
+            for x, y in ((-half_right, -half_up), (half_right, -half_up), (half_right, half_up), (-half_right, half_up))
+        ]
+    )
     return with_normals(np.concatenate([tip, base]), np.array([[0, 1, 2], [0, 2, 3], [0, 3, 4], [0, 4, 1]]))

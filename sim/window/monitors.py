@@ -87,12 +87,12 @@ class Monitor:
         wheel(theatre)
 
     def _marks(self, theatre: Theatre, ui: Ui, at: Rect, shot: Shot) -> None:
-        """The letter of the side, the skin marker as it was seen, and the aim."""
+        """Mark the sides with letters, the skin marker as it was seen, and the aim."""
         draw_list = imgui.get_window_draw_list()
         letters = _letters(shot)
-        draw_list.add_text(imgui.ImVec2(at.x + ui.px(8), at.y + ui.px(6)), theme.packed(theme.TEXT), letters[0])
-        width = imgui.calc_text_size(letters[1]).x
-        draw_list.add_text(imgui.ImVec2(at.x + at.w - width - ui.px(8), at.y + ui.px(6)), theme.packed(theme.TEXT), letters[1])
+        for text, x in zip(letters, (at.x + ui.px(8), at.x + at.w - ui.text_width(letters[1]) - ui.px(8)), strict=True):
+            draw_list.add_text(imgui.ImVec2(x + 1, at.y + ui.px(6) + 1), theme.packed(theme.BLACK), text)
+            draw_list.add_text(imgui.ImVec2(x, at.y + ui.px(6)), theme.packed(theme.TEXT), text)
         if shot.marker and all(0.0 < c < 1.0 for c in shot.marker):
             centre = imgui.ImVec2(at.x + shot.marker[0] * at.w, at.y + shot.marker[1] * at.h)
             draw_list.add_circle(centre, ui.px(7), theme.packed(theme.BLACK), 0, ui.px(3))
@@ -105,7 +105,9 @@ def _cross(ui: Ui, at: Rect, u: float, v: float) -> None:
     colour = theme.packed(theme.ACCENT)
     for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         near, far = ui.px(4), ui.px(13)
-        draw_list.add_line(imgui.ImVec2(x + dx * near, y + dy * near), imgui.ImVec2(x + dx * far, y + dy * far), colour, ui.px(1.5))
+        draw_list.add_line(
+            imgui.ImVec2(x + dx * near, y + dy * near), imgui.ImVec2(x + dx * far, y + dy * far), colour, ui.px(1.5)
+        )
 
 
 def fitting(ui: Ui, parts: tuple[str, ...], width: float) -> str:

@@ -6,6 +6,7 @@ A script is a generator that gets the Robot and yields once per frame; the metho
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import pygame
 
 if TYPE_CHECKING:
     from sim.window.app import Window
+    from sim.window.theatre import Theatre
 
 Frames = Generator[None, None, None]
 
@@ -24,7 +26,7 @@ class Robot:
         self.window = window
 
     @property
-    def theatre(self):  # type: ignore[no-untyped-def]
+    def theatre(self) -> Theatre:
         """The attempt that is running."""
         assert self.window.theatre is not None
         return self.window.theatre
@@ -79,6 +81,25 @@ class Robot:
         for _ in range(frames):
             yield
         pygame.event.post(pygame.event.Event(pygame.KEYUP, key=code, mod=mod, unicode="", scancode=0))
+        yield
+
+    def ready(self, seconds: float = 300.0) -> Frames:
+        """Wait until the room is there (patient and compiled code take real time)."""
+        end = time.monotonic() + seconds
+        while self.window.screen != "room":
+            assert time.monotonic() < end, f"no room after {seconds:.0f} s: {self.window.error or self.window.screen}"
+            yield
+        yield
+
+    def type_into(self, name: str, text: str) -> Frames:
+        """Ctrl+click a slider and type a value."""
+        pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_LCTRL, mod=pygame.KMOD_CTRL, unicode="", scancode=0))
+        yield from self.click(name)
+        pygame.event.post(pygame.event.Event(pygame.KEYUP, key=pygame.K_LCTRL, mod=0, unicode="", scancode=0))
+        yield
+        pygame.event.post(pygame.event.Event(pygame.TEXTINPUT, text=text))
+        yield
+        yield from self.key(pygame.K_RETURN)
         yield
 
     def wait(self, frames: int) -> Frames:

@@ -10,7 +10,12 @@ from sim.window.scene3d import RoomView
 from sim.window.theatre import Theatre
 from sim.window.ui import Ui
 
-_STANDS = (("operator", "Side", 212.0, 38.0, 1250.0), ("feet", "Feet", 180.0, 18.0, 1350.0), ("above", "Above", 180.0, 80.0, 900.0), ("near", "Near", 205.0, 35.0, 480.0))
+_STANDS = (
+    ("operator", "Side", 212.0, 38.0, 1450.0),
+    ("feet", "Feet", 180.0, 18.0, 1350.0),
+    ("above", "Above", 180.0, 80.0, 900.0),
+    ("near", "Near", 205.0, 35.0, 480.0),
+)
 
 
 def draw(theatre: Theatre, ui: Ui, rect: Rect, room: RoomView) -> None:

@@ -55,8 +55,8 @@ HUB = (1.0, 0.74, 0.25, 1.0)
 GLOVE = (0.50, 0.66, 0.72, 1.0)
 TUBE_COLOURS = {
     TubeKind.SAC: (0.45, 0.60, 0.80), TubeKind.ROOT: (0.93, 0.85, 0.35), TubeKind.GANGLION: (0.95, 0.75, 0.20),
-    TubeKind.MEDIAL_BRANCH: (0.93, 0.85, 0.35), TubeKind.ARTERY: (0.80, 0.20, 0.18), TubeKind.RADICULAR_ARTERY: (0.85, 0.25, 0.22),
-    TubeKind.VEIN: (0.30, 0.38, 0.75), TubeKind.RAMUS: (0.90, 0.82, 0.40),
+    TubeKind.MEDIAL_BRANCH: (0.93, 0.85, 0.35), TubeKind.ARTERY: (0.80, 0.20, 0.18),
+    TubeKind.RADICULAR_ARTERY: (0.85, 0.25, 0.22), TubeKind.VEIN: (0.30, 0.38, 0.75), TubeKind.RAMUS: (0.90, 0.82, 0.40),
 }  # fmt: skip
 
 
@@ -66,7 +66,7 @@ class Camera:
 
     azimuth_deg: float = 212.0
     elevation_deg: float = 38.0
-    distance_mm: float = 1250.0
+    distance_mm: float = 1450.0
     target: NDArray[Any] = field(default_factory=lambda: np.array([0.0, 60.0, 20.0]))
 
     def eye(self) -> NDArray[Any]:
@@ -130,11 +130,15 @@ class RoomView:
             bones = [meshes.with_normals(*self._thin(b)) for b in phantom.bones]
             self._inside.append((glkit.GpuMesh(*meshes.joined(bones)), BONE))
             for kind, colour in TUBE_COLOURS.items():
-                tubes = [meshes.swept(t.nodes[:, :3], t.nodes[:, 3], 8) for t in phantom.tubes if t.kind == kind and len(t.nodes) > 1]
+                tubes = [
+                    meshes.swept(t.nodes[:, :3], t.nodes[:, 3], 8) for t in phantom.tubes if t.kind == kind and len(t.nodes) > 1
+                ]
                 if tubes:
                     self._inside.append((glkit.GpuMesh(*meshes.joined(tubes)), (*colour, 1.0)))
         skin = phantom.skin
-        self._skin = glkit.GpuMesh(*meshes.with_normals(*meshes.thinned(skin.surface_vertices, skin.surface_faces, meshes.SKIN_LIMIT)))
+        self._skin = glkit.GpuMesh(
+            *meshes.with_normals(*meshes.thinned(skin.surface_vertices, skin.surface_faces, meshes.SKIN_LIMIT))
+        )
         low, high = skin.surface_vertices.min(0), skin.surface_vertices.max(0)
         self._table = glkit.GpuMesh(*meshes.box((-260, low[1] - 45, low[2] - 250), (260, low[1] - 2, high[2] + 250)))
         self.camera.target = np.array([0.0, float(high[1]) - 80, 20.0])
@@ -156,7 +160,15 @@ class RoomView:
         state = self.theatre.state
         arm = state.carm
         field_open = (arm.half_width_permille, arm.half_height_permille, arm.magnification)
-        moving = (arm.primary_mdeg, arm.secondary_mdeg, arm.centre_um, bool(arm.beam), field_open, id(state.needle.nodes_mm), state.needle.placed)
+        moving = (
+            arm.primary_mdeg,
+            arm.secondary_mdeg,
+            arm.centre_um,
+            bool(arm.beam),
+            field_open,
+            id(state.needle.nodes_mm),
+            state.needle.placed,
+        )
         seen = (*still, *moving, self.theatre.marker_on, tuple(self.theatre.marker_mm))
         if seen == self._seen:
             return False
@@ -223,7 +235,9 @@ class RoomView:
         self._draw_needle()
         if self.theatre.marker_on:
             p = self.theatre.marker_mm
-            self._marker.fill(*meshes.joined([meshes.ball(p + [0, 2, 0], (5, 2.5, 5), 6, 12), meshes.swept(p + np.array([[0, 2.0, 0], [0, 30, 0]]), np.array([1.5, 1.5]), 6)]))
+            knob = meshes.ball(p + np.array([0.0, 2.0, 0.0]), (5, 2.5, 5), 6, 12)
+            rod = meshes.swept(p + np.array([[0, 2.0, 0], [0, 30, 0]]), np.array([1.5, 1.5]), 6)
+            self._marker.fill(*meshes.joined([knob, rod]))
             self._paint(self._marker, HUB)
         arm = state.carm
         axes = gantry(arm.primary_mdeg, arm.secondary_mdeg)

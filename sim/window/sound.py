@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pygame
 
@@ -16,7 +21,8 @@ class Sound:
         if not wanted:
             return
         try:
-            pygame.mixer.init(RATE, -16, 1, 512)
+            with _quiet_stderr():
+                pygame.mixer.init(RATE, -16, 1, 512)
         except pygame.error:
             return
         self.works = pygame.mixer.get_init() is not None
@@ -40,6 +46,20 @@ class Sound:
         """Give the device back."""
         if self.works:
             pygame.mixer.quit()
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Hide what ALSA writes to the error stream by itself where there is no sound card."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _note(hertz: float, seconds: float, loud: float) -> pygame.mixer.Sound:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -146,7 +145,13 @@ class Theatre:
         self._seen_pictures = arm.pictures
         view = self._view()
         marker = project(view.pose, self.marker_mm) if self.marker_on else None
-        about = {"tick": arm.last_picture_tick, "number": arm.pictures, "marker": marker, "mode": arm.beam or "shot", "run": arm.run_start_tick}
+        about = {
+            "tick": arm.last_picture_tick,
+            "number": arm.pictures,
+            "marker": marker,
+            "mode": arm.beam or "shot",
+            "run": arm.run_start_tick,
+        }
         self.maker.ask(view, about)
 
     def _view(self) -> Any:

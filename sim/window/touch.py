@@ -26,7 +26,9 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
             ui.same(10)
             ui.text(Tissue(needle.tissue).name.replace("_", " ").lower(), theme.DIM)
         imgui.same_line(rect.w - ui.text_width("Sound off") - ui.px(24))
-        if ui.button("touch.sound", "Sound on" if theatre.sound_on else "Sound off", "Tone of the layer and tick of the pulses", on=False):
+        if ui.button(
+            "touch.sound", "Sound on" if theatre.sound_on else "Sound off", "Tone of the layer and tick of the pulses", on=False
+        ):
             theatre.sound_on = not theatre.sound_on
         _trace(theatre, ui, rect)
         if imgui.is_window_hovered():
@@ -53,5 +55,7 @@ def _trace(theatre: Theatre, ui: Ui, rect: Rect) -> None:
     draw_list.add_polyline(points, theme.packed(theme.TEXT), ui.px(1.5), 0)
     draw_list.add_rect(imgui.ImVec2(high_x - bar, low_y), imgui.ImVec2(high_x, high_y), theme.packed(theme.LINE))
     top = high_y - 2 - height * relative(theatre.state.needle.force_n)
-    draw_list.add_rect_filled(imgui.ImVec2(high_x - bar + 2, top), imgui.ImVec2(high_x - 2, high_y - 2), theme.packed(theme.ACCENT))
+    draw_list.add_rect_filled(
+        imgui.ImVec2(high_x - bar + 2, top), imgui.ImVec2(high_x - 2, high_y - 2), theme.packed(theme.ACCENT)
+    )
     ui.rects["touch.bar"] = Rect(high_x - bar, low_y, bar, high_y - low_y)

@@ -8,13 +8,14 @@ from sim.window import theme
 from sim.window.layout import Rect
 from sim.window.theatre import Theatre
 from sim.window.ui import Ui
+from sim.window.words import degrees
 
-LABEL = 57
+LABEL, ROWS = 57, 7
 
 
 def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
     """Draw the tray."""
-    with ui.panel("tray", rect):
+    with ui.panel("tray", rect), ui.spread(rect, ROWS):
         wide = imgui.get_content_region_avail().x / ui.scale
         _needle(theatre, ui, wide)
         _place(theatre, ui)
@@ -34,21 +35,33 @@ def _needle(theatre: Theatre, ui: Ui, wide: float) -> None:
     ui.label("Needle", LABEL)
     rows = theatre.study.toolbox.needles
     names = [pretty(n.name) for n in rows]
-    chosen = ui.combo("tray.needle", names, theatre.state.needle.needle, max(150, wide - LABEL - 82), "Take a needle (Ctrl+1 to 9)")
+    chosen = ui.combo(
+        "tray.needle", names, theatre.state.needle.needle, max(150, wide - LABEL - 82), "Take a needle (Ctrl+1 to 9)"
+    )
     if chosen is not None:
         theatre.hands.choose_needle(chosen)
     ui.same(4)
     inserted = theatre.state.needle.stylet
-    if ui.button("tray.stylet", "Stylet in" if inserted else "Stylet out", "Take the stylet out or put it back", "T", on=not inserted):
+    if ui.button(
+        "tray.stylet", "Stylet in" if inserted else "Stylet out", "Take the stylet out or put it back", "T", on=not inserted
+    ):
         theatre.hands.stylet()
 
 
 def _place(theatre: Theatre, ui: Ui) -> None:
     ui.label("Place", LABEL)
-    if ui.button("tray.in_line", "In line with beam", "Needle on the skin along the beam through the point clicked on the picture", "P"):
+    if ui.button(
+        "tray.in_line", "In line with beam", "Needle on the skin along the beam through the point clicked on the picture", "P"
+    ):
         theatre.place_in_line()
     ui.same(4)
-    if ui.button("tray.marker", "Marker", "Skin marker on or off; push it with I J K L or click on the skin in the room view", "M", on=theatre.marker_on):
+    if ui.button(
+        "tray.marker",
+        "Marker",
+        "Skin marker on or off; push it with I J K L or click on the skin in the room view",
+        "M",
+        on=theatre.marker_on,
+    ):
         theatre.marker_on = not theatre.marker_on
     ui.same(4)
     if ui.button("tray.at_marker", "At marker", "Needle on the skin at the marker, held as it is now", enabled=theatre.marker_on):
@@ -75,25 +88,36 @@ def _advance(theatre: Theatre, ui: Ui) -> None:
         if ui.button(f"tray.bevel_{name}", text, "Turn the bevel 30 degrees", key, enabled=on):
             theatre.hands.turn_bevel(deg)
     ui.same(4)
-    ui.text(f"{theatre.state.needle.roll_mdeg / 1000:.0f}")
+    ui.text(f"{theatre.state.needle.roll_mdeg // 1000 % 360}")
 
 
 def _tilt(theatre: Theatre, ui: Ui) -> None:
     ui.label("Hub", LABEL)
     on = theatre.state.needle.placed
-    yaw, pitch = (v / 1000 for v in theatre.hands.tilt_mdeg())
-    steps = (("left", "L", 2.0, 0.0, "J"), ("right", "R", -2.0, 0.0, "L"), ("head", "Head", 0.0, 2.0, "I"), ("feet", "Feet", 0.0, -2.0, "K"))
+    yaw, pitch = (degrees(v) for v in theatre.hands.tilt_mdeg())
+    steps = (
+        ("left", "L", 2.0, 0.0, "J"),
+        ("right", "R", -2.0, 0.0, "L"),
+        ("head", "Head", 0.0, 2.0, "I"),
+        ("feet", "Feet", 0.0, -2.0, "K"),
+    )
     for name, text, dyaw, dpitch, key in steps:
         if ui.button(f"tray.tilt_{name}", text, "Lean the tip 2 degrees that way (Shift+key: 0.5)", key, enabled=on):
             theatre.hands.tilt(dyaw, dpitch)
         ui.same(3)
-    ui.text(f"yaw {yaw:+.1f}  pitch {pitch:+.1f} deg")
+    ui.text(f"yaw {yaw}  pitch {pitch} deg")
 
 
 def _syringe(theatre: Theatre, ui: Ui, wide: float) -> None:
     ui.label("Syringe", LABEL)
     agents = theatre.study.toolbox.agents
-    chosen = ui.combo("tray.agent", [pretty(a.name) for a in agents], theatre.hands.agent, max(120, (wide - LABEL - 74) * 0.58), "What is drawn up")
+    chosen = ui.combo(
+        "tray.agent",
+        [pretty(a.name) for a in agents],
+        theatre.hands.agent,
+        max(120, (wide - LABEL - 74) * 0.58),
+        "What is drawn up",
+    )
     if chosen is not None:
         theatre.hands.agent = chosen
     ui.same(4)
@@ -124,7 +148,14 @@ def _plunger(theatre: Theatre, ui: Ui) -> None:
     if ui.button("tray.aspirate", "Aspirate", "Pull the plunger", "A"):
         hands.aspirate()
     ui.same(4)
-    down = ui.hold("tray.inject", "INJECT (hold)", "inject" in hands.holding or spread.flowing, "Press the plunger while held", "F", enabled=on)
+    down = ui.hold(
+        "tray.inject",
+        "INJECT (hold)",
+        "inject" in hands.holding or spread.flowing,
+        "Press the plunger while held",
+        "F",
+        enabled=on,
+    )
     if down is not None:
         hands.hold("inject", down)
     ui.same(4)

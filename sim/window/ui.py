@@ -49,7 +49,7 @@ class Ui:
     # --- frames --------------------------------------------------------------------------------------
     @contextmanager
     def panel(self, name: str, rect: Rect, scroll: bool = True, border: bool = True, padding: bool = True) -> Iterator[None]:
-        """A fixed panel; it scrolls when its content is taller."""
+        """Open a fixed panel; it scrolls when its content is taller."""
         flags = _FIXED
         if scroll:
             flags &= ~imgui.WindowFlags_.no_scrollbar
@@ -68,6 +68,18 @@ class Ui:
             imgui.pop_style_var(1 if padding else 2)
 
     @contextmanager
+    def spread(self, rect: Rect, rows: int) -> Iterator[None]:
+        """Spread so many rows over a panel that is taller than they need."""
+        style = imgui.get_style()
+        free = rect.h - 2 * style.window_padding.y - rows * imgui.get_frame_height()
+        gap = min(2.6 * style.item_spacing.y, max(style.item_spacing.y, free / (rows - 1) - 0.5))
+        imgui.push_style_var(imgui.StyleVar_.item_spacing, imgui.ImVec2(style.item_spacing.x, gap))
+        try:
+            yield
+        finally:
+            imgui.pop_style_var()
+
+    @contextmanager
     def enabled(self, on: bool) -> Iterator[None]:
         """Grey out what stands inside unless `on`."""
         if not on:
@@ -80,12 +92,18 @@ class Ui:
 
     def tip(self, text: str, key: str = "") -> None:
         """Explain the last item, with its key."""
-        if (text or key) and not imgui.is_any_mouse_down() and imgui.is_item_hovered(imgui.HoveredFlags_.for_tooltip | imgui.HoveredFlags_.allow_when_disabled):
+        if (
+            (text or key)
+            and not imgui.is_any_mouse_down()
+            and imgui.is_item_hovered(
+                imgui.HoveredFlags_.for_tooltip | imgui.HoveredFlags_.delay_normal | imgui.HoveredFlags_.allow_when_disabled
+            )
+        ):
             imgui.set_tooltip(f"{text}   [{key}]" if key and text else text or f"[{key}]")
 
     # --- text ----------------------------------------------------------------------------------------
     def text(self, text: str, colour: theme.Colour = theme.TEXT, size: float = 0.0, bold: bool = False) -> None:
-        """A line of text; size in unscaled pixels (0: normal)."""
+        """Draw a line of text; size in unscaled pixels (0: normal)."""
         if bold or size:
             imgui.push_font(self.bold if bold else None, size or theme.FONT_PX)
         self._flow(self.text_width(text))
@@ -97,12 +115,20 @@ class Ui:
         if bold or size:
             imgui.pop_font()
 
+    def words(self, text: str, colour: theme.Colour = theme.TEXT) -> None:
+        """Text that wraps at the edge of its panel or column."""
+        imgui.push_style_color(imgui.Col_.text, theme.vec(colour))
+        imgui.push_text_wrap_pos(0.0)
+        imgui.text_unformatted(text)
+        imgui.pop_text_wrap_pos()
+        imgui.pop_style_color()
+
     def same(self, gap: float = 6.0, wrap: bool = True) -> None:
         """Let the next widget stay on the line, if it fits (or anyhow); else it goes to the next line under the label."""
         self._gap, self._wrap = gap * self.scale, wrap
 
     def dot(self, colour: theme.Colour) -> None:
-        """A round lamp."""
+        """Draw a round lamp."""
         size = self.px(12)
         self._flow(size)
         at = imgui.get_cursor_screen_pos()
@@ -143,8 +169,10 @@ class Ui:
         return pixels * self.scale
 
     # --- controls ------------------------------------------------------------------------------------
-    def button(self, name: str, label: str, tip: str = "", key: str = "", width: float = 0.0, on: bool = False, enabled: bool = True) -> bool:
-        """A button (width in unscaled pixels; `on` marks it with the accent); True when pressed."""
+    def button(
+        self, name: str, label: str, tip: str = "", key: str = "", width: float = 0.0, on: bool = False, enabled: bool = True
+    ) -> bool:
+        """Draw a button (width in unscaled pixels; `on` marks it with the accent); return True when pressed."""
         self._flow(self._button_width(label, width))
         with self._lit(on), self.enabled(enabled):
             pressed = imgui.button(f"{label}##{name}", imgui.ImVec2(self._button_width(label, width), 0))
@@ -152,8 +180,10 @@ class Ui:
         self.tip(tip, key)
         return bool(pressed)
 
-    def hold(self, name: str, label: str, held: bool, tip: str = "", key: str = "", width: float = 0.0, enabled: bool = True) -> bool | None:
-        """A button that acts while held: True when pressed down, False when let go, None otherwise."""
+    def hold(
+        self, name: str, label: str, held: bool, tip: str = "", key: str = "", width: float = 0.0, enabled: bool = True
+    ) -> bool | None:
+        """Draw a button that acts while held; return True when pressed down, False when let go, None otherwise."""
         self._flow(self._button_width(label, width))
         with self._lit(held), self.enabled(enabled):
             imgui.button(f"{label}##{name}", imgui.ImVec2(self._button_width(label, width), 0))
@@ -178,8 +208,10 @@ class Ui:
             if on:
                 imgui.pop_style_color(4)
 
-    def slider(self, name: str, value: float, low: float, high: float, text: str, width: float, tip: str = "", key: str = "") -> float | None:
-        """A slider showing `text` (printf style); the new value while it is dragged, else None."""
+    def slider(
+        self, name: str, value: float, low: float, high: float, text: str, width: float, tip: str = "", key: str = ""
+    ) -> float | None:
+        """Draw a slider showing `text` (printf style); return the new value while it is dragged, else None."""
         self._flow(self.px(width))
         imgui.set_next_item_width(self.px(width))
         changed, new = imgui.slider_float(f"##{name}", float(value), low, high, text)
@@ -188,7 +220,7 @@ class Ui:
         return float(new) if changed else None
 
     def combo(self, name: str, items: Sequence[str], index: int, width: float, tip: str = "") -> int | None:
-        """A drop-down list; the chosen index, else None. Open items are recorded as name.0, name.1, ..."""
+        """Draw a drop-down list; return the chosen index, else None. Open items are recorded as name.0, name.1, ..."""
         chosen = None
         self._flow(self.px(width))
         imgui.set_next_item_width(self.px(width))
@@ -205,7 +237,7 @@ class Ui:
         return chosen
 
     def radio(self, name: str, items: Sequence[str], index: int, tip: str = "", width: float = 0.0) -> int | None:
-        """Buttons in a row, one lit; the chosen index, else None. Recorded as name.0, name.1, ..."""
+        """Draw buttons in a row, one lit; return the chosen index, else None. Recorded as name.0, name.1, ..."""
         chosen = None
         for i, item in enumerate(items):
             if i:

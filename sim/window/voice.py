@@ -44,7 +44,13 @@ def _before(theatre: Theatre, ui: Ui) -> None:
 
 
 def _timeout(theatre: Theatre, ui: Ui) -> None:
-    chosen = ui.combo("voice.timeout_level", LEVELS, theatre.timeout_level, 58, "Level said in the time-out (the root: L4 leaves by the foramen L4-5)")
+    chosen = ui.combo(
+        "voice.timeout_level",
+        LEVELS,
+        theatre.timeout_level,
+        58,
+        "Level said in the time-out (the root: L4 leaves by the foramen L4-5)",
+    )
     if chosen is not None:
         theatre.timeout_level = chosen
     ui.same(4)
@@ -59,11 +65,19 @@ def _timeout(theatre: Theatre, ui: Ui) -> None:
 
 
 def _during(theatre: Theatre, ui: Ui) -> None:
-    chosen = ui.combo("voice.declare_level", LEVELS, theatre.declare_level, 58, "Level counted on the picture (the root: L4 leaves by the foramen L4-5)")
+    chosen = ui.combo(
+        "voice.declare_level",
+        LEVELS,
+        theatre.declare_level,
+        58,
+        "Level counted on the picture (the root: L4 leaves by the foramen L4-5)",
+    )
     if chosen is not None:
         theatre.declare_level = chosen
     ui.same(4)
-    if ui.button("voice.declare", "Declare level", "Say which level you counted on the picture", on=_done(theatre, "level_declared")):
+    if ui.button(
+        "voice.declare", "Declare level", "Say which level you counted on the picture", on=_done(theatre, "level_declared")
+    ):
         theatre.hands.send("level.declare", theatre.declare_level)
     ui.same(14)
     label = "Really finish?" if theatre.finish_armed else "Finish"
@@ -88,7 +102,10 @@ def _status(theatre: Theatre, ui: Ui) -> None:
     ui.text(f"{clock(theatre.state.tick)}", bold=True)
     ui.record("voice.clock")
     ui.same(10)
-    ui.text(f"X-rays {arm.beam_on_ms / 1000:.1f} s   DAP {arm.dap_pgy_m2 / 1e6:.2f} cGy cm2{slow}", theme.ACCENT if arm.beam else theme.TEXT)
+    ui.text(
+        f"X-rays {arm.beam_on_ms / 1000:.1f} s   DAP {arm.dap_pgy_m2 / 1e6:.2f} cGy cm2{slow}",
+        theme.ACCENT if arm.beam else theme.TEXT,
+    )
     ui.text(f"pulse {patient.heart_rate_bpm}   BP {patient.systolic_mmhg}   SpO2 {patient.spo2_percent} %", theme.DIM)
 
 
@@ -100,11 +117,7 @@ def _log(theatre: Theatre, ui: Ui) -> None:
         imgui.text_unformatted(clock(line.tick))
         imgui.pop_style_color()
         imgui.same_line(ui.px(40))
-        imgui.push_style_color(imgui.Col_.text, theme.vec(_COLOURS.get(line.who, theme.TEXT)))
-        imgui.push_text_wrap_pos(0.0)
-        imgui.text_unformatted(line.text if line.who == ASSISTANT else f"{line.who}: {line.text}")
-        imgui.pop_text_wrap_pos()
-        imgui.pop_style_color()
+        ui.words(line.text if line.who == ASSISTANT else f"{line.who}: {line.text}", _COLOURS.get(line.who, theme.TEXT))
     if theatre.log_seen != theatre.new_lines:
         imgui.set_scroll_here_y(1.0)
         theatre.log_seen = theatre.new_lines

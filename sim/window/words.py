@@ -92,7 +92,7 @@ def _spoken(fact: Event, texts: Mapping[str, str]) -> tuple[str, str]:
     if fact.kind == "exposed":
         return MACHINE, _exposed(fact)
     if fact.kind == "needle_placed":
-        return HAND, f"Needle on the skin, yaw {fact['yaw_mdeg'] / 1000:+.1f}, pitch {fact['pitch_mdeg'] / 1000:+.1f} deg."
+        return HAND, f"Needle on the skin, yaw {degrees(fact['yaw_mdeg'])}, pitch {degrees(fact['pitch_mdeg'])}."
     if fact.kind == "stylet":
         return HAND, "Stylet in." if fact["inserted"] else "Stylet out."
     who, text = _SIMPLE.get(fact.kind, ("", ""))
@@ -107,16 +107,23 @@ def _patient(fact: Event, texts: Mapping[str, str]) -> str:
     return text + (f" {grade} out of 10." if grade else "")
 
 
+def degrees(mdeg: int, digits: int = 1) -> str:
+    """Return millidegrees as signed degrees, never "-0.0"."""
+    value = round(mdeg / 1000, digits)
+    return f"{value if value else 0.0:+.{digits}f}"
+
+
 def _exposed(fact: Event) -> str:
-    dap = fact["dap_pgy_m2"] / 1e6
-    view = fact["view"].replace("_", " ")
-    how = {"shot": "Single picture", "live": f"Live {fact['duration_ms'] / 1000:.1f} s", "dsa": f"DSA {fact['duration_ms'] / 1000:.1f} s"}
-    angles = f"{fact['primary_mdeg'] / 1000:+.0f}/{fact['secondary_mdeg'] / 1000:+.0f}"
-    return f"{how.get(fact['mode'], fact['mode'])}, {view} {angles}, {fact['pulses']} pulse{'s' * (fact['pulses'] != 1)}, {dap:.2f} cGy cm2."
+    seconds = f"{fact['duration_ms'] / 1000:.1f} s"
+    how = {"shot": "picture", "live": f"live {seconds}", "dsa": f"DSA {seconds}"}.get(fact["mode"], fact["mode"])
+    view = fact["view"].replace("_", " ").replace("ap", "AP")
+    angles = f"{degrees(fact['primary_mdeg'], 0)}/{degrees(fact['secondary_mdeg'], 0)}"
+    return f"{how}, {view} {angles}, {fact['dap_pgy_m2'] / 1e6:.2f} cGy cm2"
 
 
 def _filled(text: str, fact: Event) -> str:
-    data = {k: v.replace("_", " ").lower() if k in ("tissue", "name", "pattern", "agent") and isinstance(v, str) else v for k, v in fact.data.items()}
+    data = {k: v.replace("_", " ") if isinstance(v, str) else v for k, v in fact.data.items()}
+    data |= {"tissue": data["tissue"].lower()} if "tissue" in data else {}
     for name in ("drawn", "volume"):
         if f"{name}_ul" in data:
             data[name] = f"{data[f'{name}_ul'] / 1000:.1f}"

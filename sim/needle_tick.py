@@ -1,0 +1,330 @@
+"""One tick of the needle in compiled code: hand, stick-slip, shape, cut, crossings, a millisecond at a time.
+
+`s` and `m` hold the scalars that change (floats and integers, named below); everything is changed in place on
+copies that sim.needle made.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.bending import axial_positions
+from sim.frames import sincos_mdeg
+from sim.jit import jit
+from sim.phantom import Fields, bone_distance, bone_normal
+from sim.puncture import (
+    AIR,
+    LOG_BONE,
+    LOG_BUCKLE,
+    LOG_POP,
+    LOG_TISSUE,
+    NO_MEMBRANE,
+    SAME_MEMBRANE_MM,
+    SKIN,
+    TUBE,
+    advance_of,
+    membrane_ahead,
+    membrane_row,
+    note,
+    tissue_of,
+    travel,
+)
+from sim.shaft import CUT, MEMBRANE, PUNCTURE, Rod, bend, cut_path, path_to_hub, set_frame
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+PI2 = 9.869604401089358
+FIXED_PINNED = 20.190728556426629
+"""Euler load of a column held at one end and hinged at the other: 20.19 EI / l^2."""
+SOFTENING_SHARE = 0.5
+"""The thrust that softens the shaft is kept below this share of the Euler load of its free part (fixed-free)."""
+STEEP = -0.5
+"""A tip that meets bone with n.ez below this grips; above it slides."""
+SHY_MM = 0.005
+"""The tip stops this far before a membrane that has to tent first."""
+
+# scalars of the kernel: floats ...
+ASKED, GOAL, SPEED, DEPTH, FORCE, FRICTION_N, OPENED_MM = range(7)
+# ... and integers
+YAW, PITCH, ROLL, YAW_GOAL, PITCH_GOAL, ROLL_GOAL, BASE, CLOSED, OPENED, BONE, STUCK, BLOCKED_MS, BUCKLED, COUNT, BUSY = range(15)
+
+
+@jit
+def approach(value: int, goal: int, step: int) -> int:
+    """Return value moved towards goal by at most step."""
+    if value < goal:
+        return min(goal, value + step)
+    return max(goal, value - step)
+
+
+@jit
+def follow(
+    f: Fields,
+    rod: Rod,
+    rows: F64,
+    s: F64,
+    m: I64,
+    frame: F64,
+    w: F64,
+    tip: F64,
+    tip_room: float,
+    fresh: bool,
+    inside: I64,
+    log: F64,
+    count: int,
+) -> tuple[float, bool, int]:
+    """Decide how far the needle follows the hand in this millisecond: friction, cut, membrane, bone.
+
+    Returns (axial travel, held by bone, log rows).
+    """
+    last = w.shape[0] - 1
+    tissue = tissue_of(f, inside, m[BASE])
+    front = rows[tissue, CUT] if fresh else 0.0
+    k = rod.stiffness
+    most = rod.most_n
+    free = rod.length - s[DEPTH]
+    reach = min(free, rod.grip)
+    euler = FIXED_PINNED * rod.ei / max(reach * reach, 1.0)
+    if m[CLOSED] != NO_MEMBRANE and not fresh:
+        m[CLOSED] = NO_MEMBRANE
+    if m[CLOSED] != NO_MEMBRANE:
+        row = membrane_row(f, m[CLOSED])
+        k = 1.0 / (1.0 / k + 1.0 / rows[row, MEMBRANE])
+        force = k * (s[ASKED] - s[DEPTH])
+        if force - s[FRICTION_N] > rows[row, PUNCTURE]:
+            count = note(log, count, LOG_POP, m[CLOSED], 0, tip[0], tip[1], tip[2], s[DEPTH], force)
+            m[OPENED] = m[CLOSED]
+            s[OPENED_MM] = s[DEPTH]
+            m[CLOSED] = NO_MEMBRANE
+            k = rod.stiffness
+        elif force > -s[FRICTION_N]:
+            s[FORCE] = force
+            return 0.0, False, count
+    bound = min(most, euler)
+    force = k * (s[ASKED] - s[DEPTH])
+    if force > bound:
+        if euler < most and m[BUCKLED] == 0 and m[BONE] >= 0:
+            m[BUCKLED] = 1
+            count = note(log, count, LOG_BUCKLE, 0, 0, tip[0], tip[1], tip[2], s[DEPTH], bound)
+        s[ASKED] = s[DEPTH] + bound / k
+        force = bound
+    s[FORCE] = force
+    dq = advance_of(s[ASKED], s[DEPTH], k, s[FRICTION_N], front)
+    dq = min(max(dq, -rod.step_mm), rod.step_mm)
+    if dq <= 0.0:
+        return max(dq, -s[DEPTH]), False, count
+    sr, cr = sincos_mdeg(m[ROLL])
+    ux, uy = w[last, 1], w[last, 3]
+    if fresh:
+        ux += rod.kick * cr
+        uy += rod.kick * sr
+    d = np.empty(3)
+    for c in range(3):
+        d[c] = frame[c, 0] * ux + frame[c, 1] * uy + frame[c, 2]
+    if tip_room < 0.5:
+        gap, b = bone_distance(f, tip[0], tip[1], tip[2])
+        gap -= rod.radius
+        nx, ny, nz = bone_normal(f, b, tip[0], tip[1], tip[2])
+        nz_hub = nx * frame[0, 2] + ny * frame[1, 2] + nz * frame[2, 2]
+        into = -(nx * d[0] + ny * d[1] + nz * d[2])
+        if nz_hub < STEEP and into > 0.0 and dq * into >= gap:
+            dq = max(0.0, gap / into)
+            if m[BONE] < 0:
+                count = note(log, count, LOG_BONE, b, 0, tip[0], tip[1], tip[2], s[DEPTH], force)
+            m[BONE] = b
+            if dq < 1e-4:
+                return 0.0, True, count
+    if fresh:
+        q = np.empty(3)
+        for c in range(3):
+            q[c] = tip[c] + dq * d[c]
+        opened = m[OPENED]
+        if opened < TUBE and abs(s[DEPTH] - s[OPENED_MM]) > SAME_MEMBRANE_MM:
+            opened = NO_MEMBRANE
+        where, which = membrane_ahead(f, rows, inside, m[BASE], tip, q, opened)
+        if which != NO_MEMBRANE:
+            m[CLOSED] = which
+            dq = max(0.0, where * dq - SHY_MM)
+    return dq, False, count
+
+
+@jit
+def tick(
+    f: Fields,
+    rod: Rod,
+    rows: F64,
+    entry: F64,
+    s: F64,
+    m: I64,
+    w: F64,
+    path: F64,
+    trail: F64,
+    label: I64,
+    inside: I64,
+    deepest: F64,
+    stuck_mm: F64,
+    pos: F64,
+    direction: F64,
+    log: F64,
+    milliseconds: int,
+) -> int:
+    """Advance the needle by some milliseconds, in place; return the number of log rows, -1 if a number is not finite."""
+    nodes = w.shape[0]
+    last = nodes - 1
+    h = rod.length / last
+    frame = np.empty((3, 3))
+    local = np.empty(path.shape)
+    z = np.empty(nodes)
+    room = np.empty(nodes)
+    w2 = np.empty(w.shape)
+    z2 = np.empty(nodes)
+    pos2 = np.empty(pos.shape)
+    room2 = np.empty(nodes)
+    band = np.empty((2 * nodes, 4))
+    rhs = np.empty((2 * nodes, 2))
+    columns = np.empty((nodes, 2 * nodes))
+    tip = np.empty(3)
+    count = 0
+    set_frame(frame, m[YAW], m[PITCH])
+    path_to_hub(frame, entry, path, m[COUNT], local)
+    axial_positions(w, h, z)
+    for i in range(nodes):
+        inserted = z[i] - (rod.length - s[DEPTH])
+        room[i] = 1e9 if inserted < -5.0 else -1.0
+    tilts = m[YAW] != m[YAW_GOAL] or m[PITCH] != m[PITCH_GOAL]
+    if tilts:
+        room[:] = -1.0
+    m[BUSY] = 0
+    for _ in range(milliseconds):
+        # the hand
+        s[ASKED] = _towards(s[ASKED], s[GOAL], s[SPEED] * 0.001)
+        m[ROLL] = approach(m[ROLL], m[ROLL_GOAL], rod.turn)
+        yaw, pitch = approach(m[YAW], m[YAW_GOAL], rod.tilt), approach(m[PITCH], m[PITCH_GOAL], rod.tilt)
+        tilting = yaw != m[YAW] or pitch != m[PITCH]
+        tip[0], tip[1], tip[2] = pos[last, 0], pos[last, 1], pos[last, 2]
+        fresh = z[last] - (rod.length - s[DEPTH]) >= local[m[COUNT] - 1, 2] - 1e-3
+        dq, held, count = follow(f, rod, rows, s, m, frame, w, tip, room[last], fresh, inside, log, count)
+        if held and m[STUCK] == 0:
+            m[STUCK] = 1
+            stuck_mm[:] = tip
+        if dq < -1e-9 and m[STUCK] == 1:
+            m[STUCK] = 0
+        if s[ASKED] != s[GOAL] or tilting or abs(dq) > 1e-7:
+            m[BUSY] = 1
+        if held:
+            m[BLOCKED_MS] += 1
+        if dq == 0.0 and not tilting:
+            continue
+        # the shaft
+        if tilting:
+            set_frame(frame, yaw, pitch)
+            path_to_hub(frame, entry, path, m[COUNT], local)
+        depth = s[DEPTH] + dq
+        free = max(rod.length - depth, 10.0)
+        most = SOFTENING_SHARE * PI2 * rod.ei / (4.0 * free * free)
+        thrust = min(max(s[FORCE], -rod.most_n), most)
+        accepted, friction, tip_force, bone = False, 0.0, 0.0, -1
+        for grip in range(2):  # a tip that would jump into bone when it lets go grips on
+            if grip == 1:
+                if accepted or m[BONE] < 0 or m[STUCK] == 1:
+                    break
+                m[STUCK] = 1
+                stuck_mm[:] = tip
+            w2[:] = w
+            z2[:] = z
+            pos2[:] = pos
+            room2[:] = room
+            accepted, friction, tip_force, bone = bend(
+                f,
+                rod,
+                rows,
+                frame,
+                entry,
+                local,
+                label,
+                m[COUNT],
+                depth,
+                thrust,
+                m[STUCK] == 1,
+                stuck_mm,
+                w2,
+                z2,
+                pos2,
+                room2,
+                band,
+                rhs,
+                columns,
+            )
+        if not (abs(w2[last, 0]) < 1e6 and abs(w2[last, 2]) < 1e6):
+            return -1
+        if not accepted and (tilting or dq > 0.0):
+            m[BLOCKED_MS] += 1
+            m[BUSY] = 1
+            if tilting:
+                set_frame(frame, m[YAW], m[PITCH])
+                path_to_hub(frame, entry, path, m[COUNT], local)
+            continue
+        m[YAW], m[PITCH] = yaw, pitch
+        if tilting or dq != 0.0:
+            m[BLOCKED_MS] = 0
+        if m[STUCK] == 1 and tip_force > 1.7 * max(s[FORCE], 0.0) + 0.5:
+            m[STUCK] = 0
+        w[:] = w2
+        z[:] = z2
+        pos[:] = pos2
+        room[:] = room2
+        s[DEPTH] = depth
+        s[FRICTION_N] = friction
+        # the tip
+        touching = tip_force > 0.0 or m[STUCK] == 1
+        if touching and m[BONE] < 0 and bone >= 0 and room[last] < 0.1:
+            m[BONE] = bone
+            count = note(log, count, LOG_BONE, bone, 0, pos[last, 0], pos[last, 1], pos[last, 2], depth, s[FORCE])
+        elif m[BONE] >= 0 and room[last] > 0.3:
+            m[BONE] = -1
+        tissue = tissue_of(f, inside, m[BASE])
+        opened = m[OPENED]
+        if opened < TUBE and abs(depth - s[OPENED_MM]) > SAME_MEMBRANE_MM:
+            opened = NO_MEMBRANE
+        base, popped, count = travel(
+            f, rows, inside, deepest, tip, pos[last], depth, m[BASE], opened, fresh and dq > 0.0, s[FORCE], s[SPEED], log, count
+        )
+        m[BASE] = base
+        if popped != opened:
+            m[CLOSED] = NO_MEMBRANE
+            m[OPENED] = popped
+            s[OPENED_MM] = depth
+        m[COUNT] = cut_path(
+            rod,
+            frame,
+            entry,
+            m[ROLL],
+            w,
+            z[last] - (rod.length - depth),
+            pos[last],
+            touching,
+            dq > 0.0,
+            path,
+            local,
+            trail,
+            label,
+            m[COUNT],
+            tissue,
+        )
+        if depth <= 1e-9 and m[BASE] != AIR:
+            m[BASE] = AIR
+            count = note(log, count, LOG_TISSUE, AIR, SKIN, pos[last, 0], pos[last, 1], pos[last, 2], depth, 0.0)
+    ux, uy = w[last, 1], w[last, 3]
+    norm = np.sqrt(1.0 + ux * ux + uy * uy)
+    for c in range(3):
+        direction[c] = (frame[c, 0] * ux + frame[c, 1] * uy + frame[c, 2]) / norm
+    return count
+
+
+@jit
+def _towards(value: float, goal: float, step: float) -> float:
+    if value < goal:
+        return min(goal, value + step)
+    return max(goal, value - step)

@@ -1,0 +1,425 @@
+"""The shaft in the patient: hub axes, the cut path it rests on, bone it touches.
+
+Hub axes have their origin at the skin entry and sim.frames.hub_frame as axes, so the shaft is w(z) across the
+axis of the hub. sim.bending has the beam itself, docs/PHYSICS.md the model and its limits.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.bending import (
+    GAUSS_AT,
+    GAUSS_WEIGHT,
+    MOST_CONTACTS,
+    add_element,
+    add_foundation,
+    axial_positions,
+    clamp,
+    contact_forces,
+    factorise,
+    influence,
+    substitute,
+)
+from sim.frames import sincos_mdeg
+from sim.jit import jit
+from sim.phantom import Fields, bone_distance, bone_normal
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+# columns of the tissue table
+FOUNDATION, CUT, FRICTION, PUNCTURE, MEMBRANE = 0, 1, 2, 3, 4
+
+PATH_STEP_MM = 0.5
+DEEPEST_IN_BONE_MM = 0.05
+"""A shape that would push a node's axis deeper than this into bone is not accepted."""
+WATCH_MM = 2.0
+"""Nodes with no more room to bone than this are measured in every trial."""
+
+
+class Rod(NamedTuple):
+    """One needle and one hand, as the kernel needs them."""
+
+    length: float
+    radius: float
+    ei: float
+    kick: float  # angle between the shaft and the cut, radians
+    stiffness: float  # of the hand
+    most_n: float  # of the hand
+    step_mm: float  # most axial travel per ms
+    contact: float  # penalty
+    grip: float
+    turn: int  # mdeg per ms of the bevel
+    tilt: int  # mdeg per ms of the hub
+    blocked_ms: int
+
+
+# --- axes -----------------------------------------------------------------------------------------
+
+
+@jit
+def set_frame(frame: F64, yaw: int, pitch: int) -> None:
+    """Write the hub frame (columns ex, ey, ez), equal to sim.frames.hub_frame."""
+    sy, cy = sincos_mdeg(yaw)
+    sp, cp = sincos_mdeg(pitch)
+    frame[0, 2], frame[1, 2], frame[2, 2] = sy * cp, -cy * cp, sp
+    frame[0, 0], frame[1, 0], frame[2, 0] = cy, sy, 0.0
+    frame[0, 1] = frame[1, 2] * frame[2, 0] - frame[2, 2] * frame[1, 0]
+    frame[1, 1] = frame[2, 2] * frame[0, 0] - frame[0, 2] * frame[2, 0]
+    frame[2, 1] = frame[0, 2] * frame[1, 0] - frame[1, 2] * frame[0, 0]
+
+
+@jit
+def to_hub(frame: F64, entry: F64, x: float, y: float, z: float) -> tuple[float, float, float]:
+    """Return a patient-frame point in hub axes, origin at the skin entry."""
+    x, y, z = x - entry[0], y - entry[1], z - entry[2]
+    return (
+        frame[0, 0] * x + frame[1, 0] * y + frame[2, 0] * z,
+        frame[0, 1] * x + frame[1, 1] * y + frame[2, 1] * z,
+        frame[0, 2] * x + frame[1, 2] * y + frame[2, 2] * z,
+    )
+
+
+@jit
+def to_patient(frame: F64, entry: F64, x: float, y: float, z: float) -> tuple[float, float, float]:
+    """Return a point in hub axes (origin at the skin entry) in the patient frame."""
+    return (
+        entry[0] + frame[0, 0] * x + frame[0, 1] * y + frame[0, 2] * z,
+        entry[1] + frame[1, 0] * x + frame[1, 1] * y + frame[1, 2] * z,
+        entry[2] + frame[2, 0] * x + frame[2, 1] * y + frame[2, 2] * z,
+    )
+
+
+@jit
+def path_to_hub(frame: F64, entry: F64, path: F64, count: int, local: F64) -> None:
+    """Write the path in hub axes."""
+    for i in range(count):
+        local[i, 0], local[i, 1], local[i, 2] = to_hub(frame, entry, path[i, 0], path[i, 1], path[i, 2])
+
+
+# --- shape ----------------------------------------------------------------------------------------
+
+
+@jit
+def assemble(
+    rod: Rod, rows: F64, local: F64, label: I64, count: int, depth: float, thrust: float, z: F64, band: F64, rhs: F64
+) -> float:
+    """Write the matrix and load of the shaft at a depth on its cut path; return the friction (N) along it.
+
+    local: path in hub axes; z: axial coordinates of the nodes from the hub. Thrust falls along the inserted part.
+    """
+    nodes = z.shape[0]
+    h = rod.length / (nodes - 1)
+    band[:] = 0.0
+    rhs[:] = 0.0
+    skin = rod.length - depth
+    friction = 0.0
+    j = 0
+    for e in range(nodes - 1):
+        mid = 0.5 * (z[e] + z[e + 1]) - skin
+        share = 1.0 if mid <= 0.0 or depth <= 0.0 else max(0.0, 1.0 - mid / depth)
+        add_element(band, e, h, rod.ei, thrust * share)
+        step = z[e + 1] - z[e]
+        start = min(max((skin - z[e]) / step, 0.0), 1.0)
+        if start >= 1.0 or count < 2:
+            continue
+        part = 1.0 - start
+        for g in range(4):
+            xi = start + part * GAUSS_AT[g]
+            weight = h * part * GAUSS_WEIGHT[g]
+            at = z[e] + xi * step - skin
+            while j < count - 2 and local[j + 1, 2] < at:
+                j += 1
+            span = local[j + 1, 2] - local[j, 2]
+            s = 1.0
+            if span > 1e-9:
+                s = min(max((at - local[j, 2]) / span, 0.0), 1.0)
+            ax = local[j, 0] + s * (local[j + 1, 0] - local[j, 0])
+            ay = local[j, 1] + s * (local[j + 1, 1] - local[j, 1])
+            tissue = label[j]
+            add_foundation(band, rhs, e, h, xi, rows[tissue, FOUNDATION] * weight, ax, ay)
+            friction += rows[tissue, FRICTION] * weight
+    clamp(band, rhs)
+    return friction
+
+
+@jit
+def move_nodes(
+    f: Fields, radius: float, frame: F64, entry: F64, w: F64, z: F64, skin: float, pos: F64, room: F64, watched: bool
+) -> tuple[float, int]:
+    """Write the positions of the nodes and how much room (mm) each has to bone; return (least distance, bone).
+
+    A node that had room enough is not measured again: room shrinks by at most the way it moved. With `watched`
+    only nodes near bone are moved (a trial), otherwise all.
+    """
+    least, which = 1e3, -1
+    for i in range(w.shape[0]):
+        if watched and room[i] > WATCH_MM:
+            continue
+        x, y, zz = to_patient(frame, entry, w[i, 0], w[i, 2], z[i] - skin)
+        room[i] -= 1.2 * (abs(x - pos[i, 0]) + abs(y - pos[i, 1]) + abs(zz - pos[i, 2]))
+        pos[i, 0], pos[i, 1], pos[i, 2] = x, y, zz
+        if room[i] <= WATCH_MM:
+            d, b = bone_distance(f, x, y, zz)
+            room[i] = d - radius
+            if d < least:
+                least, which = d, b
+    return least, which
+
+
+@jit
+def gather(
+    f: Fields,
+    radius: float,
+    frame: F64,
+    w: F64,
+    pos: F64,
+    room: F64,
+    stuck: bool,
+    spot_x: float,
+    spot_y: float,
+    node: I64,
+    nx: F64,
+    ny: F64,
+    rest: F64,
+    both: NDArray[np.bool_],
+) -> tuple[int, int]:
+    """List the contacts to respect: nodes near bone (n . w >= rest), and the grip of a stuck tip in both planes.
+
+    Returns (number, bone of the last). Normals are those of bone, seen across the hub axis; a node that meets
+    bone head-on is no lateral contact.
+    """
+    last = w.shape[0] - 1
+    m, which = 0, -1
+    if stuck:
+        for plane in range(2):
+            node[m], both[m] = last, True
+            nx[m], ny[m] = 1.0 - plane, 1.0 * plane
+            rest[m] = spot_x if plane == 0 else spot_y
+            m += 1
+    for i in range(last, 0, -1):
+        if room[i] > 0.5 or m >= MOST_CONTACTS or (stuck and i == last):
+            continue
+        _, b = bone_distance(f, pos[i, 0], pos[i, 1], pos[i, 2])
+        gx, gy, gz = bone_normal(f, b, pos[i, 0], pos[i, 1], pos[i, 2])
+        lx = gx * frame[0, 0] + gy * frame[1, 0] + gz * frame[2, 0]
+        ly = gx * frame[0, 1] + gy * frame[1, 1] + gz * frame[2, 1]
+        if lx * lx + ly * ly < 0.04:
+            continue
+        which = b
+        node[m], nx[m], ny[m], both[m] = i, lx, ly, False
+        rest[m] = lx * w[i, 0] + ly * w[i, 2] - room[i]
+        m += 1
+    return m, which
+
+
+@jit
+def press(
+    rod: Rod,
+    band: F64,
+    rhs: F64,
+    columns: F64,
+    have: NDArray[np.bool_],
+    node: I64,
+    nx: F64,
+    ny: F64,
+    rest: F64,
+    both: NDArray[np.bool_],
+    m: int,
+    w: F64,
+) -> tuple[bool, float, float]:
+    """Write the shape under the contact forces; return (settled, largest change mm, force on the tip N)."""
+    nodes = w.shape[0]
+    a = np.empty((m, m))
+    r = np.empty(m)
+    force = np.zeros(m)
+    for c in range(m):
+        if not have[node[c]]:
+            influence(band, node[c], columns[node[c]])
+            have[node[c]] = True
+    for c in range(m):
+        r[c] = rest[c] - nx[c] * rhs[2 * node[c], 0] - ny[c] * rhs[2 * node[c], 1]
+        for k in range(m):
+            a[c, k] = (nx[c] * nx[k] + ny[c] * ny[k]) * columns[node[k], 2 * node[c]]
+        a[c, c] += 1.0 / rod.contact
+    settled = contact_forces(a, r, both, m, force)
+    change, tip_force = 0.0, 0.0
+    for c in range(m):
+        if node[c] == nodes - 1:
+            tip_force += abs(force[c])
+    for i in range(nodes):
+        wx, tx, wy, ty = rhs[2 * i, 0], rhs[2 * i + 1, 0], rhs[2 * i, 1], rhs[2 * i + 1, 1]
+        for c in range(m):
+            u, v = columns[node[c], 2 * i] * force[c], columns[node[c], 2 * i + 1] * force[c]
+            wx += nx[c] * u
+            wy += ny[c] * u
+            tx += nx[c] * v
+            ty += ny[c] * v
+        change = max(change, abs(wx - w[i, 0]), abs(wy - w[i, 2]))
+        w[i, 0], w[i, 1], w[i, 2], w[i, 3] = wx, tx, wy, ty
+    return settled, change, tip_force
+
+
+@jit
+def bend(
+    f: Fields,
+    rod: Rod,
+    rows: F64,
+    frame: F64,
+    entry: F64,
+    local: F64,
+    label: I64,
+    count: int,
+    depth: float,
+    thrust: float,
+    stuck: bool,
+    stuck_mm: F64,
+    w: F64,
+    z: F64,
+    pos: F64,
+    room: F64,
+    band: F64,
+    rhs: F64,
+    columns: F64,
+) -> tuple[bool, float, float, int]:
+    """Find the shape of the shaft. w, z, pos: in the last shape, out the new one; room (mm to bone) likewise.
+
+    Returns (accepted, friction N, force of bone on the tip N, bone met last). A shape with a node in bone is
+    not accepted.
+    """
+    nodes = w.shape[0]
+    h = rod.length / (nodes - 1)
+    skin = rod.length - depth
+    friction = assemble(rod, rows, local, label, count, depth, thrust, z, band, rhs)
+    tries = 0
+    while not factorise(band):
+        tries += 1
+        if tries > 6:
+            return False, friction, 0.0, -1
+        thrust = 0.5 * thrust if tries < 6 else 0.0
+        assemble(rod, rows, local, label, count, depth, thrust, z, band, rhs)
+    substitute(band, rhs)
+    near = stuck
+    for i in range(nodes):
+        near = near or room[i] <= WATCH_MM
+    tip_force, met = 0.0, -1
+    settled = True
+    if near:
+        node = np.empty(MOST_CONTACTS, np.int64)
+        nx = np.empty(MOST_CONTACTS)
+        ny = np.empty(MOST_CONTACTS)
+        rest = np.empty(MOST_CONTACTS)
+        both = np.zeros(MOST_CONTACTS, np.bool_)
+        have = np.zeros(nodes, np.bool_)
+        spot_x, spot_y, _ = to_hub(frame, entry, stuck_mm[0], stuck_mm[1], stuck_mm[2])
+        for _p in range(5):
+            move_nodes(f, rod.radius, frame, entry, w, z, skin, pos, room, True)
+            m, b = gather(f, rod.radius, frame, w, pos, room, stuck, spot_x, spot_y, node, nx, ny, rest, both)
+            met = b if b >= 0 else met
+            settled, change, tip_force = press(rod, band, rhs, columns, have, node, nx, ny, rest, both, m, w)
+            axial_positions(w, h, z)
+            if not settled or change < 0.002:
+                break
+    else:
+        for i in range(nodes):
+            w[i, 0], w[i, 1], w[i, 2], w[i, 3] = rhs[2 * i, 0], rhs[2 * i + 1, 0], rhs[2 * i, 1], rhs[2 * i + 1, 1]
+        axial_positions(w, h, z)
+    least, b = move_nodes(f, rod.radius, frame, entry, w, z, skin, pos, room, False)
+    if least < -DEEPEST_IN_BONE_MM:
+        return False, friction, tip_force, b
+    return settled, friction, tip_force, met
+
+
+# --- path -----------------------------------------------------------------------------------------
+
+
+@jit
+def add_point(
+    frame: F64, entry: F64, end: F64, tip: F64, path: F64, local: F64, trail: F64, label: I64, count: int, tissue: int
+) -> int:
+    """Move the live end of the path to `end` (hub axes), or add a point once the last piece is PATH_STEP_MM long.
+
+    label[j] is the tissue of the piece j -> j + 1, trail[j] where the tip was. Returns the number of points.
+    """
+    fixed = count < 2 or label[count - 2] != tissue or label[count - 1] < 0
+    if not fixed:
+        j = count - 2
+        dx, dy, dz = local[j + 1, 0] - local[j, 0], local[j + 1, 1] - local[j, 1], local[j + 1, 2] - local[j, 2]
+        fixed = dx * dx + dy * dy + dz * dz >= PATH_STEP_MM * PATH_STEP_MM
+    if fixed and count < path.shape[0]:
+        label[count - 1] = tissue
+        count += 1
+    j = count - 1
+    local[j, 0], local[j, 1], local[j, 2] = end[0], end[1], end[2]
+    trail[j, 0], trail[j, 1], trail[j, 2] = tip[0], tip[1], tip[2]
+    label[j] = tissue
+    path[j, 0], path[j, 1], path[j, 2] = to_patient(frame, entry, end[0], end[1], end[2])
+    return count
+
+
+@jit
+def left_track(radius: float, frame: F64, entry: F64, x: float, y: float, z: float, local: F64, trail: F64, count: int) -> int:
+    """Return how many points of the path to keep: all, or those behind the tip if it has left its former track.
+
+    (x, y, z): tip in hub axes. It has left when it is further than the radius of the shaft from where the tip
+    was when it cut this depth.
+    """
+    j = count - 2
+    while j > 0 and local[j, 2] > z:
+        j -= 1
+    span = local[j + 1, 2] - local[j, 2]
+    s = min(max((z - local[j, 2]) / span, 0.0), 1.0) if span > 1e-9 else 1.0
+    ax, ay, _a = to_hub(frame, entry, trail[j, 0], trail[j, 1], trail[j, 2])
+    bx, by, _b = to_hub(frame, entry, trail[j + 1, 0], trail[j + 1, 1], trail[j + 1, 2])
+    dx, dy = x - ax - s * (bx - ax), y - ay - s * (by - ay)
+    if dx * dx + dy * dy <= radius * radius or z - local[j, 2] < 1e-6:
+        return count
+    return j + 1
+
+
+@jit
+def cut_path(
+    rod: Rod,
+    frame: F64,
+    entry: F64,
+    roll: int,
+    w: F64,
+    tip_z: float,
+    tip: F64,
+    touching: bool,
+    advancing: bool,
+    path: F64,
+    local: F64,
+    trail: F64,
+    label: I64,
+    count: int,
+    tissue: int,
+) -> int:
+    """Cut on from the end of the path if the tip has passed it; begin a new one where the tip left its track.
+
+    The cut goes along tip slope + bevel angle, over the axial travel of the tip. A tip held by bone cuts where
+    it is.
+    """
+    last = w.shape[0] - 1
+    end = np.empty(3)
+    end[0], end[1], end[2] = w[last, 0], w[last, 2], tip_z
+    beyond = tip_z - local[count - 1, 2]
+    if beyond < -1e-9:
+        if not advancing or count < 2:
+            return count
+        keep = left_track(rod.radius, frame, entry, w[last, 0], w[last, 2], tip_z, local, trail, count)
+        if keep == count:
+            return count
+        label[keep - 1] = -1  # a new piece begins here
+        return add_point(frame, entry, end, tip, path, local, trail, label, keep, tissue)
+    if beyond <= 1e-9:
+        return count
+    if not touching:
+        s, c = sincos_mdeg(roll)
+        end[0] = local[count - 1, 0] + beyond * (w[last, 1] + rod.kick * c)
+        end[1] = local[count - 1, 1] + beyond * (w[last, 3] + rod.kick * s)
+    return add_point(frame, entry, end, tip, path, local, trail, label, count, tissue)

@@ -1,0 +1,226 @@
+"""From line integrals to a picture: noise, scatter, blur, shutters, display, markers, subtraction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import trimesh
+
+from scenarios.beam_tables import load_beam, load_carm
+from sim import detector
+from sim.beam import beam_at
+from sim.font import glyph, stamp, text_width
+from sim.picture import Imager, burn_in, render, side_marks, technique_text
+from sim.scene import SceneBuilder
+from sim.view import View, pose_of
+
+CARM, TABLES = load_carm(), load_beam()
+NO_POINTS = np.zeros((0, 4), np.float32)
+
+
+def view(primary=0, secondary=0, mas=0.2, key=(1, 1), half=(1.0, 1.0), needle=None, points=NO_POINTS, magnification=0):
+    pose = pose_of(CARM, primary, secondary, (0, 0, 0), magnification)
+    nodes = np.zeros((0, 3)) if needle is None else np.array(needle, float)
+    return View(pose, *half, 80.0, mas, nodes, 0.7, 0.0, points, key, primary_mdeg=primary, secondary_mdeg=secondary)
+
+
+def trunk(thickness=200.0):
+    build = SceneBuilder()
+    body = trimesh.creation.box((500, thickness, 500))
+    build.add("body", body.vertices, body.faces, "mixed", "air")
+    bone = trimesh.creation.box((30, 20, 60))
+    build.add("bone", bone.vertices, bone.faces, "cortical", "mixed")
+    return build.scene()
+
+
+SCENE = trunk()
+
+
+# ---------------------------------------------------------------- noise
+
+
+def flat_noise(mas: float, size: int, thickness: float = 200.0) -> tuple[float, detector.Exposure]:
+    """Return the relative noise of the raw receptor signal behind a plain trunk, and the numbers it came from."""
+    build = SceneBuilder()
+    body = trimesh.creation.box((500, thickness, 500))
+    build.add("body", body.vertices, body.faces, "mixed", "air")
+    imager = Imager(build.scene(), TABLES)
+    quiet = imager.signal(view(mas=mas), size, noise=False).values.copy()
+    taps_off = detector.blur_taps
+    try:
+        detector.blur_taps = lambda sigma: np.array([0, 1, 0], np.float32)
+        noisy = imager.signal(view(mas=mas), size).values.copy()
+    finally:
+        detector.blur_taps = taps_off
+    exposure = detector.exposure_of(beam_at(TABLES, 80.0), TABLES.detector, mas, thickness * 1.02, 300.0 / size)
+    part = (slice(size // 4, -size // 4),) * 2
+    return float(((noisy - quiet) / quiet)[part].std()), exposure
+
+
+def test_noise_falls_with_the_root_of_the_dose():
+    """Quantum noise: four times the dose, half the noise (electronic noise adds a little at the low dose)."""
+    low, _ = flat_noise(0.4, 128)
+    high, _ = flat_noise(1.6, 128)
+    assert 1.95 < low / high < 2.25
+
+
+def test_noise_is_that_of_the_photons_counted():
+    """At about 30 nGy behind 200 mm: q about 30 000 photons per mm2 and uGy, DQE 0.6 to 0.8 (imaging_values.md)."""
+    size = 128
+    relative, _ = flat_noise(0.16 * (73 / 80) ** 2.5, size)
+    photons = 30_000 * 0.030 * (300 / size) ** 2
+    dqe = 1.0 / (relative**2 * photons)
+    assert 0.4 < dqe < 0.8
+
+
+def test_pictures_repeat_and_pulses_differ():
+    first = render(SCENE, TABLES, view(key=(5, 7)), 96)
+    assert (first == render(SCENE, TABLES, view(key=(5, 7)), 96)).all()
+    assert (first != render(SCENE, TABLES, view(key=(5, 8)), 96)).mean() > 0.5
+    one = Imager(SCENE, TABLES, threads=1).picture(view(key=(5, 7)), 96)
+    assert np.abs(one.astype(int) - first).max() <= 1
+
+
+# ---------------------------------------------------------------- scatter, blur
+
+
+@pytest.mark.parametrize(
+    ("water", "radius", "gap", "monte_carlo"),
+    [(100, 50, 100, 0.263), (200, 115, 100, 1.739), (200, 150, 50, 3.284), (200, 115, 300, 0.596), (150, 150, 100, 1.711)],
+)
+def test_scatter_formula_against_the_monte_carlo(water, radius, gap, monte_carlo):
+    assert detector.scatter_over_primary(water, radius, gap) == pytest.approx(monte_carlo, rel=0.15)
+
+
+def coarse_spr(half: float) -> float:
+    """Return scatter over primary (no grid) in the middle of a square field behind 200 mm, from the kernel."""
+    g, side = detector.COARSE, 300.0
+    at = np.abs(2 * (np.arange(g) + 0.5) / g - 1) <= half
+    primary = (at[:, None] & at[None, :]).astype(np.float32)
+    water = np.full((g, g), 200.0, np.float32)
+    exposure = detector.exposure_of(beam_at(TABLES, 80.0), TABLES.detector, 0.2, 200.0, 1.0)
+    out = np.empty((g, g), np.float32)
+    detector.scatter_field(primary, water, side / g, detector.scatter_amplitude(exposure), exposure.range_mm, 200.0, out)
+    return float(out[g // 2, g // 2])
+
+
+def test_scatter_kernel_follows_the_formula_and_collimation_helps():
+    gap = 200.0
+    for half, radius in ((1.0, 300 / np.sqrt(np.pi)), (0.5, 150 / np.sqrt(np.pi))):
+        assert coarse_spr(half) == pytest.approx(detector.scatter_over_primary(200.0, radius, gap), rel=0.25)
+    assert coarse_spr(0.4) < 0.4 * coarse_spr(1.0)
+
+
+def test_scatter_lowers_contrast():
+    """Contrast of the bone falls by 1 / (1 + SPR): with scatter it is less than the primary's."""
+    imager = Imager(SCENE, TABLES)
+    signal = imager.signal(view(), 128, noise=False).values
+    primary = np.exp(-imager.absorbance(view(), 128))
+    seen = np.log(signal[64, 40] / signal[64, 64])
+    ideal = np.log(primary[64, 40] / primary[64, 64])
+    assert 0.5 * ideal < seen < 0.9 * ideal
+
+
+def test_blur_keeps_the_mean_and_widens_an_edge():
+    taps = detector.blur_taps(0.8)
+    assert taps.sum() == pytest.approx(1.0, abs=1e-6) and len(taps) % 2 == 1
+    image = np.zeros((20, 30), np.float32)
+    image[:, 15:] = 1.0
+    rows, out = np.empty_like(image), np.empty_like(image)
+    detector.blur_rows(image, taps, 0, 20, rows)
+    detector.blur_columns(rows, taps, 0, 20, out)
+    assert out.mean() == pytest.approx(image.mean(), abs=1e-6)
+    assert 0.05 < out[10, 14] < 0.5 < out[10, 15] < 0.95 and out[10, 2] == 0.0
+
+
+# ---------------------------------------------------------------- display
+
+
+def test_bone_metal_and_contrast_are_dark_and_air_is_bright():
+    points = np.array([[40, 0, 40, 60.0]], np.float32)
+    shown = view(needle=[(60, 80, -40), (30, 0, -40)], points=points, mas=2.0)
+    picture = render(SCENE, TABLES, shown, 256, noise=False, marks=False)
+    around = int(picture[128, 90])
+    assert picture[128, 128] < around - 40  # bone
+    assert picture[:, :110].min() < around - 25
+    column, row = (int(128 + s * 40 / 0.7 * 256 / 300) for s in (-1, -1))
+    assert picture[row, column] < around - 25  # contrast
+    turned = render(SCENE, TABLES, shown, 256, noise=False, invert=True, marks=False)
+    assert (picture.astype(int) + turned == 255).mean() > 0.99
+
+
+def test_shutters_are_black():
+    picture = render(SCENE, TABLES, view(half=(0.5, 0.8)), 128, marks=False)
+    assert (picture[:, :31] == 0).all() and (picture[:11] == 0).all()
+    assert picture[14:114, 34:94].min() > 0
+    assert picture.dtype == np.uint8 and picture.shape == (128, 128)
+
+
+def test_a_field_of_air_alone_is_a_picture_too():
+    away = replace(view(), pose=pose_of(CARM, 0, 0, (0, 0, 2_000_000), 0))
+    assert render(SCENE, TABLES, away, 64).min() > 0
+    assert render(SceneBuilder().scene(), TABLES, view(), 64).shape == (64, 64)
+    assert render(SCENE, TABLES, view(half=(0.1, 0.1)), 64).max() > 0
+
+
+def test_live_pictures_are_averaged_while_nothing_moves():
+    imager = Imager(SCENE, TABLES)
+    quiet = imager.picture(view(), 96, noise=False, marks=False).astype(float)
+    first = imager.live(view(key=(1, 1)), 96, marks=False) - quiet
+    for k in range(2, 9):
+        later = imager.live(view(key=(1, k)), 96, marks=False) - quiet
+    assert later.std() < 0.65 * first.std()
+    moved = imager.live(view(1_000, key=(1, 9)), 96, marks=False).astype(float)
+    moved -= imager.picture(view(1_000), 96, noise=False, marks=False)
+    assert moved.std() > 0.85 * first.std()
+
+
+def test_subtraction_shows_only_what_came():
+    imager = Imager(SCENE, TABLES)
+    imager.forget()
+    mask = imager.subtracted(view(mas=4.0), 128, marks=False)
+    assert (mask == 200).all()
+    points = np.array([[30, 0, 30, 8.0]], np.float32)
+    frame = imager.subtracted(view(mas=4.0, key=(1, 2), points=points), 128, marks=False).astype(float)
+    column = row = int(64 - 30 / 0.7 * 128 / 300)
+    assert frame[row, column] < 140
+    frame[row - 5 : row + 6, column - 5 : column + 6] = 200
+    assert abs(frame.mean() - 200) < 3 and abs(frame[55:73, 60:68].mean() - 200) < 4  # the bone is gone
+
+
+# ---------------------------------------------------------------- markers
+
+
+def test_sides_are_named_as_the_picture_shows_them():
+    assert side_marks(0, 0) == ("L", "R")
+    assert side_marks(25_000, 10_000) == ("L", "R") == side_marks(-25_000, 0)
+    assert side_marks(90_000, 0) == ("ANT", "POST") and side_marks(-90_000, 0) == ("POST", "ANT")
+    for primary in (0, 60_000, -60_000, 90_000, -90_000):
+        pose = pose_of(CARM, primary, 0, (0, 0, 0), 0)
+        left, right = side_marks(primary, 0)
+        axis = {"L": (1, 0, 0), "R": (-1, 0, 0), "ANT": (0, -1, 0), "POST": (0, 1, 0)}
+        assert np.dot(axis[right], pose.right) > 0 > np.dot(axis[left], pose.right)
+
+
+def test_markers_are_burned_in():
+    blank = np.full((256, 256), 128, np.uint8)
+    marked = burn_in(blank.copy(), view(), "")
+    assert (marked[:30, :30] > 200).any() and (marked[:30, -30:] > 200).any()
+    assert (marked[40:200, 40:200] == 128).all()
+    assert technique_text(view(-25_000, 5_000)).split() == ["25", "RIGHT", "5", "HEAD", "80KV", "0.20MAS"]
+
+
+def test_alphabet_covers_what_is_written():
+    for text in ("L", "R", "ANT", "POST", "^ HEAD", "FOOT LEFT RIGHT", "0123456789.", "KV MAS DSA"):
+        for character in text.replace(" ", ""):
+            assert glyph(character).any(), character
+    assert text_width("AB", 2) == 22 and text_width("", 3) == 0
+
+
+def test_stamps_outside_the_picture_are_cut():
+    image = np.zeros((20, 20), np.uint8)
+    for x, y in ((-8, -3), (17, 15), (40, 40), (-90, 3)):
+        stamp(image, "L", x, y, 1)
+    assert image.any()
