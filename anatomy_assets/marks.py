@@ -1,13 +1,13 @@
 """Parametric landmarks of the lumbar levels (the sacrum and the ilia have their own in sacrum.py and pelvis.py).
 
-Names, all points in LPS mm after stacking (side = left, right):
+Names, all points in LPS mm after stacking (<side> = left, right), L4 standing for any level:
   L4.body.centre, L4.endplate.superior|inferior (centres of the rims' planes),
-  L4.endplate.superior.normal|inferior.normal (unit
-  vectors, both pointing up), L4.wall.posterior|superior|inferior (mid height, rims), L4.canal.centre|front|back (at pedicle height), L4.lamina,
-  L4.spinous.tip, L4.pedicle.<side>.centre|superior|inferior|medial|lateral|axis (axis: unit vector forwards),
-  L4.sap.<side>.tip, L4.iap.<side>.tip, L4.junction.<side> (neck of the SAP on the transverse process),
-  L4.transverse.<side>.tip, L4.pars.<side>, L4.foramen.<side>.centre|superior|inferior|anterior|posterior (the
-  foramen below L4).
+  L4.endplate.superior.normal|inferior.normal (unit vectors, both pointing up),
+  L4.wall.posterior|superior|inferior (mid height, rims), L4.canal.centre|front|back (at pedicle height),
+  L4.lamina, L4.spinous.tip, L4.pedicle.<side>.centre|superior|inferior|medial|lateral,
+  L4.pedicle.<side>.axis (unit vector forwards), L4.sap.<side>.tip, L4.iap.<side>.tip, L4.pars.<side>,
+  L4.junction.<side> (neck of the SAP on the transverse process), L4.transverse.<side>.tip,
+  L4.foramen.<side>.centre|superior|inferior|anterior|posterior (the foramen below L4).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Spine
 from anatomy_assets.tables import number
-from anatomy_assets.tubes import bone_gap, clearance, free_way, one_bone, rounded, settle, shrink, smooth_path
+from anatomy_assets.tubes import bone_gap, clearance, free_way, one_bone, roomiest, rounded, settle, shrink, smooth_path
 from sim.frames import norm
 from sim.phantom import Fields, Tube, TubeKind
 from sim.rng import stream
@@ -104,8 +104,10 @@ def _ventral_limit(free: Fields, frame: object, inferior: F64, rg: float) -> flo
     """Return how far behind (+) or before (-) the pedicle's lower border the ganglion's axis should lie."""
     axes = frame.axes  # type: ignore[attr-defined]
     start = inferior - (rg + 2.0) * axes[2]
-    ahead = free_way(free, *start, *(-axes[1]), 15.0)
-    behind = free_way(free, *start, *axes[1], 15.0)
+    shift = roomiest(free, start, axes[1], -8.0, 2.0)
+    start = start + shift * axes[1]
+    ahead = free_way(free, *start, *(-axes[1]), 15.0) - shift
+    behind = free_way(free, *start, *axes[1], 15.0) + shift
     return min(-ahead + rg + 2.4, behind - rg - 5.0)
 
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets.landmarks import SIDES, SIGN, Frame, Spine
+from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Frame, Spine
 from anatomy_assets.tables import number
-from anatomy_assets.tubes import free_way, obstacles, rounded
+from anatomy_assets.tubes import obstacles, rounded
 from sim.errors import NumericalFault
 from sim.frames import gantry, norm
 from sim.jit import jit
@@ -56,7 +56,7 @@ class Site:
     pedicle: F64
     inferior: F64
     foramen: F64
-    wall_back_mm: float  # posterior coordinate (frame) of the disc and the body wall at the foramen
+    wall: tuple[F64, F64]  # posterior rims of the end plates above and below: behind their line is no disc
     half: float  # half width of the pedicle
     side: str
 
@@ -198,18 +198,25 @@ def usual_target(site: Site) -> Corridor:
 
 def alternative_target(site: Site, usual: Corridor) -> Corridor | None:
     """Return a second target 4-8 mm from the usual one, lower or more lateral, outside the disc; None if none."""
-    points, offsets = _lattice(site, np.arange(-4.0, 6.1, 0.5), np.arange(-8.0, 6.1, 0.5), np.arange(-18.0, -4.4, 0.5))
-    d = points - usual.target
-    gap = np.sqrt(d[:, 0] * d[:, 0] + d[:, 1] * d[:, 1] + d[:, 2] * d[:, 2])
-    back = np.array([site.frame.local(p)[1] for p in points])
-    keep = (gap > BALL_MM + 1.1) & (gap < 9.0) & (back > site.wall_back_mm + 1.5)
-    points, offsets, gap = points[keep], offsets[keep], gap[keep]
-    base = 0.5 * np.abs(gap - 5.5) + 0.05 * np.abs(offsets[:, 0]) + 0.3 * np.maximum(0.0, points[:, 2] - usual.target[2])
-    for ease, wide in ((1.0, False), (1.0, True), (0.8, True), (0.6, True)):
+    tiers = ((1.0, False, 6.0), (1.0, True, 6.0), (1.0, True, 12.0), (0.8, True, 12.0), (0.6, True, 12.0))
+    for ease, wide, out in tiers:
+        points, offsets = _lattice(site, np.arange(-4.0, out + 0.1, 0.5), np.arange(-8.0, out + 0.1, 0.5), np.arange(-18.0, -2.9, 0.5))
+        d = points - usual.target
+        gap = np.sqrt(d[:, 0] * d[:, 0] + d[:, 1] * d[:, 1] + d[:, 2] * d[:, 2])
+        keep = (gap > BALL_MM + 1.1) & (gap < 9.0) & (_behind_disc(site, points) > 1.5)
+        points, offsets, gap = points[keep], offsets[keep], gap[keep]
+        base = 0.5 * np.abs(gap - 5.5) + 0.05 * np.abs(offsets[:, 0]) + 0.3 * np.maximum(0.0, offsets[:, 2] + 4.5)
         found = _search(site, points, base, usual.target, BALL_MM + 1.1, ease, ease, wide)
         if found is not None:
             return found
     return None
+
+
+def _behind_disc(site: Site, points: F64) -> F64:
+    """Return how far (mm, along y) points (n, 3) lie behind the line of the posterior body walls."""
+    a, b = site.wall
+    t = np.clip((points[:, 2] - a[2]) / (b[2] - a[2]), -0.5, 1.5)
+    return np.asarray(points[:, 1] - (a[1] + t * (b[1] - a[1])), np.float64)
 
 
 def sacral_target(spine: Spine, free: Fields, side: str) -> Corridor | None:
@@ -247,6 +254,8 @@ def _search(
     middle = float(site.frame.local(site.pedicle)[0])
     out = SIGN[site.side] * np.array([site.frame.local(p)[0] - middle for p in points])
     reach = np.maximum(out + site.half + 1.0, 1.0)
+    if avoid_mm > 0.0 and wide:
+        reach = 0.0 * reach  # outside the foramen, along the nerve
     avoid = site.inferior if avoid_mm == 0.0 else centre
     score, i, a, way, gap = _best(
         site.free, points, base, normals, weight, toll, site.pedicle, inward, reach, avoid, avoid_mm, bone, nerve, 0.5 if avoid_mm else 0.2
@@ -289,8 +298,11 @@ def site(spine: Spine, free: Fields, level: str, side: str) -> Site:
     """Return the surroundings of the foramen under one pedicle."""
     frame = spine.frames[level]
     inferior = spine.mark(f"{level}.pedicle.{side}.inferior")
-    start = inferior - 4.0 * frame.axes[2]
-    wall = float(frame.local(inferior)[1]) - free_way(free, *start, *(-frame.axes[1]), 15.0)
+    low = BELOW[level]
+    wall = spine.mark(f"{level}.wall.posterior") + spine.mark(f"{level}.endplate.inferior") - frame.origin
+    under = spine.mark(f"{low}.wall.posterior")
+    if f"{low}.body.centre" in spine.marks:
+        under = under + spine.mark(f"{low}.endplate.superior") - spine.mark(f"{low}.body.centre")
     pedicle, foramen = spine.mark(f"{level}.pedicle.{side}.centre"), spine.mark(f"{level}.foramen.{side}.centre")
     half = 0.5 * norm(spine.mark(f"{level}.pedicle.{side}.lateral") - spine.mark(f"{level}.pedicle.{side}.medial"))
-    return Site(free, frame, pedicle, inferior, foramen, wall, half, side)
+    return Site(free, frame, pedicle, inferior, foramen, (wall, under), half, side)

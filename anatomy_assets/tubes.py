@@ -239,3 +239,15 @@ def one_bone(f: Fields, b: int) -> Fields:
         bone_rotation=f.bone_rotation[k],
         bone_translation=f.bone_translation[k],
     )
+
+
+def roomiest(f: Fields, p: F64, way: F64, least: float, most: float) -> float:
+    """Return the offset (mm) along `way` in least..most at which a point lies furthest from bone."""
+    best, at = -1e3, 0.0
+    steps = int(2.0 * (most - least)) + 1
+    for i in range(steps):
+        t = least + 0.5 * i
+        gap = min(float(bone_gap(f, *(p + t * way))[0]), 6.0) - 0.02 * abs(t)
+        if gap > best:
+            best, at = gap, t
+    return at

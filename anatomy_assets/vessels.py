@@ -22,6 +22,7 @@ from anatomy_assets.tubes import (
     keep_out,
     nearest_tube,
     obstacles,
+    roomiest,
     rounded,
     settle,
     shrink,
@@ -144,7 +145,9 @@ def gate(spine: Spine, free: Fields, level: str, side: str) -> Gate:
     inferior = spine.mark(f"{level}.pedicle.{side}.inferior")
     half = 0.5 * norm(spine.mark(f"{level}.pedicle.{side}.lateral") - spine.mark(f"{level}.pedicle.{side}.medial"))
     start = inferior - 4.0 * frame.axes[2]
-    return Gate(frame, inferior, half, -free_way(free, *start, *(-frame.axes[1]), 15.0), side)
+    shift = roomiest(free, start, frame.axes[1], -8.0, 2.0)
+    start = start + shift * frame.axes[1]
+    return Gate(frame, inferior, half, shift - free_way(free, *start, *(-frame.axes[1]), 15.0), side)
 
 
 def segmental_artery(spine: Spine, free: Fields, aorta: Tube, level: str, side: str) -> Tube:
@@ -197,6 +200,7 @@ def ventral_point(spine: Spine, free: Fields, g: Gate, level: str, out: float, s
     axes = g.frame.axes
     for step in (0.0, 0.1, -0.1, 0.2, -0.2, 0.3, -0.3, -0.4):
         start = top + (share + step) * (low - top) + SIGN[g.side] * out * axes[0]
+        start = start + roomiest(free, start, axes[1], -7.0, 3.0) * axes[1]
         if bone_gap(free, *start)[0] > r + 0.3:
             break
     ahead = free_way(free, *start, *(-axes[1]), 9.0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import resource
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,12 @@ from scenarios.pictures import still_view
 from scenarios.registry import find_scenario
 from scenarios.study import make_phantom, make_study
 from sim.command import Command
-from sim.picture import render
-from sim.projector import line_integrals_60kev
+from sim.picture import Imager
+from sim.projector import Projector
 from sim.scene import make_scene
 from sim.session import TICKS_PER_SECOND, Session
 from sim.state import Study
+from sim.view import View
 
 Row = dict[str, Any]
 Progress = Callable[[str, float], None]
@@ -78,31 +81,39 @@ def _anatomy(size: int, out: Path | None, progress: Progress) -> list[Row]:
 
 def _fluoro(size: int, out: Path | None, progress: Progress) -> list[Row]:
     study = make_study(find_scenario(SCENARIO), 1, progress=progress)
-    scene, beam = make_scene(study.phantom), load_beam()
+    scene = make_scene(study.phantom)
     views = [still_view(study, primary, 0)[1] for primary in (0, -25_000, -90_000, 15_000)]
-    state = {"k": 0}
-
-    def moving() -> None:
-        state["k"] += 1
-        line_integrals_60kev(scene, views[state["k"] % len(views)], size)
-
-    def whole() -> None:
-        state["k"] += 1
-        render(scene, beam, views[state["k"] % len(views)], size)
-
+    projector, imager = Projector(scene), Imager(scene, load_beam())
+    turn = itertools.cycle(views)
+    moving = _median_ms(lambda: projector.draw(next(turn), size), 16)
+    picture = _median_ms(lambda: imager.picture(next(turn), size), 16)
+    shift = itertools.cycle(_needle_views(views[0]))
+    device = _median_ms(lambda: projector.draw(next(shift), size), 16)
+    still = _median_ms(lambda: imager.picture(next(shift), size), 16)
     if out is not None:
         _export_poses(study, views, size, out)
     return [
-        {"bench": "fluoro", "what": f"line integrals, C-arm moving, {size} px", "value": round(_median_ms(moving, 12), 1), "unit": "ms"},
-        {"bench": "fluoro", "what": f"whole picture (beam, noise, blur, display), {size} px", "value": round(_median_ms(whole, 12), 1), "unit": "ms"},
+        {"bench": "fluoro", "what": f"line integrals, C-arm moving, {size} px", "value": round(moving, 1), "unit": "ms"},
+        {"bench": "fluoro", "what": f"line integrals, only the needle moving, {size} px", "value": round(device, 1), "unit": "ms"},
+        {"bench": "fluoro", "what": f"whole picture, C-arm moving, {size} px", "value": round(picture, 1), "unit": "ms"},
+        {"bench": "fluoro", "what": f"whole picture, only the needle moving, {size} px", "value": round(still, 1), "unit": "ms"},
+        {"bench": "fluoro", "what": "moving / only the needle", "value": round(moving / device, 1), "unit": "x"},
     ]
 
 
-def _export_poses(study: Study, views: list[Any], size: int, out: Path) -> None:
-    scene = make_scene(study.phantom)
+def _needle_views(view: View) -> list[View]:
+    """Return the same view with a needle in four depths."""
+    centre = 0.5 * (view.pose.source_mm + view.pose.detector_mm)
+    shaft = np.linspace(centre + [0.0, 80.0, 0.0], centre, 33)
+    return [replace(view, needle_mm=shaft - [0.0, step, 0.0], needle_outer_mm=0.7) for step in (0.0, 1.0, 2.0, 3.0)]
+
+
+def _export_poses(study: Study, views: list[View], size: int, out: Path) -> None:
+    """Write poses.json and pose_NNN.npy of the bare exported meshes."""
+    projector = Projector(make_scene(study.phantom, soft_tissue=False))
     poses = []
     for k, view in enumerate(views):
-        np.save(out / f"pose_{k:03d}.npy", line_integrals_60kev(scene, view, size))
+        np.save(out / f"pose_{k:03d}.npy", projector.line_integrals_60kev(view, size))
         pose = view.pose
         poses.append(
             {

@@ -41,11 +41,12 @@ from sim.needle_tick import (
     ROLL,
     SPEED,
     STUCK,
+    TISSUE,
     YAW,
     tick,
 )
 from sim.phantom import Tissue, TubeKind, skin_y
-from sim.puncture import LOG_BONE, LOG_BUCKLE, LOG_IN, LOG_OUT, LOG_POP, LOG_TISSUE, LOG_WIDTH, SKIN, TUBE, tissue_of
+from sim.puncture import LOG_BONE, LOG_BUCKLE, LOG_IN, LOG_OUT, LOG_POP, LOG_TISSUE, LOG_WIDTH, SKIN, TUBE
 from sim.shaft import Rod, set_frame, to_patient
 from sim.state import NeedleState, State, Study
 from sim.tip import TISSUE_NAME, facts_at, tip_facts, um
@@ -261,7 +262,8 @@ def _move(study: Study, now: int, me: NeedleState, events: list[Event]) -> Needl
     m = np.array(
         [
             me.yaw_mdeg, me.pitch_mdeg, me.roll_mdeg, me.yaw_target_mdeg, me.pitch_target_mdeg, me.roll_target_mdeg,
-            me.base, me.membrane, me.opened, me.bone, int(me.stuck), me.blocked_ms, int(me.buckled), len(me.path_mm), 0,
+            me.base, me.tissue, me.membrane, me.opened, me.bone, int(me.stuck), me.blocked_ms, int(me.buckled),
+            len(me.path_mm), 0,
         ],
         np.int64,
     )  # fmt: skip
@@ -311,7 +313,7 @@ def _move(study: Study, now: int, me: NeedleState, events: list[Event]) -> Needl
         yaw_mdeg=int(m[YAW]), pitch_mdeg=int(m[PITCH]), roll_mdeg=int(m[ROLL]),
         asked_mm=float(s[ASKED]), depth_mm=depth, tip_mm=pos[-1].copy(), tip_direction=direction, nodes_mm=pos, shape=w,
         path_mm=path[: m[COUNT]].copy(), trail_mm=trail[: m[COUNT]].copy(), path_label=label[: m[COUNT]].copy(),
-        tissue=int(tissue_of(f, inside, int(m[BASE]))), base=int(m[BASE]),
+        tissue=int(m[TISSUE]), base=int(m[BASE]),
         membrane=int(m[CLOSED]), opened=int(m[OPENED]), opened_mm=float(s[OPENED_MM]), bone=int(m[BONE]),
         stuck=bool(m[STUCK]), stuck_mm=stuck_mm, blocked_ms=int(m[BLOCKED_MS]), buckled=bool(m[BUCKLED]),
         force_n=float(s[FORCE]), friction_n=float(s[FRICTION_N]),

@@ -29,6 +29,7 @@ from sim.puncture import (
     note,
     tissue_of,
     travel,
+    tubes_near,
 )
 from sim.shaft import CUT, MEMBRANE, PUNCTURE, Rod, bend, cut_path, path_to_hub, set_frame
 
@@ -42,13 +43,16 @@ SOFTENING_SHARE = 0.5
 """The thrust that softens the shaft is kept below this share of the Euler load of its free part (fixed-free)."""
 STEEP = -0.5
 """A tip that meets bone with n.ez below this grips; above it slides."""
+REACH_MM = 6.0
+"""A tip moves less than this in a tick (0.2 mm per ms along the shaft, less across)."""
 SHY_MM = 0.005
 """The tip stops this far before a membrane that has to tent first."""
 
 # scalars of the kernel: floats ...
 ASKED, GOAL, SPEED, DEPTH, FORCE, FRICTION_N, OPENED_MM = range(7)
 # ... and integers
-YAW, PITCH, ROLL, YAW_GOAL, PITCH_GOAL, ROLL_GOAL, BASE, CLOSED, OPENED, BONE, STUCK, BLOCKED_MS, BUCKLED, COUNT, BUSY = range(15)
+YAW, PITCH, ROLL, YAW_GOAL, PITCH_GOAL, ROLL_GOAL, BASE, TISSUE = range(8)
+CLOSED, OPENED, BONE, STUCK, BLOCKED_MS, BUCKLED, COUNT, BUSY = range(8, 16)
 
 
 @jit
@@ -71,6 +75,7 @@ def follow(
     tip: F64,
     tip_room: float,
     fresh: bool,
+    near: I64,
     inside: I64,
     log: F64,
     count: int,
@@ -80,7 +85,7 @@ def follow(
     Returns (axial travel, held by bone, log rows).
     """
     last = w.shape[0] - 1
-    tissue = tissue_of(f, inside, m[BASE])
+    tissue = tissue_of(f, near, inside, m[BASE])
     front = rows[tissue, CUT] if fresh else 0.0
     k = rod.stiffness
     most = rod.most_n
@@ -143,7 +148,7 @@ def follow(
         opened = m[OPENED]
         if opened < TUBE and abs(s[DEPTH] - s[OPENED_MM]) > SAME_MEMBRANE_MM:
             opened = NO_MEMBRANE
-        where, which = membrane_ahead(f, rows, inside, m[BASE], tip, q, opened)
+        where, which = membrane_ahead(f, rows, near, inside, m[BASE], tip, q, opened)
         if which != NO_MEMBRANE:
             m[CLOSED] = which
             dq = max(0.0, where * dq - SHY_MM)
@@ -196,6 +201,7 @@ def tick(
     tilts = m[YAW] != m[YAW_GOAL] or m[PITCH] != m[PITCH_GOAL]
     if tilts:
         room[:] = -1.0
+    near = tubes_near(f, inside, pos[last, 0], pos[last, 1], pos[last, 2], REACH_MM)
     m[BUSY] = 0
     for _ in range(milliseconds):
         # the hand
@@ -205,7 +211,7 @@ def tick(
         tilting = yaw != m[YAW] or pitch != m[PITCH]
         tip[0], tip[1], tip[2] = pos[last, 0], pos[last, 1], pos[last, 2]
         fresh = z[last] - (rod.length - s[DEPTH]) >= local[m[COUNT] - 1, 2] - 1e-3
-        dq, held, count = follow(f, rod, rows, s, m, frame, w, tip, room[last], fresh, inside, log, count)
+        dq, held, count = follow(f, rod, rows, s, m, frame, w, tip, room[last], fresh, near, inside, log, count)
         if held and m[STUCK] == 0:
             m[STUCK] = 1
             stuck_mm[:] = tip
@@ -284,12 +290,26 @@ def tick(
             count = note(log, count, LOG_BONE, bone, 0, pos[last, 0], pos[last, 1], pos[last, 2], depth, s[FORCE])
         elif m[BONE] >= 0 and room[last] > 0.3:
             m[BONE] = -1
-        tissue = tissue_of(f, inside, m[BASE])
+        tissue = tissue_of(f, near, inside, m[BASE])
         opened = m[OPENED]
         if opened < TUBE and abs(depth - s[OPENED_MM]) > SAME_MEMBRANE_MM:
             opened = NO_MEMBRANE
         base, popped, count = travel(
-            f, rows, inside, deepest, tip, pos[last], depth, m[BASE], opened, fresh and dq > 0.0, s[FORCE], s[SPEED], log, count
+            f,
+            rows,
+            near,
+            inside,
+            deepest,
+            tip,
+            pos[last],
+            depth,
+            m[BASE],
+            opened,
+            fresh and dq > 0.0,
+            s[FORCE],
+            s[SPEED],
+            log,
+            count,
         )
         m[BASE] = base
         if popped != opened:
@@ -313,9 +333,10 @@ def tick(
             m[COUNT],
             tissue,
         )
-        if depth <= 1e-9 and m[BASE] != AIR:
+        if depth <= 1e-3 and dq < 0.0 and m[BASE] != AIR:
             m[BASE] = AIR
             count = note(log, count, LOG_TISSUE, AIR, SKIN, pos[last, 0], pos[last, 1], pos[last, 2], depth, 0.0)
+    m[TISSUE] = tissue_of(f, near, inside, m[BASE])
     ux, uy = w[last, 1], w[last, 3]
     norm = np.sqrt(1.0 + ux * ux + uy * uy)
     for c in range(3):

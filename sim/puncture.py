@@ -141,13 +141,15 @@ def tube_roots(f: Fields, t: int, p: F64, q: F64, length: float, at: F64) -> int
 
 
 @jit
-def membrane_ahead(f: Fields, rows: F64, inside: NDArray[np.int64], base: int, p: F64, q: F64, opened: int) -> tuple[float, int]:
+def membrane_ahead(
+    f: Fields, rows: F64, near: NDArray[np.int64], inside: NDArray[np.int64], base: int, p: F64, q: F64, opened: int
+) -> tuple[float, int]:
     """Return (where 0..1, membrane) of the first closed membrane on p -> q; (2, NO_MEMBRANE) if the way is free."""
     nearest, which = 2.0, NO_MEMBRANE
     dx, dy, dz = q[0] - p[0], q[1] - p[1], q[2] - p[2]
     length = np.sqrt(dx * dx + dy * dy + dz * dz)
     roots = np.empty(4)
-    for t in range(inside.shape[0]):
+    for t in near:
         if inside[t] != 0 or TUBE + t == opened or tube_tissue(f.tube_kind[t]) == NERVE:
             continue
         if tube_roots(f, t, p, q, length, roots) > 0 and roots[0] < nearest:
@@ -201,6 +203,7 @@ def note(
 def travel(
     f: Fields,
     rows: F64,
+    near: NDArray[np.int64],
     inside: NDArray[np.int64],
     deepest: F64,
     p: F64,
@@ -216,8 +219,8 @@ def travel(
 ) -> tuple[int, int, int]:
     """Follow the tip from p to q: log every tissue and tube it enters or leaves, in order.
 
-    inside (0 or 1 per tube) and deepest (mm below the wall) are updated in place. Returns the voxel tissue at
-    q, the membrane last opened and the number of log rows. A membrane crossed without having tented (a tip
+    near: tubes that can be met (tubes_near). inside (0 or 1 per tube) and deepest (mm below the wall) are
+    updated in place. Returns the voxel tissue at q, the membrane last opened and the number of log rows. A membrane crossed without having tented (a tip
     pushed sideways) pops at once.
     """
     at = np.empty(MOST_CROSSINGS)
@@ -226,7 +229,7 @@ def travel(
     dx, dy, dz = q[0] - p[0], q[1] - p[1], q[2] - p[2]
     length = np.sqrt(dx * dx + dy * dy + dz * dz)
     roots = np.empty(4)
-    for t in range(inside.shape[0]):
+    for t in near:
         for i in range(tube_roots(f, t, p, q, length, roots)):
             if n < MOST_CROSSINGS:
                 at[n] = roots[i]
@@ -246,11 +249,11 @@ def travel(
             at[j + 1], what[j + 1] = at[j], what[j]
             j -= 1
         at[j + 1], what[j + 1] = a, v
-    tissue = tissue_of(f, inside, base)
+    tissue = tissue_of(f, near, inside, base)
     if base == AIR and depth > 0.0:
         new = tissue_at(f, p[0], p[1], p[2])
         base = SKIN if new == AIR or decided_elsewhere(new) else new
-        now = tissue_of(f, inside, base)
+        now = tissue_of(f, near, inside, base)
         count = note(log, count, LOG_TISSUE, now, tissue, p[0], p[1], p[2], depth, 0.0)
         tissue = now
     for i in range(n):
@@ -273,11 +276,11 @@ def travel(
         if cutting and membrane != NO_MEMBRANE and membrane != opened:
             count = note(log, count, LOG_POP, membrane, 0, x, y, z, depth, force)
             opened = membrane
-        now = tissue_of(f, inside, base)
+        now = tissue_of(f, near, inside, base)
         if now != tissue:
             count = note(log, count, LOG_TISSUE, now, tissue, x, y, z, depth, 0.0)
             tissue = now
-    for t in range(inside.shape[0]):
+    for t in near:
         if inside[t] != 0:
             deepest[t] = max(deepest[t], -tube_distance(f, t, q[0], q[1], q[2]))
     return base, opened, count

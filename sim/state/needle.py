@@ -30,7 +30,8 @@ class NeedleState:
     passes: advances of the whole attempt that began after a placement or after a withdrawal of 5 mm or more.
 
     For the engine alone: shape (33, 4) wx, wx', wy, wy' in the hub frame; path_label (n,) tissue of the path
-    that begins at each point; trail_mm (n, 3) where the tip was when it cut each point; base: voxel tissue at the tip; membrane: the closed one before the tip (0 none);
+    that begins at each point; trail_mm (n, 3) where the tip was when it cut each point; base: voxel tissue at the
+    tip; membrane: the closed one before the tip (0 none);
     opened, opened_mm: the last that popped and where; bone: index of the bone the tip touches (-1 none);
     stuck, stuck_mm: the tip grips bone there; blocked_ms: since when it cannot follow the hand; buckled: the
     free shaft gave way in this push; friction_n; inside_since (tick) and inside_deepest (mm) go with inside;

@@ -87,7 +87,8 @@ class Robot:
         """Wait until the room is there (patient and compiled code take real time)."""
         end = time.monotonic() + seconds
         while self.window.screen != "room":
-            assert time.monotonic() < end, f"no room after {seconds:.0f} s: {self.window.error or self.window.screen}"
+            assert not self.window.error, self.window.error
+            assert time.monotonic() < end, f"no room after {seconds:.0f} s"
             yield
         yield
 
