@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sim.command import Command
     from sim.event import Event
     from sim.state import State, Study
+    from sim.window import Attempt, Desk
 
     Progress = Callable[[str, float], None]
 
@@ -166,11 +168,10 @@ def attempt(
     name: str, operator: str, seed: int, out: Path, mode: str, progress: Progress, pictures: bool
 ) -> tuple[dict[str, Any], list[Path]]:
     """Run a scripted attempt into `out`; return the public score and the paths record, report, pictures."""
-    from scoring.report import report_html
-
     from scenarios.headless import Camera, run_script
     from scenarios.operators import find_operator
     from scenarios.registry import find_scenario
+    from scoring.report import report_html
     from scoring.rubric import assessment_blockers
     from sim.attempt import read_journal
 
@@ -203,11 +204,67 @@ def attempt(
     return public, [record, folder / "report.html", folder / "images"]
 
 
+def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progress: Progress) -> Attempt:
+    """Return one attempt at the window: journalled, scored at the end, sealed once."""
+    from scenarios.beam_tables import load_beam
+    from scoring.rubric import assessment_blockers
+    from scoring.score import score
+    from sim.scene import make_scene
+    from sim.window import Attempt, PatientCard
+
+    rubric = load_rubric(scenario)
+    if mode == "assessment" and (blockers := assessment_blockers(rubric)):
+        raise UsageError(f"{scenario.id} cannot be assessed: {blockers[0]} ({len(blockers)} in all)")
+    recorder = begin_record(scenario, seed, mode, "trainee", writable_folder(folder), progress)
+    given: list[tuple[int, Command]] = []
+
+    def tick() -> tuple[Command, tuple[Event, ...]]:
+        command, new = recorder.tick()
+        if command.op != "idle":
+            given.append((recorder.session.state.tick, command))
+        return command, new
+
+    patient = scenario.file.patient
+    allergies = ", ".join(patient.allergies) or "none known"
+    chart = (scenario.file.vignette, patient.history, f"Medication: {', '.join(patient.medication) or 'none'}")
+    return Attempt(
+        session=recorder.session,
+        tick=tick,
+        patient=PatientCard(patient.name, patient.age_years, patient.sex, patient.weight_kg, allergies, chart),
+        title=scenario.file.title,
+        brief=scenario.brief_path.read_text(encoding="utf-8"),
+        scene=make_scene(recorder.session.study.phantom),
+        beam_tables=load_beam(),
+        score=lambda events: score(events, given, rubric).public(),
+        save=lambda: seal_record(recorder, scenario, folder)[0],
+        abandon=recorder.close,
+    )
+
+
+def window_desk(scenario: str | None, seed: int, folder: Path) -> Desk:
+    """Return the desk of the window: one scenario at once, or the chooser."""
+    from scenarios.registry import all_scenarios, find_scenario
+    from sim.window import Desk, ScenarioCard
+
+    def start(name: str, mode: str) -> Attempt:
+        with progress_bar(quiet=True) as progress:
+            return window_attempt(find_scenario(name), seed, mode, folder, progress)
+
+    if scenario is not None:
+        return Desk(attempt=start(scenario, "practice"))
+    cards = [
+        ScenarioCard(
+            s.id, s.file.title, s.file.procedure, tuple(s.file.tags), s.file.target.level, s.file.target.side, s.file.vignette
+        )
+        for s in all_scenarios()[0]
+    ]
+    return Desk(scenarios=tuple(cards), start=start)
+
+
 def save_pictures(camera: Camera, folder: Path) -> list[tuple[str, bytes, int]]:
     """Draw the kept views into folder/images and return them for the report as (caption, PNG, tick)."""
-    from sim.scene import make_scene
-
     from scenarios.pictures import view_png
+    from sim.scene import make_scene
 
     images = folder / "images"
     images.mkdir(exist_ok=True)
@@ -344,7 +401,6 @@ def report(
 ) -> None:
     """Write the report again, from the record alone."""
     from scoring.report import report_html, report_pdf
-
     from scoring.score import score
 
     if out.suffix not in (".html", ".pdf"):
@@ -397,7 +453,6 @@ def phantom(
 ) -> None:
     """Export a scenario's patient: meshes (GLB, STL), label volume (NIfTI), landmarks (JSON)."""
     from anatomy_assets.export import export_phantom
-
     from scenarios.registry import find_scenario
     from scenarios.study import make_phantom
 
@@ -428,7 +483,8 @@ def bench(
             from sim.window import measure_fps
 
             progress("window with live fluoroscopy", 0.9)
-            rows += measure_fps(*window_parts())
+            with tempfile.TemporaryDirectory() as folder:
+                rows += measure_fps(window_desk("tfesi-l4l5-right", 1, Path(folder)))
     say(json.dumps(rows, indent=2) if json_ else table(rows))
 
 
@@ -461,9 +517,11 @@ def play(
     from scenarios.registry import find_scenario
     from sim.window import require_display, run_window
 
-    found = find_scenario(scenario or "tfesi-l4l5-right")
+    if scenario is not None:
+        find_scenario(scenario)
+    check_seed(seed)
     require_display()
-    raise SystemExit(run_window(desk(found, check_seed(seed), writable_folder(out))))
+    raise typer.Exit(run_window(window_desk(scenario, seed, out)))
 
 
 def main() -> int:

@@ -185,6 +185,30 @@ def shrink(f: Fields, nodes: F64, free: NDArray[np.int64], gap: float, least: fl
 
 
 @jit
+def tighten(f: Fields, nodes: F64, gap: float, least: float) -> F64:
+    """Return nodes with radii cut so that no part of a segment comes nearer than `gap` to bone or to a tube of `f`.
+
+    No radius is cut below `least` (mm).
+    """
+    out = nodes.copy()
+    for _ in range(2):
+        for i in range(out.shape[0] - 1):
+            for step in range(5):
+                t = 0.25 * step
+                x = out[i, 0] + t * (out[i + 1, 0] - out[i, 0])
+                y = out[i, 1] + t * (out[i + 1, 1] - out[i, 1])
+                z = out[i, 2] + t * (out[i + 1, 2] - out[i, 2])
+                d, _ = bone_gap(f, x, y, z)
+                room = max(min(d, nearest_tube(f, x, y, z, 5.0)) - gap, least)
+                if out[i, 3] + t * (out[i + 1, 3] - out[i, 3]) > room:
+                    if t <= 0.5:
+                        out[i, 3] = min(out[i, 3], room)
+                    if t >= 0.5:
+                        out[i + 1, 3] = min(out[i + 1, 3], room)
+    return out
+
+
+@jit
 def clearance(f: Fields, nodes: F64) -> tuple[float, float]:
     """Return (least bone distance minus radius, least tube distance minus radius) along a chain, mm."""
     bone = 1e3

@@ -20,8 +20,8 @@ class PatientTable(Strict):
     age_years: Annotated[int, Field(ge=18, le=99)]
     weight_kg: Annotated[float, Field(ge=30, le=250)]
     height_cm: Annotated[float, Field(ge=120, le=220)]
-    allergies: list[str] = []
-    medication: list[str] = []
+    allergies: list[str] = Field(default_factory=list)
+    medication: list[str] = Field(default_factory=list)
     history: str
 
     @property

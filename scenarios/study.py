@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 
 from anatomy_assets.patient import PatientOptions, build
-
 from scenarios.plan import make_plan
 from scenarios.registry import Scenario
 from scenarios.toolbox import load_toolbox, tools_hash
@@ -20,9 +19,7 @@ def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None
     """Return the patient of a scenario for one seed (from the cache when it was baked before)."""
     file = scenario.file
     trap = (file.target.level, file.target.side) if file.vessel.at_target else None
-    options = PatientOptions(
-        sex=file.patient.sex, age=file.patient.age_years, bmi=file.patient.bmi, vascular_trap=trap
-    )
+    options = PatientOptions(sex=file.patient.sex, age=file.patient.age_years, bmi=file.patient.bmi, vascular_trap=trap)
     return build(seed, options, progress)
 
 

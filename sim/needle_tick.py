@@ -31,7 +31,7 @@ from sim.puncture import (
     travel,
     tubes_near,
 )
-from sim.shaft import CUT, MEMBRANE, PUNCTURE, Rod, bend, cut_path, path_to_hub, set_frame
+from sim.shaft import CUT, MEMBRANE, PUNCTURE, Rod, bend, cut_path, move_nodes, path_to_hub, set_frame
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -201,6 +201,7 @@ def tick(
     tilts = m[YAW] != m[YAW_GOAL] or m[PITCH] != m[PITCH_GOAL]
     if tilts:
         room[:] = -1.0
+    move_nodes(f, rod.radius, frame, entry, w, z, rod.length - s[DEPTH], pos, room, False)
     near = tubes_near(f, inside, pos[last, 0], pos[last, 1], pos[last, 2], REACH_MM)
     m[BUSY] = 0
     for _ in range(milliseconds):

@@ -220,8 +220,8 @@ def travel(
     """Follow the tip from p to q: log every tissue and tube it enters or leaves, in order.
 
     near: tubes that can be met (tubes_near). inside (0 or 1 per tube) and deepest (mm below the wall) are
-    updated in place. Returns the voxel tissue at q, the membrane last opened and the number of log rows. A membrane crossed without having tented (a tip
-    pushed sideways) pops at once.
+    updated in place. Returns the voxel tissue at q, the membrane last opened and the number of log rows. A
+    membrane crossed without having tented (a tip pushed sideways) pops at once.
     """
     at = np.empty(MOST_CROSSINGS)
     what = np.empty(MOST_CROSSINGS, np.int64)

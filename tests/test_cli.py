@@ -16,7 +16,12 @@ ROOT = Path(__file__).resolve().parent.parent
 def scottie(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")} | environment
     return subprocess.run(
-        [sys.executable, str(ROOT / "main.py"), *map(str, arguments)], capture_output=True, text=True, env=env, cwd=ROOT, check=False
+        [sys.executable, str(ROOT / "main.py"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=env,
+        cwd=ROOT,
+        check=False,
     )
 
 

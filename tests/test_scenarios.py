@@ -8,7 +8,6 @@ import pytest
 
 from scenarios.operators import operator_names
 from scenarios.registry import all_scenarios, find_scenario
-from scoring.rubric import read_rubric
 from sim.session import advance, begin
 from tests.attempts import CARELESS, run_attempt, study_of
 
