@@ -24,10 +24,10 @@ from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind
 
 KEEP = 40
 FORMAT = 1
-UNUSED = frozenset({"__init__.py", "cache.py", "export.py", "materials.toml"})
+UNUSED = frozenset({"__init__.py", "cache.py", "export.py", "meshes.py", "materials.toml"})
 SOFT = UNUSED | {
     *("labels.py", "landmarks.py", "neurovascular.py", "patient.py", "skin.py", "soft_tissue.py", "tables.py"),
-    *("targets.py", "tubes.py", "vessels.py", "neurovascular.toml", "soft_tissue.toml"),
+    *("targets.py", "trap.py", "tubes.py", "vessels.py", "vessel_ways.py", "neurovascular.toml", "soft_tissue.toml"),
 }
 """Files of the soft tissue: they do not touch the bones, which are cached by themselves."""
 _BONE_ARRAYS = ("rotation", "translation_mm", "grid_origin_mm", "shell_vertices", "shell_faces", "core_vertices", "core_faces")
@@ -60,7 +60,7 @@ def load(name: str) -> Phantom | None:
     try:
         if not path.exists():
             return None
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             found = _unpacked(data)
         os.utime(path)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError, json.JSONDecodeError, zipfile.LargeZipFile):
@@ -83,7 +83,7 @@ def save(name: str, made: Phantom) -> bool:
         try:
             with os.fdopen(handle, "wb") as out:
                 _write(out, _packed(made))
-            os.replace(temporary, place / f"{name}.npz")
+            Path(temporary).replace(place / f"{name}.npz")
         except OSError:
             _remove(Path(temporary))
             return False

@@ -16,6 +16,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
+from anatomy_assets.meshes import unpinched
 from anatomy_assets.tables import number
 from sim.errors import MachineError
 from sim.phantom import Bone, Phantom, Tissue, Tube, TubeKind
@@ -63,13 +64,14 @@ def parts(phantom: Phantom) -> list[tuple[str, F32, I32, float, bool]]:
     """
     out = [("skin", phantom.skin.surface_vertices, phantom.skin.surface_faces, mu_per_cm("soft_mean"), True)]
     for bone in phantom.bones:
-        shell, core = _placed(bone, bone.shell_vertices), _placed(bone, bone.core_vertices)
+        shell, shell_faces = unpinched(_placed(bone, bone.shell_vertices), bone.shell_faces)
         if len(bone.core_faces) == 0:
-            out.append((f"{bone.name}_cortex", shell, bone.shell_faces, mu_per_cm("bone_cortical"), False))
+            out.append((f"{bone.name}_cortex", shell, shell_faces, mu_per_cm("bone_cortical"), False))
             continue
-        faces = np.concatenate([bone.shell_faces, bone.core_faces[:, ::-1] + len(shell)])
+        core, core_faces = unpinched(_placed(bone, bone.core_vertices), bone.core_faces)
+        faces = np.concatenate([shell_faces, core_faces[:, ::-1] + len(shell)]).astype(np.int32)
         out.append((f"{bone.name}_cortex", np.concatenate([shell, core]), faces, mu_per_cm("bone_cortical"), False))
-        out.append((f"{bone.name}_cancellous", core, bone.core_faces, mu_per_cm("spongiosa"), False))
+        out.append((f"{bone.name}_cancellous", core, core_faces, mu_per_cm("spongiosa"), False))
     return out
 
 
@@ -143,7 +145,10 @@ def _write_scene(phantom: Phantom, path: Path) -> Path:
 
 def _add(scene: Any, name: str, vertices: F32, faces: I32, colour: Iterable[int]) -> None:
     material = trimesh.visual.material.PBRMaterial(
-        baseColorFactor=list(colour), alphaMode="BLEND" if list(colour)[3] < 255 else "OPAQUE", roughnessFactor=0.8, metallicFactor=0.0
+        baseColorFactor=list(colour),
+        alphaMode="BLEND" if list(colour)[3] < 255 else "OPAQUE",
+        roughnessFactor=0.8,
+        metallicFactor=0.0,
     )
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     mesh.visual = trimesh.visual.TextureVisuals(material=material)

@@ -25,19 +25,35 @@ SPINE_X, BODY_Y, LAMINA_Y, PLANE_Y, WIDE, PSOAS_X, PSOAS_Y, PSOAS_A, PSOAS_B, RE
 
 
 @jit
-def inside_any(balls: F64, x: float, y: float, z: float) -> bool:
-    """Return whether a point lies in any ellipsoid: rows x, y, z, half sizes x, y, z."""
-    for n in range(balls.shape[0]):
-        u = (x - balls[n, 0]) / balls[n, 3]
-        v = (y - balls[n, 1]) / balls[n, 4]
-        w = (z - balls[n, 2]) / balls[n, 5]
-        if u * u + v * v + w * w < 1.0:
-            return True
-    return False
+def _range(low: float, high: float, origin: float, h: float, n: int) -> tuple[int, int]:
+    """Return the voxel range (start, stop) that covers low..high along one axis."""
+    return max(0, int(np.floor((low - origin) / h))), min(n, int(np.floor((high - origin) / h)) + 2)
 
 
 @jit
-def deep_tissue(s: F64, quad: F64, kidneys: F64, gas: F64, x: float, y: float, z: float, depth: float, side: float) -> int:
+def paint_balls(labels: U8, origin: F64, h: float, balls: F64, label: int, over_a: int, over_b: int) -> None:
+    """Paint ellipsoids (rows x, y, z, half sizes x, y, z) over two tissues only."""
+    nx, ny, nz = labels.shape
+    for n in range(balls.shape[0]):
+        b = balls[n]
+        i0, i1 = _range(b[0] - b[3], b[0] + b[3], origin[0], h, nx)
+        j0, j1 = _range(b[1] - b[4], b[1] + b[4], origin[1], h, ny)
+        k0, k1 = _range(b[2] - b[5], b[2] + b[5], origin[2], h, nz)
+        for i in range(i0, i1):
+            for j in range(j0, j1):
+                for k in range(k0, k1):
+                    old = labels[i, j, k]
+                    if old != over_a and old != over_b:
+                        continue
+                    u = (origin[0] + h * i - b[0]) / b[3]
+                    v = (origin[1] + h * j - b[1]) / b[4]
+                    w = (origin[2] + h * k - b[2]) / b[5]
+                    if u * u + v * v + w * w < 1.0:
+                        labels[i, j, k] = label
+
+
+@jit
+def deep_tissue(s: F64, quad: F64, x: float, y: float, depth: float, side: float) -> int:
     """Return the label of a point under the fascia; s: the slice's row, depth below the skin, side: fat at the flank."""
     u = abs(x - s[SPINE_X])
     limit = s[PLANE_Y] if u > 14.0 else s[LAMINA_Y]
@@ -56,18 +72,14 @@ def deep_tissue(s: F64, quad: F64, kidneys: F64, gas: F64, x: float, y: float, z
         return FAT
     if depth < side + quad[3]:
         return MUSCLE
-    if inside_any(kidneys, x, y, z):
-        return KIDNEY
     if y > s[RETRO_Y] + 0.004 * u * u:
         return RETRO
-    if inside_any(gas, x, y, z):
-        return GAS
     return ABDOMEN
 
 
 @jit
 def paint_trunk(
-    labels: U8, origin: F64, h: float, back: F64, front: F64, slices: F64, quad: F64, kidneys: F64, gas: F64, fat: F64
+    labels: U8, origin: F64, h: float, back: F64, front: F64, slices: F64, quad: F64, fat: F64
 ) -> None:
     """Paint everything by the outline: skin, fat, fascia, muscles, retroperitoneum, abdomen.
 
@@ -86,7 +98,6 @@ def paint_trunk(
             under = (front[hi, k] - front[lo, k]) / (h * (hi - lo))
             tilt = 1.0 / np.sqrt(1.0 + slope * slope)
             tilt_under = 1.0 / np.sqrt(1.0 + under * under)
-            z = origin[2] + h * k
             row = slices[k]
             start = max(0, int((low - origin[1]) / h) + 1)
             stop = min(ny, int((top - origin[1]) / h) + 1)
@@ -101,13 +112,7 @@ def paint_trunk(
                 elif dorsal < fat[1] + 1.2 and y > row[PLANE_Y]:
                     labels[i, j, k] = FASCIA
                 else:
-                    labels[i, j, k] = deep_tissue(row, quad, kidneys, gas, x, y, z, depth, fat[2])
-
-
-@jit
-def _range(low: float, high: float, origin: float, h: float, n: int) -> tuple[int, int]:
-    """Return the voxel range (start, stop) that covers low..high along one axis."""
-    return max(0, int(np.floor((low - origin) / h))), min(n, int(np.floor((high - origin) / h)) + 2)
+                    labels[i, j, k] = deep_tissue(row, quad, x, y, depth, fat[2])
 
 
 @jit
@@ -249,10 +254,15 @@ def paint_bone(labels: U8, origin: F64, h: float, f: Fields, b: int, cortex: flo
     k0, k1 = _range(box[2], box[5], origin[2], h, nz)
     for i in range(i0, i1):
         for j in range(j0, j1):
-            for k in range(k0, k1):
+            k = k0
+            while k < k1:
                 d = bone_distance_one(f, b, origin[0] + h * i, origin[1] + h * j, origin[2] + h * k)
+                run = max(1, int(0.9 * d / h))  # a distance cannot fall faster than one goes: skip what is free
                 if d < 0.0:
-                    labels[i, j, k] = CORTEX if d > -cortex else CANCELLOUS
+                    run = max(1, min(int(0.9 * (-d - cortex) / h), k1 - k))
+                    for m in range(k, k + run):
+                        labels[i, j, m] = CORTEX if d > -cortex else CANCELLOUS
+                k += run
 
 
 @jit
@@ -267,13 +277,15 @@ def paint_joint(labels: U8, origin: F64, h: float, f: Fields, a: int, b: int, ca
         if abs(origin[0] + h * i - canal[0]) < 7.0:
             continue  # between the spinous processes
         for j in range(j0, j1):
-            for k in range(k0, k1):
+            k = k0
+            while k < k1:
                 x, y, z = origin[0] + h * i, origin[1] + h * j, origin[2] + h * k
                 d = bone_distance_one(f, a, x, y, z)
                 if 0.0 <= d < wide:
                     e = bone_distance_one(f, b, x, y, z)
                     if e >= 0.0 and d + e < wide:
                         labels[i, j, k] = FACET
+                k += max(1, int(0.9 * max(d - wide, -d) / h))
 
 
 @jit

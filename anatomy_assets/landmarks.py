@@ -40,6 +40,11 @@ class Frame:
         d = p - self.origin
         return np.array([dot(d, a) for a in self.axes])
 
+    def locals(self, points: F64) -> F64:
+        """Return local coordinates (n, 3) of points (n, 3), without BLAS."""
+        d = points - self.origin[None, :]
+        return np.stack([d[:, 0] * a[0] + d[:, 1] * a[1] + d[:, 2] * a[2] for a in self.axes], axis=1)
+
 
 @dataclass(frozen=True)
 class Spine:

@@ -7,6 +7,7 @@ space between the bones. Sizes: morphometry/neurovascular.toml.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ def _canal_below(spine: Spine, level: str) -> F64:
 def sac_at(sac: Tube, z: float) -> F64:
     """Return x, y, z, radius of the sac's axis at height z (linear between nodes)."""
     nodes = sac.nodes
-    for a, b in zip(nodes[:-1], nodes[1:], strict=True):
+    for a, b in pairwise(nodes):
         if (a[2] - z) * (b[2] - z) <= 0.0 and a[2] != b[2]:
             return np.asarray(a + (b - a) * ((z - a[2]) / (b[2] - a[2])), np.float64)
     return np.asarray(nodes[0] if z > nodes[0, 2] else nodes[-1], np.float64)
@@ -111,9 +112,7 @@ def _ventral_limit(free: Fields, frame: object, inferior: F64, rg: float) -> flo
     return min(-ahead + rg + 2.4, behind - rg - 5.0)
 
 
-def _cut_nerve(
-    nodes: F64, free: Fields, centre: int, reach: float, rg: float, half: float, level: str, side: str
-) -> list[Tube]:
+def _cut_nerve(nodes: F64, free: Fields, centre: int, reach: float, rg: float, half: float, level: str, side: str) -> list[Tube]:
     """Return the three tubes of a settled nerve: root to the ganglion's end, the ganglion, the ramus."""
     along = np.zeros(len(nodes))
     for i in range(1, len(nodes)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,11 +83,13 @@ def _paint_trunk(out: NDArray[np.uint8], origin: F64, spine: Spine, free: Fields
     wall = number(T, "fat.wall_mm")
     thin = max(3.0, number(T, "fat.back_mm") + number(T, "fat.back_per_bmi_mm") * (bmi - 25.0))
     side = max(6.0, number(T, "fat.side_mm") + number(T, "fat.side_per_bmi_mm") * (bmi - 25.0))
+    sizes = np.array([*quad, wall])
+    fat = np.array([number(T, "trunk.skin_mm"), thin, side])
+    paint.paint_trunk(out, origin, SPACING_MM, back, front, _slices(spine, free, z), sizes, fat)
     kidneys, gas = _organs(spine, trunk, side + wall, seed)
-    paint.paint_trunk(
-        out, origin, SPACING_MM, back, front, _slices(spine, free, z), np.array([*quad, wall]), kidneys, gas,
-        np.array([number(T, "trunk.skin_mm"), thin, side]),
-    )  # fmt: skip
+    soft = (int(Tissue.ABDOMEN), int(Tissue.RETROPERITONEUM))
+    paint.paint_balls(out, origin, SPACING_MM, kidneys, int(Tissue.KIDNEY), *soft)
+    paint.paint_balls(out, origin, SPACING_MM, gas, int(Tissue.BOWEL_GAS), soft[0], soft[0])
 
 
 def _slices(spine: Spine, free: Fields, z: F64) -> F64:
@@ -234,7 +237,7 @@ def _paint_spot(out: NDArray[np.uint8], origin: F64, spot: F64) -> None:
 
 def _paint_bones(out: NDArray[np.uint8], origin: F64, spine: Spine, free: Fields, names: Sequence[str]) -> None:
     chain = [n for n in (*spine.frames, "S") if n in names]
-    for upper, lower in zip(chain[:-1], chain[1:], strict=True):
+    for upper, lower in pairwise(chain):
         canal = spine.mark(f"{upper}.canal.back") - np.array([0.0, 4.0, 0.0])
         paint.paint_joint(out, origin, SPACING_MM, free, names.index(upper), names.index(lower), canal, 3.0)
     for b in range(len(names)):

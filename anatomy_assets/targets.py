@@ -185,7 +185,7 @@ def usual_target(site: Site) -> Corridor:
     an error of the anatomy, not of the trainee.
     """
     points, offsets = _lattice(site, np.arange(-4.0, 4.1, 0.5), np.arange(-7.0, 9.1, 0.5), np.arange(-9.0, -1.0, 0.5))
-    local = np.array([site.frame.local(p) for p in points]) - site.frame.local(site.foramen)
+    local = site.frame.locals(points) - site.frame.local(site.foramen)
     base = 0.5 * np.maximum(0.0, 1.0 - local[:, 1]) + 0.5 * np.maximum(0.0, 1.0 - local[:, 2])
     base = base + 0.3 * np.abs(offsets[:, 2] + 3.0) + 0.1 * np.abs(local[:, 1] - 3.0)
     bone, nerve = number("neurovascular", "target.bone_clear_mm"), number("neurovascular", "target.nerve_clear_mm")
@@ -200,7 +200,9 @@ def alternative_target(site: Site, usual: Corridor) -> Corridor | None:
     """Return a second target 4-8 mm from the usual one, lower or more lateral, outside the disc; None if none."""
     tiers = ((1.0, False, 6.0), (1.0, True, 6.0), (1.0, True, 12.0), (0.8, True, 12.0), (0.6, True, 12.0))
     for ease, wide, out in tiers:
-        points, offsets = _lattice(site, np.arange(-4.0, out + 0.1, 0.5), np.arange(-8.0, out + 0.1, 0.5), np.arange(-18.0, -2.9, 0.5))
+        points, offsets = _lattice(
+            site, np.arange(-4.0, out + 0.1, 0.5), np.arange(-8.0, out + 0.1, 0.5), np.arange(-18.0, -2.9, 0.5)
+        )
         d = points - usual.target
         gap = np.sqrt(d[:, 0] * d[:, 0] + d[:, 1] * d[:, 1] + d[:, 2] * d[:, 2])
         keep = (gap > BALL_MM + 1.1) & (gap < 9.0) & (_behind_disc(site, points) > 1.5)
@@ -227,6 +229,8 @@ def sacral_target(spine: Spine, free: Fields, side: str) -> Corridor | None:
     points = rounded(np.array([middle + np.array([a, b, c]) for a in steps for b in steps for c in steps]))
     d = points - middle
     base = 0.15 * (np.abs(d[:, 0]) + np.abs(d[:, 1]) + np.abs(d[:, 2]))
+    order = np.argsort(base, kind="stable")
+    points, base = points[order], base[order]
     s = int(SIGN[side])
     pairs = [(s * p, t) for p in range(-5_000, 30_001, 2_500) for t in range(-35_000, 35_001, 2_500)]
     views = [gantry(p, t) for p, t in pairs]
@@ -252,13 +256,26 @@ def _search(
     points, base = points[order], base[order]
     inward = -SIGN[site.side] * site.frame.axes[0]
     middle = float(site.frame.local(site.pedicle)[0])
-    out = SIGN[site.side] * np.array([site.frame.local(p)[0] - middle for p in points])
+    out = SIGN[site.side] * (site.frame.locals(points)[:, 0] - middle)
     reach = np.maximum(out + site.half + 1.0, 1.0)
     if avoid_mm > 0.0 and wide:
         reach = 0.0 * reach  # outside the foramen, along the nerve
     avoid = site.inferior if avoid_mm == 0.0 else centre
-    score, i, a, way, gap = _best(
-        site.free, points, base, normals, weight, toll, site.pedicle, inward, reach, avoid, avoid_mm, bone, nerve, 0.5 if avoid_mm else 0.2
+    _, i, a, way, gap = _best(
+        site.free,
+        points,
+        base,
+        normals,
+        weight,
+        toll,
+        site.pedicle,
+        inward,
+        reach,
+        avoid,
+        avoid_mm,
+        bone,
+        nerve,
+        0.5 if avoid_mm else 0.2,
     )
     if i < 0:
         return None

@@ -162,7 +162,11 @@ def settle(f: Fields, start: F64, free: NDArray[np.int64], gap: float, tube_gap:
             x, y, z = nodes[i, 0], nodes[i, 1], nodes[i, 2]
             _push(f, nodes[i], gap, tube_gap, 0.6)
             if 0 < i < n - 1:  # sideways only: nodes must not slide along the path and bunch
-                ex, ey, ez = nodes[i + 1, 0] - nodes[i - 1, 0], nodes[i + 1, 1] - nodes[i - 1, 1], nodes[i + 1, 2] - nodes[i - 1, 2]
+                ex, ey, ez = (
+                    nodes[i + 1, 0] - nodes[i - 1, 0],
+                    nodes[i + 1, 1] - nodes[i - 1, 1],
+                    nodes[i + 1, 2] - nodes[i - 1, 2],
+                )
                 e2 = ex * ex + ey * ey + ez * ez
                 if e2 > 1e-9:
                     s = 0.9 * ((nodes[i, 0] - x) * ex + (nodes[i, 1] - y) * ey + (nodes[i, 2] - z) * ez) / e2

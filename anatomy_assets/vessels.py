@@ -12,25 +12,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Frame, Spine, cross
+from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Frame, Spine
 from anatomy_assets.tables import number
 from anatomy_assets.targets import Corridor
+from anatomy_assets.trap import trapped_vessels
 from anatomy_assets.tubes import (
     bone_gap,
     clearance,
     free_way,
-    keep_out,
-    nearest_tube,
     obstacles,
     roomiest,
     rounded,
     settle,
     shrink,
     smooth_path,
-    tighten,
-    unit,
 )
-from sim.frames import dot, norm
+from anatomy_assets.vessel_ways import Gate, gate, ways
 from sim.phantom import Bone, Fields, Tube, TubeKind
 
 F64 = NDArray[np.float64]
@@ -124,33 +121,6 @@ def _settled(tube: Tube, free: Fields, loose: NDArray[np.int64], gap: float, tub
     return Tube(tube.name, tube.kind, tube.level, tube.side, rounded(nodes), tube.wall_mm, tube.flow_mm_s)
 
 
-@dataclass(frozen=True)
-class Gate:
-    """Local measures of one foramen, from the pedicle's underside: half pedicle width and ventral wall."""
-
-    frame: Frame
-    inferior: F64
-    half: float
-    wall: float  # posterior coordinate of the body wall under the pedicle, relative to `inferior`
-    side: str
-
-    def at(self, out: float, back: float, up: float) -> F64:
-        """Return a point: outwards, behind the ventral wall, above the pedicle's underside."""
-        axes = self.frame.axes
-        return self.inferior + SIGN[self.side] * out * axes[0] + (self.wall + back) * axes[1] + up * axes[2]
-
-
-def gate(spine: Spine, free: Fields, level: str, side: str) -> Gate:
-    """Return the measures of the foramen under the pedicle of `level`."""
-    frame = spine.frames[level]
-    inferior = spine.mark(f"{level}.pedicle.{side}.inferior")
-    half = 0.5 * norm(spine.mark(f"{level}.pedicle.{side}.lateral") - spine.mark(f"{level}.pedicle.{side}.medial"))
-    start = inferior - 4.0 * frame.axes[2]
-    shift = roomiest(free, start, frame.axes[1], -8.0, 2.0)
-    start = start + shift * frame.axes[1]
-    return Gate(frame, inferior, half, shift - free_way(free, *start, *(-frame.axes[1]), 15.0), side)
-
-
 def segmental_artery(spine: Spine, free: Fields, aorta: Tube, level: str, side: str) -> Tube:
     """Return the lumbar artery of a level: from the aorta round the waist of the body to the foramen."""
     frame, s = spine.frames[level], SIGN[side]
@@ -165,7 +135,9 @@ def segmental_artery(spine: Spine, free: Fields, aorta: Tube, level: str, side: 
     rough = smooth_path(points, 2.0)
     loose = np.ones(len(rough), np.int64)
     loose[:2] = 0
-    tube = Tube(f"segmental_artery_{level}_{side}", TubeKind.ARTERY, level, side, rough, 0.3, number(N, "segmental_artery.speed_mm_s"))
+    tube = Tube(
+        f"segmental_artery_{level}_{side}", TubeKind.ARTERY, level, side, rough, 0.3, number(N, "segmental_artery.speed_mm_s")
+    )
     return _settled(tube, free, loose, number(N, "segmental_artery.bone_gap_mm"), 0.4)
 
 
@@ -180,7 +152,9 @@ def radicular_artery(spine: Spine, free: Fields, feeder: Tube | None, sac: Tube,
         for out, share in ((g.half + 1.0, 0.2), (0.3 * g.half, 0.16), (-0.5 * g.half, 0.14), (-g.half - 2.5, 0.05)):
             points.append(ventral_point(spine, free, g, level, out, share + lower, r))
         points.append([*g.at(-g.half - 3.5, 1.0, 4.0), r])
-        tries.append(_fine(f"radicular_artery_{level}_{side}", TubeKind.RADICULAR_ARTERY, level, side, points, free, "radicular_artery"))
+        tries.append(
+            _fine(f"radicular_artery_{level}_{side}", TubeKind.RADICULAR_ARTERY, level, side, points, free, "radicular_artery")
+        )
         if _fits(free, tries[-1]) > 0.0:
             break
     return max(tries, key=lambda t: _fits(free, t))
@@ -251,80 +225,6 @@ def inner_plexus(spine: Spine, free: Fields) -> list[Tube]:
     return out
 
 
-def trap(free: Fields, target: F64, along: F64, inward: F64, gate_: Gate, feeder: Tube | None, level: str, side: str) -> list[Tube]:
-    """Return an artery and a vein that fill the zone round `target` (the teaching case).
-
-    Parallel strands along the root on a hexagonal lattice (every point of the zone lies in a lumen), joined
-    to one serpentine artery and one serpentine vein. A strand ends where bone or nerve leaves no room.
-    """
-    wide, reach = number(N, "radicular_artery.trap_radius_mm"), number(N, "radicular_artery.trap_reach_mm")
-    u = unit(inward - dot(inward, along) * along)
-    w = cross(along, u)
-    rows: list[list[F64]] = [[], []]
-    step = 1.55 * wide  # below sqrt(3) x radius: the lattice leaves no gap
-    count = int(reach / step) + 1
-    for row in range(-count, count + 1):
-        for column in range(-count - 1, count + 2):
-            a, b = row * step * 0.8660254037844386, (column + 0.5 * (row % 2)) * step
-            room2 = (reach + 0.35) * (reach + 0.35) - a * a - b * b
-            if room2 >= -0.2:
-                strand = _strand(free, target + a * u + b * w, along, max(room2, 0.1), wide)
-                if len(strand) > 0:
-                    rows[row % 2].append(strand)
-    outside = gate_.at(gate_.half + 6.0, -3.0, -5.0) if feeder is None else feeder.nodes[-1, :3]
-    inside = gate_.at(-gate_.half - 3.5, 1.0, 2.0)
-    flow = number(N, "radicular_artery.speed_mm_s")
-    artery = _serpentine(free, outside, rows[0], inside)
-    vein = _serpentine(free, inside, rows[1] or rows[0], gate_.at(gate_.half + 8.0, -7.0, -8.0))
-    return [
-        Tube(f"radicular_artery_{level}_{side}", TubeKind.RADICULAR_ARTERY, level, side, artery, 0.15, flow),
-        Tube(f"radicular_vein_{level}_{side}", TubeKind.VEIN, level, side, vein, 0.1, 0.5 * flow),
-    ]
-
-
-def _strand(free: Fields, middle: F64, along: F64, room2: float, wide: float) -> F64:
-    """Return the longest run of nodes (n, 4) of one strand that keeps clear of bone and nerve."""
-    half = float(np.sqrt(max(room2, 0.0)))
-    n = max(2, int(2.0 * half / 0.6) + 1)
-    best: list[list[float]] = []
-    run: list[list[float]] = []
-    for i in range(n):
-        p = middle + (2.0 * i / (n - 1) - 1.0) * half * along
-        d, _ = bone_gap(free, *p)
-        r = min(wide, d - 0.08, nearest_tube(free, *p, 5.0) - 0.08)
-        if r >= 0.22:
-            run.append([*p, r])
-            if len(run) > len(best):
-                best = run
-        else:
-            run = []
-    return np.array(best)
-
-
-def _serpentine(free: Fields, start: F64, strands: Sequence[F64], end: F64) -> F64:
-    """Return one chain: start, the strands to and fro, end; the leads are settled into free space."""
-    body: list[F64] = []
-    for strand in strands:
-        ordered = strand if not body or norm(strand[0, :3] - body[-1][:3]) <= norm(strand[-1, :3] - body[-1][:3]) else strand[::-1]
-        body += list(ordered)
-    core = np.array(body)
-    lead = _lead(free, start, core[0])
-    tail = _lead(free, end, core[-1])[::-1]
-    return rounded(tighten(free, np.concatenate([lead[:-1], core, tail[1:]]), 0.05, 0.12))
-
-
-def _lead(free: Fields, far: F64, near: F64) -> F64:
-    """Return a fine path from a far point to a node of the bundle, clear of bone and nerves."""
-    n = max(4, int(norm(near[:3] - far)))
-    t = np.arange(n + 1)[:, None] / n
-    rough = np.concatenate([far[None, :] + t * (near[:3] - far)[None, :], 0.45 + 0.0 * t], axis=1)
-    rough[-1, 3] = near[3]
-    loose = np.ones(n + 1, np.int64)
-    loose[-1] = 0
-    nodes = settle(free, rough, loose, 0.2, 0.2, 80)
-    return shrink(free, nodes, loose, 0.05, 0.5)
-
-
 def all_vessels(
     spine: Spine,
     bones: Sequence[Bone],
@@ -334,7 +234,7 @@ def all_vessels(
     seed: int,
 ) -> list[Tube]:
     """Return every vessel of one person, clear of the targets and ways except for the one trap."""
-    free = obstacles(bones, [*nerve, *_ways(targets)])
+    free = obstacles(bones, [*nerve, *ways(targets)])
     great = great_vessels(spine, obstacles(bones))
     out = [*great, *inner_plexus(spine, obstacles(bones, nerve))]
     aorta, sac = great[0], nerve[0]
@@ -346,37 +246,7 @@ def all_vessels(
                 out.append(feeder)
             out.append(foraminal_vein(spine, free, level, side))
             if trapped == (level, side):
-                out += _trapped(spine, bones, nerve, targets, feeder, level, side)
+                out += trapped_vessels(bones, nerve, targets, gate(spine, free, level, side), feeder, level)
             else:
                 out.append(radicular_artery(spine, free, feeder, sac, level, side))
     return out
-
-
-def _ways(targets: Mapping[tuple[str, str, str], Corridor]) -> list[Tube]:
-    """Return the pseudo tubes that keep vessels off the targets and the ways to them."""
-    clear = number(N, "target.vessel_clear_mm")
-    out = []
-    for (approach, level, side), corridor in targets.items():
-        radius = clear + 0.3 if approach == "subpedicular" else 1.5
-        p, n = corridor.target, corridor.normal
-        out.append(keep_out(f"{approach}_{level}_{side}", [p, p + 40.0 * n], radius))
-    return out
-
-
-def _trapped(
-    spine: Spine,
-    bones: Sequence[Bone],
-    nerve: Sequence[Tube],
-    targets: Mapping[tuple[str, str, str], Corridor],
-    feeder: Tube | None,
-    level: str,
-    side: str,
-) -> list[Tube]:
-    """Return the bundle at one usual target; its leads stay off the alternative and the way to it."""
-    usual = targets["subpedicular", level, side]
-    other = {k: c for k, c in targets.items() if k == ("alternative", level, side)}
-    free = obstacles(bones, [*nerve, *_ways(other)])
-    ganglion = next(t for t in nerve if t.name == f"ganglion_{level}_{side}").nodes
-    along = unit(ganglion[-1, :3] - ganglion[0, :3])
-    inward = spine.frames[level].axes[1]
-    return trap(free, usual.target, along, inward, gate(spine, free, level, side), feeder, level, side)

@@ -65,7 +65,7 @@ def all_scenarios(root: Path = ROOT) -> tuple[list[Scenario], list[str]]:
             good.append(load_scenario(path))
         except DataError as error:
             errors.append(str(error))
-    return good, errors
+    return sorted(good, key=lambda s: s.id), errors
 
 
 def find_scenario(name: str) -> Scenario:

@@ -128,6 +128,6 @@ class Event:
         return Event, (self.tick, self.kind, dict(self.data))
 
 
-def event(tick: int, kind: str, **data: Any) -> Event:
+def event(tick: int, kind: str, /, **data: Any) -> Event:
     """Return Event(tick, kind, data): the short way to state a fact."""
     return Event(tick, kind, data)

@@ -346,7 +346,7 @@ def _settle(study: Study, now: int, me: NeedleState, busy: bool, rod: Rod, event
         return me
     reason = "reached" if me.speed_mm_s > 0.0 else "held"
     events.append(event(now, "needle_stopped", reason=reason, **tip_facts(study, me)))
-    return replace(me, speed_mm_s=0.0, moving=False, blocked_ms=0)
+    return replace(me, goal_mm=me.asked_mm, speed_mm_s=0.0, moving=False, blocked_ms=0)
 
 
 def _tell(study: Study, now: int, log: F64, speed: float, since: dict[int, int], events: list[Event]) -> None:

@@ -110,11 +110,12 @@ def follow(
     bound = min(most, euler)
     force = k * (s[ASKED] - s[DEPTH])
     if force > bound:
-        if euler < most and m[BUCKLED] == 0 and m[BONE] >= 0:
-            m[BUCKLED] = 1
-            count = note(log, count, LOG_BUCKLE, 0, 0, tip[0], tip[1], tip[2], s[DEPTH], bound)
-        s[ASKED] = s[DEPTH] + bound / k
         force = bound
+        if m[BONE] >= 0:  # nothing gives, so the hand does; after a pop the needle catches up instead
+            s[ASKED] = s[DEPTH] + bound / k
+            if euler < most and m[BUCKLED] == 0:
+                m[BUCKLED] = 1
+                count = note(log, count, LOG_BUCKLE, 0, 0, tip[0], tip[1], tip[2], s[DEPTH], bound)
     s[FORCE] = force
     dq = advance_of(s[ASKED], s[DEPTH], k, s[FRICTION_N], front)
     dq = min(max(dq, -rod.step_mm), rod.step_mm)
@@ -218,7 +219,7 @@ def tick(
             stuck_mm[:] = tip
         if dq < -1e-9 and m[STUCK] == 1:
             m[STUCK] = 0
-        if s[ASKED] != s[GOAL] or tilting or abs(dq) > 1e-7:
+        if (s[ASKED] != s[GOAL] and s[SPEED] > 0.0) or tilting or abs(dq) > 1e-7:
             m[BUSY] = 1
         if held:
             m[BLOCKED_MS] += 1

@@ -29,12 +29,12 @@ def test_acts_reach_the_core_and_the_episode_ends():
     env = make(reward=lambda state, events: float(len(events)))
     names = [name for name, _ in env.acts]
     env.reset(seed=1)
-    first, reward, ended, cut, info = env.step(names.index("shoot"))
+    first, reward, ended, _cut, info = env.step(names.index("shoot"))
     assert first["picture"].max() > 0
     assert reward >= 1
     assert not ended
     assert any(fact.kind == "exposed" for fact in info["events"])
-    *_, ended, cut, _ = env.step(names.index("finish"))
+    *_, ended, _cut, _ = env.step(names.index("finish"))
     assert ended
 
 

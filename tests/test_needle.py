@@ -390,13 +390,13 @@ def test_no_node_enters_bone(seed):
         axis = hub_frame(yaw, pitch)[:, 2]
         skin = target - axis * (60.0 - target[1]) / -axis[1]
         todo = begin_with(int(rng.integers(6)), round(skin[0] * 1000), round(skin[2] * 1000), yaw, pitch)
-        todo.append(move(80.0, int(rng.integers(2_000, 20_000))))
+        todo.append(move(80.0, int(rng.integers(5_000, 20_000))))
         for _ in range(4):
             tilt = Command("needle.tilt", (int(rng.integers(-25_000, 25_000)), int(rng.integers(-20_000, 20_000))))
-            push = Command("needle.move", (int(rng.integers(-40_000, 40_000)), int(rng.integers(2_000, 20_000))))
+            push = Command("needle.move", (int(rng.integers(-40_000, 40_000)), int(rng.integers(5_000, 20_000))))
             todo.append((tilt, push, Command("needle.turn", (int(rng.integers(-180_000, 180_000)),)))[rng.integers(3)])
         state = State()
-        for tick in range(4_000):
+        for tick in range(9_000):
             command = todo.pop(0) if todo and (not state.needle.moving or rng.random() < 0.003) else IDLE
             after, _ = needle.advance(study, replace(state, tick=tick), command)
             if after is state.needle and not todo:

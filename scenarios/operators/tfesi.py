@@ -24,7 +24,7 @@ F64 = NDArray[np.float64]
 
 Judgement = Generator[Command | None, None, bool]
 
-GOOD_PATTERNS = ("epidural",)
+GOOD_PATTERNS = ("epidural", "foraminal")
 CONTRAST_UL_S = 500
 """0.5 mL/s: JYMS2019, contrast protocol of the comparison of DSA and live fluoroscopy (verified)."""
 

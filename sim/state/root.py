@@ -19,8 +19,10 @@ from sim.tools import Toolbox
 
 @dataclass(frozen=True)
 class Study:
-    """One patient, one task, one set of tools. `scenario_hash` covers the scenario's files, `tools_hash` the
-    tool and tissue data, `rubric_hash` the rubric; `mode` is "practice" or "assessment".
+    """One patient, one task, one set of tools.
+
+    `scenario_hash` covers the scenario's files, `tools_hash` the tool and tissue data, `rubric_hash` the
+    rubric; `mode` is "practice" or "assessment".
     """
 
     scenario: str
