@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,18 @@ SOFT = UNUSED | {
 _BONE_ARRAYS = ("rotation", "translation_mm", "grid_origin_mm", "shell_vertices", "shell_faces", "core_vertices", "core_faces")
 
 
+def _sources() -> dict[str, bytes]:
+    """Return file name -> SHA-256 of every source and table that bakes."""
+    here = Path(__file__).parent
+    paths = [*sorted(here.glob("*.py")), *sorted((here / "morphometry").glob("*.toml"))]
+    paths += [Path(str(m.__file__)) for m in (frames, phantom, rng)]
+    return {path.name: hashlib.sha256(path.read_bytes()).digest() for path in paths}
+
+
+_SOURCES = _sources()
+"""Read once on import: a file edited while a program runs must not name what the old code bakes."""
+
+
 def folder() -> Path:
     """Return the folder of baked phantoms."""
     base = os.environ.get("SCOTTIE_CACHE_DIR")
@@ -45,12 +58,9 @@ def key(description: Mapping[str, Any], without: frozenset[str] = UNUSED) -> str
     without: file names that cannot change the result.
     """
     digest = hashlib.sha256(json.dumps(description, sort_keys=True, default=str).encode())
-    here = Path(__file__).parent
-    sources = [*sorted(here.glob("*.py")), *sorted((here / "morphometry").glob("*.toml"))]
-    sources += [Path(m.__file__) for m in (frames, phantom, rng)]
-    for path in sources:
-        if path.name not in without:
-            digest.update(path.name.encode() + path.read_bytes())
+    for name, text in _SOURCES.items():
+        if name not in without:
+            digest.update(name.encode() + text)
     return digest.hexdigest()[:32]
 
 
@@ -98,6 +108,9 @@ def _trim(place: Path) -> None:
     files = sorted(place.glob("*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
     for path in files[KEEP:]:
         _remove(path)
+    for path in place.glob("*.part"):  # left behind by a killed process
+        if path.stat().st_mtime < time.time() - 3600.0:
+            _remove(path)
 
 
 def _remove(path: Path) -> None:

@@ -78,9 +78,7 @@ def deep_tissue(s: F64, quad: F64, x: float, y: float, depth: float, side: float
 
 
 @jit
-def paint_trunk(
-    labels: U8, origin: F64, h: float, back: F64, front: F64, slices: F64, quad: F64, fat: F64
-) -> None:
+def paint_trunk(labels: U8, origin: F64, h: float, back: F64, front: F64, slices: F64, quad: F64, fat: F64) -> None:
     """Paint everything by the outline: skin, fat, fascia, muscles, retroperitoneum, abdomen.
 
     back, front: (nx, nz) y of the outline (equal where there is no trunk). quad: centre, half width, half

@@ -114,7 +114,7 @@ def bake(seed: int, options: PatientOptions, report: Progress) -> Phantom:
     back = skin(outline)
     spots = [c.target for c in targets.values()]
     labels = volume(sp, free, [b.name for b in bones], outline, _plates(parameters), tubes, spots, who.bmi, seed)
-    marks = {k: rounded(v) for k, v in sp.marks.items()} | _target_marks(targets) | procedure_marks(sp.marks, nerve)
+    marks = {k: _kept(k, v) for k, v in sp.marks.items()} | _target_marks(targets) | procedure_marks(sp.marks, nerve)
     made = Phantom("generated", bones, tuple(tubes), labels, back, marks, {}, _told(seed, options, who, parameters))
     measures = dict(column.measures) | _corridor_measures(targets)
     marks |= skin_marks(marks, made.fields, {k: c.normal for k, c in targets.items()})
@@ -130,6 +130,13 @@ def _bones(seed: int, column: Column, report: Progress) -> tuple[Bone, ...]:
     bones = bake_bones(column, lambda text, share: report(text, 0.78 * share))
     cache.save_bones(name, bones)
     return bones
+
+
+def _kept(name: str, value: F64) -> F64:
+    """Return a landmark on its lattice: points on 1 um, directions (normals, axes) on 1e-9."""
+    if name.endswith((".normal", ".axis")):
+        return np.asarray(np.floor(value * 1e9 + 0.5) / 1e9, np.float64)
+    return rounded(value)
 
 
 def _top(sp: Spine) -> float:

@@ -17,7 +17,7 @@ from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Frame, Spine
 from anatomy_assets.tables import number
 from anatomy_assets.tubes import obstacles, rounded
 from sim.errors import NumericalFault
-from sim.frames import gantry, norm
+from sim.frames import dot, gantry, norm
 from sim.jit import jit
 from sim.phantom import Bone, Fields, Tube, bone_distance, tube_box_gap, tube_distance
 
@@ -58,6 +58,7 @@ class Site:
     foramen: F64
     wall: tuple[F64, F64]  # posterior rims of the end plates above and below: behind their line is no disc
     half: float  # half width of the pedicle
+    endplate: F64  # unit normal of the inferior end plate: squared when the beam lies in its plane
     side: str
 
 
@@ -154,14 +155,18 @@ def _best(
     return best, best_p, best_a, best_bone, best_nerve
 
 
-def _angles(side: str, wide: bool) -> tuple[list[tuple[int, int]], F64, F64, F64]:
-    """Return angle pairs, beam normals, picture-right vectors and tolls for an ipsilateral oblique."""
+def _angles(site: Site, wide: bool) -> tuple[list[tuple[int, int]], F64, F64, F64]:
+    """Return angle pairs, beam normals, picture-right vectors and tolls for an ipsilateral oblique.
+
+    The toll of an angle grows with its distance from the usual oblique and from the squared end plate.
+    """
     wanted = number("neurovascular", "target.oblique_deg")
     primary = WIDE_PRIMARY_MDEG if wide else PRIMARY_MDEG
     secondary = WIDE_SECONDARY_MDEG if wide else SECONDARY_MDEG
-    pairs = [(int(SIGN[side]) * p, s) for p in primary for s in secondary]
+    pairs = [(int(SIGN[site.side]) * p, s) for p in primary for s in secondary]
     views = [gantry(p, s) for p, s in pairs]
-    toll = [0.15 * abs(abs(p) / 1000.0 - wanted) + 0.08 * abs(s) / 1000.0 for p, s in pairs]
+    tilt = [57.3 * abs(dot(v.normal, site.endplate)) for v in views]  # degrees, small angles
+    toll = [0.15 * abs(abs(p) / 1000.0 - wanted) + 0.12 * t for (p, _), t in zip(pairs, tilt, strict=True)]
     return pairs, np.array([v.normal for v in views]), np.array([v.right for v in views]), np.array(toll)
 
 
@@ -250,7 +255,7 @@ def sacral_target(spine: Spine, free: Fields, side: str) -> Corridor | None:
 def _search(
     site: Site, points: F64, base: F64, centre: F64, avoid_mm: float, bone: float, nerve: float, wide: bool
 ) -> Corridor | None:
-    pairs, normals, rights, toll = _angles(site.side, wide)
+    pairs, normals, rights, toll = _angles(site, wide)
     weight = rights if avoid_mm == 0.0 else 0.0 * rights  # only the usual target must look like 6 o'clock
     order = np.argsort(base, kind="stable")
     points, base = points[order], base[order]
@@ -322,4 +327,4 @@ def site(spine: Spine, free: Fields, level: str, side: str) -> Site:
         under = under + spine.mark(f"{low}.endplate.superior") - spine.mark(f"{low}.body.centre")
     pedicle, foramen = spine.mark(f"{level}.pedicle.{side}.centre"), spine.mark(f"{level}.foramen.{side}.centre")
     half = 0.5 * norm(spine.mark(f"{level}.pedicle.{side}.lateral") - spine.mark(f"{level}.pedicle.{side}.medial"))
-    return Site(free, frame, pedicle, inferior, foramen, (wall, under), half, side)
+    return Site(free, frame, pedicle, inferior, foramen, (wall, under), half, spine.mark(f"{level}.endplate.inferior.normal"), side)

@@ -104,7 +104,7 @@ def _serpentine(free: Fields, start: F64, strands: Sequence[F64], end: F64) -> F
     core = np.array(body)
     lead = _lead(free, start, core[0])
     tail = _lead(free, end, core[-1])[::-1]
-    return rounded(tighten(free, np.concatenate([lead[:-1], core, tail[1:]]), 0.05, 0.12))
+    return rounded(tighten(free, np.concatenate([lead[:-1], core, tail[1:]]), 0.05, 0.05))
 
 
 def _lead(free: Fields, far: F64, near: F64) -> F64:

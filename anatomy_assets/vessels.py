@@ -26,6 +26,7 @@ from anatomy_assets.tubes import (
     settle,
     shrink,
     smooth_path,
+    tighten,
 )
 from anatomy_assets.vessel_ways import Gate, gate, ways
 from sim.phantom import Bone, Fields, Tube, TubeKind
@@ -117,7 +118,7 @@ def _trunk(bodies: dict[str, Body], name: str, last: str, side: float) -> list[T
 
 def _settled(tube: Tube, free: Fields, loose: NDArray[np.int64], gap: float, tube_gap: float) -> Tube:
     nodes = settle(free, tube.nodes, loose, gap, tube_gap, 80)
-    nodes = shrink(free, nodes, loose, 0.1, 0.4)
+    nodes = tighten(free, shrink(free, nodes, loose, 0.1, 0.4), 0.03, 0.1)
     return Tube(tube.name, tube.kind, tube.level, tube.side, rounded(nodes), tube.wall_mm, tube.flow_mm_s)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.toml_file import DATA, Quantity, Strict, load, quantity_in
+from scenarios.toml_file import DATA, Quantity, Strict, in_unit, load
 from sim.beam import BeamTables, DetectorData
 from sim.errors import DataError
 from sim.phantom import Tissue
@@ -17,21 +17,15 @@ from sim.tools import CArm
 
 F64 = NDArray[np.float64]
 
-
-def unit(name: str) -> Any:
-    """Return the check that a quantity carries a unit (a form of quantity_in that type checkers follow)."""
-    return quantity_in(name).__metadata__[0]
-
-
-Millimetre = Annotated[Quantity, unit("mm")]
-Share = Annotated[Quantity, unit("1")]
-Speed = Annotated[Quantity, unit("mm/s")]
-Turn = Annotated[Quantity, unit("deg/s")]
-KermaRate = Annotated[Quantity, unit("mGy/min")]
-Rate = Annotated[Quantity, unit("1/s")]
-Kerma = Annotated[Quantity, unit("nGy")]
-Voltage = Annotated[Quantity, unit("kV")]
-Load = Annotated[Quantity, unit("mAs")]
+Millimetre = Annotated[Quantity, in_unit("mm")]
+Share = Annotated[Quantity, in_unit("1")]
+Speed = Annotated[Quantity, in_unit("mm/s")]
+Turn = Annotated[Quantity, in_unit("deg/s")]
+KermaRate = Annotated[Quantity, in_unit("mGy/min")]
+Rate = Annotated[Quantity, in_unit("1/s")]
+Kerma = Annotated[Quantity, in_unit("nGy")]
+Voltage = Annotated[Quantity, in_unit("kV")]
+Load = Annotated[Quantity, in_unit("mAs")]
 
 
 class GeometryTable(Strict):

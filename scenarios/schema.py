@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scenarios.toml_file import Quantity, Strict, quantity_in
+from scenarios.toml_file import Quantity, Strict, in_unit
 
 Level = Literal["L1", "L2", "L3", "L4", "L5", "S1"]
 Side = Literal["left", "right"]
@@ -36,9 +36,9 @@ class TargetTable(Strict):
     level: Level
     side: Side
     approach: Literal["subpedicular"]
-    zone_right_mm: quantity_in("mm")
-    zone_dorsal_mm: quantity_in("mm")
-    zone_cranial_mm: quantity_in("mm")
+    zone_right_mm: Annotated[Quantity, in_unit("mm")]
+    zone_dorsal_mm: Annotated[Quantity, in_unit("mm")]
+    zone_cranial_mm: Annotated[Quantity, in_unit("mm")]
 
 
 class VesselTable(Strict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
@@ -30,15 +30,15 @@ class Quantity(Strict):
     status: Status
 
 
-def quantity_in(unit: str) -> Any:
-    """Return the type of a Quantity that must carry `unit`."""
+def in_unit(unit: str) -> AfterValidator:
+    """Return the annotation of a Quantity that must carry `unit`."""
 
     def check(quantity: Quantity) -> Quantity:
         if quantity.unit != unit:
             raise ValueError(f"unit '{quantity.unit}'; expected '{unit}'")
         return quantity
 
-    return Annotated[Quantity, AfterValidator(check)]
+    return AfterValidator(check)
 
 
 Model = TypeVar("Model", bound=BaseModel)

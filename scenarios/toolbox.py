@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from scenarios.beam_tables import load_carm
-from scenarios.toml_file import DATA, Quantity, Strict, check, quantity_in, read_toml
+from scenarios.toml_file import DATA, Quantity, Strict, check, in_unit, read_toml
 from sim.errors import DataError
 from sim.phantom import Tissue
 from sim.tools import Agent, Needle, TissueRow, Toolbox
 
-Millimetre = quantity_in("mm")
+Millimetre = Annotated[Quantity, in_unit("mm")]
 
 
 class NeedleRow(Strict):
@@ -27,9 +27,9 @@ class NeedleRow(Strict):
     length_mm: Millimetre
     outer_diameter_mm: Millimetre
     inner_diameter_mm: Millimetre
-    alpha_mrad: quantity_in("mrad")
-    bend_mrad: quantity_in("mrad")
-    young_gpa: quantity_in("GPa")
+    alpha_mrad: Annotated[Quantity, in_unit("mrad")]
+    bend_mrad: Annotated[Quantity, in_unit("mrad")]
+    young_gpa: Annotated[Quantity, in_unit("GPa")]
 
 
 class AgentRow(Strict):
@@ -38,19 +38,19 @@ class AgentRow(Strict):
     name: str
     kind: Literal["contrast", "local_anaesthetic", "steroid", "saline"]
     particulate: bool
-    iodine_mg_per_ml: quantity_in("mg/mL")
-    dose_mg_per_ml: quantity_in("mg/mL")
+    iodine_mg_per_ml: Annotated[Quantity, in_unit("mg/mL")]
+    dose_mg_per_ml: Annotated[Quantity, in_unit("mg/mL")]
 
 
 class ContactRow(Strict):
     """A row of tissues.toml: how a needle meets a tissue."""
 
     label: str
-    foundation_n_per_m2: quantity_in("N/m2")
-    cut_n: quantity_in("N")
-    friction_n_per_mm: quantity_in("N/mm")
-    puncture_n: quantity_in("N")
-    membrane_n_per_mm: quantity_in("N/mm")
+    foundation_n_per_m2: Annotated[Quantity, in_unit("N/m2")]
+    cut_n: Annotated[Quantity, in_unit("N")]
+    friction_n_per_mm: Annotated[Quantity, in_unit("N/mm")]
+    puncture_n: Annotated[Quantity, in_unit("N")]
+    membrane_n_per_mm: Annotated[Quantity, in_unit("N/mm")]
 
 
 class FlowRow(Strict):

@@ -34,13 +34,12 @@ LABELS = {
         ("superior endplate L4", "L4.endplate.superior", (0.72, 0.33)),
         ("inferior endplate L4", "L4.endplate.inferior", (0.72, 0.44)),
         ("transverse process L4", "L4.transverse.left.tip", (0.02, 0.44)),
-        ("iliac crest", "ilium.right.crest", (0.72, 0.58)),
         ("sacrum, S1 foramen", "S1.foramen.dorsal.left", (0.02, 0.80)),
     ],
     "oblique-25-right": [
         ("eye: pedicle L3", "L3.pedicle.right.centre", (0.76, 0.30)),
         ("ear: superior articular process", "L3.sap.right.tip", (0.02, 0.20)),
-        ("nose: transverse process", "L3.transverse.right.tip", (0.76, 0.38)),
+        ("nose: transverse process", "L3.transverse.right.tip", (0.67, 0.38)),
         ("neck: pars", "L3.pars.right", (0.76, 0.46)),
         ("front leg: inferior articular process", "L3.iap.right.tip", (0.02, 0.42)),
         ("L4-5 foramen, target", "target.subpedicular.L4.right", (0.76, 0.56)),
@@ -53,7 +52,7 @@ LABELS = {
         ("spinous process L3", "L3.spinous.tip", (0.02, 0.22)),
         ("superior endplate L4", "L4.endplate.superior", (0.72, 0.30)),
         ("inferior endplate L4", "L4.endplate.inferior", (0.72, 0.42)),
-        ("promontory", "S1.promontory", (0.72, 0.66)),
+        ("promontory", "promontory", (0.72, 0.66)),
     ],
 }
 

@@ -14,17 +14,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from PIL import Image  # noqa: E402
+from PIL import Image
 
-from scenarios.beam_tables import load_beam  # noqa: E402
-from scenarios.registry import Scenario, find_scenario  # noqa: E402
-from scenarios.study import make_study  # noqa: E402
-from scoring.rubric import read_rubric  # noqa: E402
-from scoring.score import score  # noqa: E402
-from sim.scene import make_scene  # noqa: E402
-from sim.session import Session  # noqa: E402
-from sim.window import Attempt, Desk, PatientCard, drive  # noqa: E402
-from sim.window.demo import tfesi  # noqa: E402
+from scenarios.beam_tables import load_beam
+from scenarios.registry import Scenario, find_scenario
+from scenarios.study import make_study
+from scoring.rubric import read_rubric
+from scoring.score import score
+from sim.scene import make_scene
+from sim.session import Session
+from sim.window import Attempt, Desk, PatientCard, drive
+from sim.window.demo import tfesi
 
 
 def attempt_of(scenario: Scenario, seed: int) -> Attempt:

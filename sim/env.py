@@ -60,7 +60,7 @@ def acts(study: Study) -> list[tuple[str, tuple[Command, ...]]]:
     return rows
 
 
-class ScottieEnv(gymnasium.Env[dict[str, NDArray[Any]], np.int64]):
+class ScottieEnv(gymnasium.Env[dict[str, NDArray[Any]], np.int64]):  # type: ignore[misc]
     """Gymnasium environment over one study.
 
     paint(view, size) returns the picture (uint8, (size, size)); reward(state, events) the reward of a step.
@@ -111,7 +111,7 @@ class ScottieEnv(gymnasium.Env[dict[str, NDArray[Any]], np.int64]):
             {"events": new},
         )
 
-    def render(self) -> NDArray[np.uint8]:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8]:
         """Return the held picture as RGB."""
         return np.repeat(self._picture[:, :, None], 3, axis=2)
 

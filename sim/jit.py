@@ -40,7 +40,7 @@ def _prepare_cache() -> bool:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return False
-    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+    numba.config.CACHE_DIR = str(folder)
     return os.access(folder, os.W_OK)
 
 

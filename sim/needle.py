@@ -30,6 +30,7 @@ from sim.needle_tick import (
     BONE,
     BUCKLED,
     BUSY,
+    BY_BEND,
     CLOSED,
     COUNT,
     DEPTH,
@@ -42,6 +43,7 @@ from sim.needle_tick import (
     SPEED,
     STUCK,
     TISSUE,
+    WHY,
     YAW,
     tick,
 )
@@ -263,7 +265,7 @@ def _move(study: Study, now: int, me: NeedleState, events: list[Event]) -> Needl
         [
             me.yaw_mdeg, me.pitch_mdeg, me.roll_mdeg, me.yaw_target_mdeg, me.pitch_target_mdeg, me.roll_target_mdeg,
             me.base, me.tissue, me.membrane, me.opened, me.bone, int(me.stuck), me.blocked_ms, int(me.buckled),
-            len(me.path_mm), 0,
+            len(me.path_mm), 0, 0,
         ],
         np.int64,
     )  # fmt: skip
@@ -320,7 +322,7 @@ def _move(study: Study, now: int, me: NeedleState, events: list[Event]) -> Needl
         inside=held, inside_since=tuple(since.get(t, now) for t in held), inside_deepest=tuple(float(deepest[t]) for t in held),
         passes=passes, armed=armed, peak_mm=peak,
     )  # fmt: skip
-    return _settle(study, now, new, bool(m[BUSY]), rod, events)
+    return _settle(study, now, new, bool(m[BUSY]), int(m[WHY]), rod, events)
 
 
 def _count_pass(study: Study, me: NeedleState, depth: float) -> tuple[int, bool, float]:
@@ -332,15 +334,19 @@ def _count_pass(study: Study, me: NeedleState, depth: float) -> tuple[int, bool,
     return me.passes, armed, peak
 
 
-def _settle(study: Study, now: int, me: NeedleState, busy: bool, rod: Rod, events: list[Event]) -> NeedleState:
-    """Stop the hand when it has arrived or has been blocked long enough."""
+def _settle(study: Study, now: int, me: NeedleState, busy: bool, why: int, rod: Rod, events: list[Event]) -> NeedleState:
+    """Stop the hand when it has arrived or has been blocked long enough.
+
+    Reasons: "reached" (the depth asked), "held" (the angle asked), "bone", "bent" (the shaft is bent as far as
+    the model goes: withdraw before tilting further).
+    """
     tilting = (me.yaw_mdeg, me.pitch_mdeg) != (me.yaw_target_mdeg, me.pitch_target_mdeg)
     if me.blocked_ms >= rod.blocked_ms:
         me = replace(
             me, goal_mm=me.depth_mm, asked_mm=me.depth_mm, yaw_target_mdeg=me.yaw_mdeg, pitch_target_mdeg=me.pitch_mdeg,
             roll_target_mdeg=me.roll_mdeg, speed_mm_s=0.0, force_n=0.0, blocked_ms=0, moving=False,
         )  # fmt: skip
-        events.append(event(now, "needle_stopped", reason="bone", **tip_facts(study, me)))
+        events.append(event(now, "needle_stopped", reason="bent" if why == BY_BEND else "bone", **tip_facts(study, me)))
         return me
     if busy or tilting or me.roll_mdeg != me.roll_target_mdeg:
         return me

@@ -52,7 +52,9 @@ SHY_MM = 0.005
 ASKED, GOAL, SPEED, DEPTH, FORCE, FRICTION_N, OPENED_MM = range(7)
 # ... and integers
 YAW, PITCH, ROLL, YAW_GOAL, PITCH_GOAL, ROLL_GOAL, BASE, TISSUE = range(8)
-CLOSED, OPENED, BONE, STUCK, BLOCKED_MS, BUCKLED, COUNT, BUSY = range(8, 16)
+CLOSED, OPENED, BONE, STUCK, BLOCKED_MS, BUCKLED, COUNT, BUSY, WHY = range(8, 17)
+# why the needle does not follow
+BY_BONE, BY_BEND = 1, 2
 
 
 @jit
@@ -223,6 +225,7 @@ def tick(
             m[BUSY] = 1
         if held:
             m[BLOCKED_MS] += 1
+            m[WHY] = BY_BONE
         if dq == 0.0 and not tilting:
             continue
         # the shaft
@@ -236,7 +239,7 @@ def tick(
         accepted, friction, tip_force, bone = False, 0.0, 0.0, -1
         for grip in range(2):  # a tip that would jump into bone when it lets go grips on
             if grip == 1:
-                if accepted or m[BONE] < 0 or m[STUCK] == 1:
+                if accepted or bone < 0 or m[BONE] < 0 or m[STUCK] == 1:
                     break
                 m[STUCK] = 1
                 stuck_mm[:] = tip
@@ -269,6 +272,7 @@ def tick(
             return -1
         if not accepted and (tilting or dq > 0.0):
             m[BLOCKED_MS] += 1
+            m[WHY] = BY_BONE if bone >= 0 else BY_BEND
             m[BUSY] = 1
             if tilting:
                 set_frame(frame, m[YAW], m[PITCH])

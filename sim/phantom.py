@@ -266,7 +266,7 @@ def bone_distance_one(f: Fields, b: int, x: float, y: float, z: float) -> float:
         ou = max(0.0, -u, u - (nx - 1))
         ov = max(0.0, -v, v - (ny - 1))
         ow = max(0.0, -w, w - (nz - 1))
-        return 4.0 + h * np.sqrt(ou * ou + ov * ov + ow * ow)
+        return float(4.0 + h * np.sqrt(ou * ou + ov * ov + ow * ow))
     i = min(int(u), nx - 2)
     j = min(int(v), ny - 2)
     k = min(int(w), nz - 2)
@@ -280,7 +280,7 @@ def bone_distance_one(f: Fields, b: int, x: float, y: float, z: float) -> float:
     c01 = g[base + sy] * (1 - w) + g[base + sy + 1] * w
     c10 = g[base + sx] * (1 - w) + g[base + sx + 1] * w
     c11 = g[base + sx + sy] * (1 - w) + g[base + sx + sy + 1] * w
-    return ((c00 * (1 - v) + c01 * v) * (1 - u) + (c10 * (1 - v) + c11 * v) * u) * 0.01
+    return float(((c00 * (1 - v) + c01 * v) * (1 - u) + (c10 * (1 - v) + c11 * v) * u) * 0.01)
 
 
 @jit
@@ -347,7 +347,7 @@ def tube_box_gap(f: Fields, t: int, x: float, y: float, z: float) -> float:
     b = f.tube_box[t]
     gap = max(b[0] - x, x - b[3])
     gap = max(gap, b[1] - y, y - b[4])
-    return max(gap, b[2] - z, z - b[5], 0.0)
+    return float(max(gap, b[2] - z, z - b[5], 0.0))
 
 
 @jit
@@ -362,10 +362,11 @@ def skin_y(f: Fields, x: float, z: float) -> float:
     w -= k
     a = f.skin_y[i, k] * (1 - w) + f.skin_y[i, k + 1] * w
     b = f.skin_y[i + 1, k] * (1 - w) + f.skin_y[i + 1, k + 1] * w
-    return a * (1 - u) + b * u
+    return float(a * (1 - u) + b * u)
 
 
-class Crossing(NamedTuple):
+@dataclass(frozen=True)
+class Crossing:
     """A crossing of a straight segment: where (0..1), what, and whether it goes in or out."""
 
     at: float
@@ -389,9 +390,9 @@ def crossings(phantom: Phantom, p: F64, q: F64) -> list[Crossing]:
     for t in range(len(phantom.tubes)):
         if _segment_misses_box(f.tube_box[t], p, q):
             continue
-        found += _root_crossings(lambda x, y, z, t=t: tube_distance(f, t, x, y, z), p, q, n, "tube", t)  # type: ignore[misc]
+        found += _root_crossings(lambda x, y, z, t=t: tube_distance(f, t, x, y, z), p, q, n, "tube", t)
     for b in range(len(phantom.bones)):
-        found += _root_crossings(lambda x, y, z, b=b: bone_distance_one(f, b, x, y, z), p, q, n, "bone", b)  # type: ignore[misc]
+        found += _root_crossings(lambda x, y, z, b=b: bone_distance_one(f, b, x, y, z), p, q, n, "bone", b)
     at, label = label_changes(f, p, q)
     found += [Crossing(float(a), "tissue", int(v), True) for a, v in zip(at, label, strict=True)]
     return sorted(found, key=lambda c: c.at)

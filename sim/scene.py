@@ -146,7 +146,7 @@ def _soft_parts() -> list[tuple[str, list[Tissue], float, str, str]]:
         ("inside", inner, 10.0, "mixed", "fat"),
         ("lean", lean, 10.0, "muscle", "mixed"),
         ("loose", list(LOOSE), 10.0, "loose", "mixed"),
-        ("gas", [Tissue.BOWEL_GAS], 5.0, "bowel", "mixed"),
+        ("gas", [Tissue.BOWEL_GAS], 3.0, "bowel", "mixed"),
     ]
 
 
@@ -200,17 +200,24 @@ def is_closed(faces: NDArray[Any]) -> bool:
 
 
 def _haustra(vertices: F32) -> F32:
-    """Return gas bubbles with the lobed outline of bowel instead of an ellipsoid's (pictures only)."""
-    x, y, z = (vertices[:, i].astype(np.float64) for i in range(3))
-    wave = np.stack(
-        [
-            np.sin(z / 5.1 + 1.0) + np.sin(z / 8.3 + y / 11.0),
-            np.sin(x / 6.1 + 2.0) + np.sin(z / 7.7),
-            np.sin(x / 5.3) + np.sin(y / 6.7 + x / 9.0 + 0.5),
-        ],
-        axis=1,
-    )
-    return np.asarray(vertices + 1.8 * wave, np.float32)
+    """Return gas bubbles with the lobed outline of bowel instead of an ellipsoid's (pictures only).
+
+    Smooth displacement by waves along oblique directions, so that no two bubbles have the same shape.
+    """
+    out = vertices.astype(np.float64)
+    for (a, b, c), length_mm, reach_mm, way in _FOLDS:
+        phase = (a * vertices[:, 0] + b * vertices[:, 1] + c * vertices[:, 2]) / length_mm
+        out += reach_mm * np.sin(phase)[:, None] * np.array(way)
+    return np.asarray(out, np.float32)
+
+
+_FOLDS = (
+    # direction of the wave, length / 2 pi, reach (mm), direction of the displacement
+    ((0.8, 0.1, 0.6), 7.0, 4.0, (-0.6, 0.1, 0.8)),
+    ((-0.5, 0.2, 0.8), 5.0, 3.0, (0.8, 0.1, 0.5)),
+    ((0.3, 0.4, -0.9), 3.4, 1.8, (0.9, 0.2, 0.3)),
+    ((0.9, -0.3, 0.2), 2.6, 1.2, (0.2, 0.1, 0.9)),
+)
 
 
 def _prolonged(vertices: NDArray[Any], within_mm: float) -> F32:

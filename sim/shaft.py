@@ -37,6 +37,8 @@ FOUNDATION, CUT, FRICTION, PUNCTURE, MEMBRANE = 0, 1, 2, 3, 4
 PATH_STEP_MM = 0.5
 DEEPEST_IN_BONE_MM = 0.05
 """A shape that would push a node's axis deeper than this into bone is not accepted."""
+MOST_SLOPE = 0.466
+"""Steepest slope of the shaft against the hub axis (25 degrees): beyond it the small-slope beam means nothing."""
 WATCH_MM = 2.0
 """Nodes with no more room to bone than this are measured in every trial."""
 
@@ -288,8 +290,8 @@ def bend(
 ) -> tuple[bool, float, float, int]:
     """Find the shape of the shaft. w, z, pos: in the last shape, out the new one; room (mm to bone) likewise.
 
-    Returns (accepted, friction N, force of bone on the tip N, bone met last). A shape with a node in bone is
-    not accepted.
+    Returns (accepted, friction N, force of bone on the tip N, bone met last). A shape with a node in bone, or
+    bent further than MOST_SLOPE against the hub (then the bone is -1), is not accepted.
     """
     nodes = w.shape[0]
     h = rod.length / (nodes - 1)
@@ -331,6 +333,9 @@ def bend(
     least, b = move_nodes(f, rod.radius, frame, entry, w, z, skin, pos, room, False)
     if least < -DEEPEST_IN_BONE_MM:
         return False, friction, tip_force, b
+    for i in range(nodes):
+        if not w[i, 1] * w[i, 1] + w[i, 3] * w[i, 3] < MOST_SLOPE * MOST_SLOPE:
+            return False, friction, tip_force, -1
     return settled, friction, tip_force, met
 
 

@@ -89,16 +89,16 @@ def test_flipping_the_bevel_half_way_bends_it_back():
 
 
 def test_rotating_while_advancing_drills_straight():
-    study = study_of(slab_phantom())
+    """Gel without a skin, so that the needle does not start with the jump of a pop."""
+    tissues = tuple(replace(t, puncture_n=0.0) for t in simple_toolbox().tissues)
+    study = study_of(slab_phantom(), toolbox=replace(simple_toolbox(), tissues=tissues))
     state, _ = play(study, begin_with(QUINCKE_22, 0, 0))
     state = replace(state, needle=needle.advance(study, state, move(60.0, 10_000))[0])
-    while state.needle.moving:  # one turn per 10 mm
+    while state.needle.goal_mm > state.needle.asked_mm:  # one turn per 10 mm
         state = replace(state, tick=state.tick + 1)
         state = replace(state, needle=needle.advance(study, state, Command("needle.turn", (3_600,)))[0])
-        if state.needle.goal_mm == state.needle.asked_mm:
-            break
     assert state.needle.depth_mm > 59.0
-    assert np.hypot(state.needle.tip_mm[0], state.needle.tip_mm[2]) < 0.1 * deflection(QUINCKE_22, 60.0)
+    assert np.hypot(state.needle.tip_mm[0], state.needle.tip_mm[2]) < 0.3
 
 
 def test_bevel_direction_follows_the_roll():
@@ -359,6 +359,17 @@ def test_withdrawing_frees_a_stuck_tip():
     assert not state.needle.stuck
     assert state.needle.bone == -1
     assert state.needle.depth_mm < 27.0
+
+
+def test_the_hand_stops_before_the_shaft_is_bent_beyond_the_model():
+    study = study_of(slab_phantom())
+    state, events = play(study, [*begin_with(QUINCKE_22, 0, 0), move(75.0), Command("needle.tilt", (60_000, 0))])
+    assert kinds(events, "needle_stopped")[-1]["reason"] == "bent"
+    assert 10_000 < state.needle.yaw_mdeg < 50_000
+    slopes = state.needle.shape[:, [1, 3]]
+    assert (slopes**2).sum(1).max() <= np.tan(np.radians(25.0)) ** 2
+    state, events = play(study, [move(-60.0), Command("needle.tilt", (30_000, 0))], state)
+    assert [e["reason"] for e in kinds(events, "needle_stopped")] == ["reached", "held"]
 
 
 def test_a_thin_shaft_buckles_on_bone():
