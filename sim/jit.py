@@ -4,8 +4,8 @@ Bit-stability (docs/ARCHITECTURE.md, law 7): no fastmath, hence no re-associatio
 multiply-add contraction; no parallel reductions. `nogil` lets bakes run in threads.
 
 numba's disk cache notices a change of a function's own file, not of the functions it calls in other
-files. Jitted functions therefore call jitted functions only of their own file or of the rooms listed in
-`SHARED_ROOMS`, and the cache folder is keyed by the text of those rooms.
+files: stale code would give another score without a word. The cache folder is therefore keyed by the text
+of every file that holds a kernel; an edit in any of them compiles all of them anew.
 """
 
 from __future__ import annotations
@@ -21,16 +21,20 @@ import platformdirs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-SHARED_ROOMS = ("jit.py", "frames.py", "phantom.py", "rng.py", "bending.py", "shaft.py", "puncture.py")
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("sim", "anatomy_assets")
 
 
 def _cache_dir() -> Path:
     """Return the folder for compiled code: NUMBA_CACHE_DIR if set, else the user's cache folder."""
-    here = Path(__file__).parent
-    text = b"".join((here / room).read_bytes() for room in SHARED_ROOMS if (here / room).exists())
-    key = hashlib.sha256(text + numba.__version__.encode()).hexdigest()[:12]
+    digest = hashlib.sha256(numba.__version__.encode())
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            text = path.read_bytes()
+            if b"@jit" in text or path == Path(__file__):
+                digest.update(path.name.encode() + text)
     base = os.environ.get("NUMBA_CACHE_DIR") or str(Path(platformdirs.user_cache_dir("scottie")) / "compiled")
-    return Path(base) / key
+    return Path(base) / digest.hexdigest()[:12]
 
 
 def _prepare_cache() -> bool:
