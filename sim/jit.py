@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("sim", "anatomy_assets")
+KEPT_VERSIONS = 3
 
 
 def _cache_dir() -> Path:
@@ -34,7 +36,14 @@ def _cache_dir() -> Path:
             if b"@jit" in text or path == Path(__file__):
                 digest.update(path.name.encode() + text)
     base = os.environ.get("NUMBA_CACHE_DIR") or str(Path(platformdirs.user_cache_dir("scottie")) / "compiled")
-    return Path(base) / digest.hexdigest()[:12]
+    return Path(base) / f"scottie-{digest.hexdigest()[:12]}"
+
+
+def _forget_old(folder: Path) -> None:
+    """Remove the compiled code of earlier versions, all but the newest few."""
+    others = sorted((p for p in folder.parent.glob("scottie-" + 12 * "[0-9a-f]") if p != folder), key=lambda p: p.stat().st_mtime)
+    for path in others[:-KEPT_VERSIONS]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _prepare_cache() -> bool:
@@ -44,6 +53,7 @@ def _prepare_cache() -> bool:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return False
+    _forget_old(folder)
     numba.config.CACHE_DIR = str(folder)
     return os.access(folder, os.W_OK)
 

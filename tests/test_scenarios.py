@@ -72,8 +72,14 @@ def expert_passes(scenario: str, seed: int) -> None:
     if scenario == "tfesi-l4l5-right":
         assert public["checklist"]["tip-in-zone"]["done"], f"tip {public['tip_error_mm']} mm from the planned point"
     else:
-        patterns = [fact["pattern"] for fact in outcome.events if fact.kind == "injection_stopped"]
-        assert "vascular" in patterns[0], "the vessel lies at the usual target in every seed"
+        entered = [fact["kind"] for fact in outcome.events if fact.kind == "structure_entered"]
+        assert {"RADICULAR_ARTERY", "VEIN"} & {kind.upper() for kind in entered}, (
+            "a vessel lies at the usual target in every seed"
+        )
+        blood = [fact for fact in outcome.events if fact.kind == "aspirated" and fact["result"] == "blood"]
+        runs = [fact["pattern"] for fact in outcome.events if fact.kind == "injection_stopped"]
+        assert blood or "vascular" in runs[0], "it shows by blood or by the contrast that runs off"
+        assert len([fact for fact in outcome.events if fact.kind == "needle_placed"]) == 2, "and the expert repositions"
 
 
 def careless_fails(operator: str, seed: int) -> None:

@@ -20,7 +20,7 @@ METRIC_SPEC = "scottie-metrics 1"
 """Version of every definition in this package. It is raised whenever the same facts could give another value."""
 
 TICK_MS = 10
-"""One tick of command time (docs/CONTRACT.md)."""
+"""One tick of command time (docs/ARCHITECTURE.md)."""
 
 Unit = Literal["bool", "count", "um", "mdeg", "ms", "ul", "ug", "permille", "gauge", "pgy_m2", "ngy"]
 Value = int | bool | None
