@@ -52,19 +52,46 @@ def say(text: str = "") -> None:
 
 
 @contextmanager
-def progress_bar(quiet: bool = False) -> Iterator[Callable[[str, float], None]]:
-    """Give a `progress(what, fraction)` function that draws a bar on stderr (nothing when not a terminal and quiet)."""
+def progress_bar(quiet: bool = False) -> Iterator[Progress]:
+    """Give a `progress(what, fraction)` function: a bar on a terminal, else plain lines (none when quiet).
+
+    Nothing is drawn before the first call, so that an early mistake is one line and nothing else.
+    """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    if quiet and not console.is_terminal:
-        yield lambda what, fraction: None
+    if not console.is_terminal:
+        yield _nothing if quiet else _plain_lines()
         return
     columns = (TextColumn("{task.description:<44}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=console.is_terminal) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield lambda what, fraction: bar.update(task, description=what, completed=fraction)
+    bar = Bar(*columns, console=console, transient=True)
+    task = bar.add_task("starting", total=1.0)
+
+    def show(what: str, fraction: float) -> None:
+        bar.start()
+        bar.update(task, description=what, completed=fraction)
+
+    try:
+        yield show
+    finally:
+        bar.stop()
+
+
+def _nothing(what: str, fraction: float) -> None:
+    """Show no progress."""
+
+
+def _plain_lines() -> Progress:
+    last = [""]
+
+    def show(what: str, fraction: float) -> None:
+        if what != last[0]:
+            last[0] = what
+            say(f"  {fraction:4.0%}  {what}")
+
+    return show
 
 
 def writable_folder(path: Path) -> Path:

@@ -123,4 +123,4 @@ class ScottieEnv(gymnasium.Env[dict[str, NDArray[Any]], np.int64]):  # type: ign
         arm = state.carm
         console = [arm.primary_mdeg, arm.secondary_mdeg, arm.kvp_x10, arm.pictures, arm.beam_on_ms, arm.dap_pgy_m2 / 1e6]
         console += [round(state.needle.depth_mm * 1000), float(state.tick)]
-        return {"picture": self._picture, "console": np.array(console, np.float64)}
+        return {"picture": self._picture.copy(), "console": np.array(console, np.float64)}

@@ -104,7 +104,7 @@ WRONG = [
     (("run", "tfesi-l4l5-rigth"), "tfesi-l4l5-right"),
     (("run", "tfesi-l4l5-right", "--operator", "exprt"), "expert"),
     (("run", "tfesi-l4l5-right", "--seed", "-4"), "--seed"),
-    (("run", "tfesi-l4l5-right", "--seed", "four"), "four"),
+    (("run", "tfesi-l4l5-right", "--seed", "four"), "--seed"),
     (("run", "tfesi-l4l5-right", "--mode", "exam"), "practice or assessment"),
     (("run", "tfesi-l4l5-right", "--out", "/proc/nowhere"), "/proc/nowhere"),
     (("render", "--scenario", "tfesi-l4l5-right", "--primary", "500", "--secondary", "0", "--out", "x.png"), "-110..110"),
