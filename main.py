@@ -259,7 +259,7 @@ def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progr
         tick=tick,
         patient=PatientCard(patient.name, patient.age_years, patient.sex, patient.weight_kg, allergies, chart),
         title=scenario.file.title,
-        brief=scenario.brief_path.read_text(encoding="utf-8"),
+        brief=scenario.file.vignette,
         scene=make_scene(recorder.session.study.phantom),
         beam_tables=load_beam(),
         score=lambda events: score(events, given, rubric).public(),

@@ -23,7 +23,7 @@ import platformdirs
 from sim import frames, phantom, rng
 from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind
 
-KEEP = 40
+KEEP = 80
 FORMAT = 1
 UNUSED = frozenset({"__init__.py", "cache.py", "export.py", "meshes.py", "materials.toml"})
 SOFT = UNUSED | {

@@ -327,4 +327,6 @@ def site(spine: Spine, free: Fields, level: str, side: str) -> Site:
         under = under + spine.mark(f"{low}.endplate.superior") - spine.mark(f"{low}.body.centre")
     pedicle, foramen = spine.mark(f"{level}.pedicle.{side}.centre"), spine.mark(f"{level}.foramen.{side}.centre")
     half = 0.5 * norm(spine.mark(f"{level}.pedicle.{side}.lateral") - spine.mark(f"{level}.pedicle.{side}.medial"))
-    return Site(free, frame, pedicle, inferior, foramen, (wall, under), half, spine.mark(f"{level}.endplate.inferior.normal"), side)
+    return Site(
+        free, frame, pedicle, inferior, foramen, (wall, under), half, spine.mark(f"{level}.endplate.inferior.normal"), side
+    )

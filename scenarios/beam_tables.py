@@ -58,6 +58,16 @@ class DoseTable(Strict):
     shot_pulses: Share
 
 
+class HousingTable(Strict):
+    """Outer sizes of machine and table, for the warning before they touch (sim/clearance.py)."""
+
+    detector_rim_mm: Millimetre
+    detector_depth_mm: Millimetre
+    tube_housing_mm: Millimetre
+    table_width_mm: Millimetre
+    table_thickness_mm: Millimetre
+
+
 class DetectorTable(Strict):
     """What makes a picture imperfect."""
 
@@ -98,6 +108,7 @@ class CArmFile(Strict):
     field: list[FieldRow]
     motion: MotionTable
     dose: DoseTable
+    housing: HousingTable
     detector: DetectorTable
     grid: list[GridRow]
     exposure: list[ExposureRow]
@@ -137,6 +148,11 @@ def load_carm(data: Path = DATA) -> CArm:
         sdd_mm=file.geometry.sdd_mm.value,
         sod_mm=file.geometry.sod_mm.value,
         detector_mm=tuple(row.side_mm.value for row in file.field),
+        detector_rim_mm=file.housing.detector_rim_mm.value,
+        detector_depth_mm=file.housing.detector_depth_mm.value,
+        tube_housing_mm=file.housing.tube_housing_mm.value,
+        table_width_mm=file.housing.table_width_mm.value,
+        table_thickness_mm=file.housing.table_thickness_mm.value,
         angle_speed_mdeg_s=round(file.motion.angle_speed_deg_s.value * 1000),
         slide_speed_um_s=round(file.motion.slide_speed_mm_s.value * 1000),
         reference_point_mm=file.geometry.reference_point_mm.value,

@@ -85,6 +85,11 @@ class CArm:
     cap_mgy_min: float = 88.0  # limit of the air kerma rate 30 cm from the receptor
     dsa_dose_factor: float = 16.0  # mAs of a subtraction pulse over that of a fluoroscopy pulse
     dsa_pulses_per_10s: int = 30
+    detector_rim_mm: float = 30.0  # housing beyond the field, each side
+    detector_depth_mm: float = 150.0
+    tube_housing_mm: float = 260.0
+    table_width_mm: float = 530.0
+    table_thickness_mm: float = 60.0
     shot_pulses: int = 4  # a single shot is the mean of this many fluoroscopy pulses (last-image hold)
 
 
