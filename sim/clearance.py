@@ -32,18 +32,18 @@ def touching(carm: CArm, arm: CArmState, skin: Skin) -> tuple[str, str] | None:
     space = pymunk.Space()
     names = {}
     for name, outline in (("patient", patient), ("table", _table(carm, patient))):
-        shape = _shape(outline)
-        space.add(shape.body, shape)
+        shape = _shape(space.static_body, outline)
+        space.add(shape)
         names[shape] = name
     for part, outline in _housings(carm, arm).items():
-        touched = sorted(names[hit.shape] for hit in space.shape_query(_shape(outline)) if hit.shape in names)
+        touched = sorted(names[hit.shape] for hit in space.shape_query(_shape(space.static_body, outline)) if hit.shape in names)
         if touched:
             return part, touched[0]
     return None
 
 
-def _shape(outline: Outline) -> pymunk.Poly:
-    shape = pymunk.Poly(pymunk.Body(body_type=pymunk.Body.KINEMATIC), outline)
+def _shape(body: pymunk.Body, outline: Outline) -> pymunk.Poly:
+    shape = pymunk.Poly(body, outline)
     shape.cache_bb()
     return shape
 
