@@ -52,7 +52,7 @@ LABELS = {
         ("spinous process L3", "L3.spinous.tip", (0.02, 0.22)),
         ("superior endplate L4", "L4.endplate.superior", (0.72, 0.30)),
         ("inferior endplate L4", "L4.endplate.inferior", (0.72, 0.42)),
-        ("promontory", "promontory", (0.72, 0.66)),
+        ("promontory", "S.promontory", (0.72, 0.66)),
     ],
 }
 
