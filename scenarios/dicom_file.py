@@ -62,7 +62,6 @@ def _patient_and_study(dataset: Dataset, study: Study, content: str) -> None:
     dataset.ManufacturerModelName = "generic C-arm"
     dataset.SoftwareVersions = ENGINE_VERSION
     dataset.SeriesNumber = dataset.InstanceNumber = 1
-    dataset.Laterality = ""
     dataset.SeriesDescription = study.scenario
     dataset.PatientPosition = "HFP"
 
