@@ -63,6 +63,7 @@ def _patient_and_study(dataset: Dataset, study: Study, content: str) -> None:
     dataset.SoftwareVersions = ENGINE_VERSION
     dataset.SeriesNumber = dataset.InstanceNumber = 1
     dataset.SeriesDescription = study.scenario
+    dataset.BodyPartExamined = "LSPINE"  # unpaired, so without a laterality
     dataset.PatientPosition = "HFP"
 
 
