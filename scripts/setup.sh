@@ -49,5 +49,12 @@ install_python() {
   if [ "$lock" = requirements-dev.lock ]; then cksum requirements.lock pyproject.toml | cksum >.venv/.installed; fi
 }
 
+check_python() {
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' && return 0
+  echo "scottie: python3 is $(python3 --version 2>&1); expected Python 3.11 or newer" >&2
+  exit 3
+}
+
 check_system
 install_system
+check_python
