@@ -302,8 +302,8 @@ def read_rubric(path: str | Path) -> Rubric:
 
 
 def assessment_blockers(rubric: Rubric) -> list[str]:
-    """Return why this rubric may not be used in an assessment: every unverified number that gates; [] when none does."""
-    out: list[str] = []
+    """Return why this rubric may not be used in an assessment: every unread source or number that gates; [] when none does."""
+    out = [f"critical '{error.id}' rests on a source that nobody has read" for error in rubric.critical if not error.verified]
     for where, conditions in _gating(rubric):
         for name in rubric.unverified(conditions):
             row = rubric.thresholds[name]

@@ -25,7 +25,6 @@ CARELESS = {
         ready().move(in_canal_um=3000, off_dorsal_um=-5000, tissue="epidural_fat").contrast().views().steroid().end()
     ),
     "intrathecal-injection": lambda: ready().contrast().views().steroid(pattern="intrathecal").end(),
-    "disc-injection": lambda: ready().contrast().views().steroid(pattern="intradiscal").end(),
     "particulate-steroid": lambda: ready().contrast().views().steroid(particulate=True).end(),
     "no-lateral-ap-pair": lambda: Attempt().prepare().count().place().move().aspirate().contrast().steroid().end(),
     "no-timeout": lambda: (
@@ -52,6 +51,17 @@ def test_expert_passes_with_every_step() -> None:
     assert got["checklist"]["repositioned"]["applicable"] is False
     assert got["tip_error_mm"] == 1.4
     assert (got["exposures"], got["fluoro_s"], got["dap_gy_m2"]) == (8, 3.91, 4.4e-5)
+
+
+def test_drug_in_the_disc_misses_its_step_and_gates_nothing() -> None:
+    got = result(ready().contrast().views().steroid(pattern="intradiscal").end())
+    assert got.critical_errors == []
+    assert not got.public()["checklist"]["drug-out-of-disc"]["done"]
+
+
+def test_a_critical_error_without_a_read_source_blocks_an_assessment() -> None:
+    (reason,) = assessment_blockers(changed('status = "proposed"\nverified = true', 'status = "proposed"\nverified = false'))
+    assert "nobody has read" in reason
 
 
 @pytest.mark.parametrize("error", CARELESS)
