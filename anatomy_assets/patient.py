@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,70 +12,21 @@ from numpy.typing import NDArray
 from anatomy_assets import cache
 from anatomy_assets.bake import bake_bones
 from anatomy_assets.column import Column, stack
-from anatomy_assets.landmarks import BELOW, LEVELS, SIDES, Spine, measured, procedure_marks, skin_marks, spine
+from anatomy_assets.landmarks import BELOW, Spine, measured, procedure_marks, skin_marks, spine
 from anatomy_assets.neurovascular import nerves
 from anatomy_assets.parameters import Parameters, individual
+from anatomy_assets.population import PatientOptions, Person, person
 from anatomy_assets.skin import skin, trunk
 from anatomy_assets.soft_tissue import Endplates, volume
-from anatomy_assets.tables import number
 from anatomy_assets.targets import Corridor, all_targets
 from anatomy_assets.tubes import obstacles, rounded
 from anatomy_assets.vessels import all_vessels
-from sim.errors import UsageError
 from sim.phantom import Bone, Fields, Phantom
-from sim.rng import near_normal, stream
 
 F64 = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 Z_LOW_MM = -80.0
 Z_OVER_MM = 12.0
-
-
-@dataclass(frozen=True)
-class PatientOptions:
-    """What a scenario may ask for; None leaves it to the seed.
-
-    vascular_trap: (level, side) whose usual subpedicular target is filled by an artery-vein bundle.
-    """
-
-    sex: str | None = None
-    age: int | None = None
-    bmi: float | None = None
-    vascular_trap: tuple[str, str] | None = None
-
-    def __post_init__(self) -> None:
-        if self.sex not in (None, "female", "male"):
-            raise UsageError(f"patient sex '{self.sex}': expected female or male")
-        if self.age is not None and not 18 <= self.age <= 99:
-            raise UsageError(f"patient age {self.age}: expected 18 to 99 years")
-        if self.bmi is not None and not 16.0 <= self.bmi <= 45.0:
-            raise UsageError(f"patient bmi {self.bmi}: expected 16 to 45 kg/m2")
-        trap = self.vascular_trap
-        if trap is not None and (len(trap) != 2 or trap[0] not in LEVELS or trap[1] not in SIDES):
-            raise UsageError(f"vascular_trap {trap}: expected a level {LEVELS} and a side {SIDES}")
-
-
-@dataclass(frozen=True)
-class Person:
-    """Who a seed is, besides the bones."""
-
-    sex: str
-    age: int
-    bmi: float
-    depth_deviate: float
-
-
-def person(seed: int, options: PatientOptions) -> Person:
-    """Return sex, age, body mass index and depth of the back; seed 0 is the default adult."""
-    draw = stream(seed, "soft/person")
-    sex = options.sex or ("female" if int(draw.integers(2)) else "male")
-    age = options.age or 35 + int(draw.integers(41))
-    spread, depth = near_normal(draw), near_normal(draw)
-    if seed == 0:
-        sex, age, spread, depth = options.sex or "male", options.age or 52, 0.0, 0.0
-    bmi = number("soft_tissue", "trunk.bmi_mean") + number("soft_tissue", "trunk.bmi_sd") * min(max(spread, -1.8), 2.5)
-    chosen = bmi if options.bmi is None else options.bmi
-    return Person(sex, age, round(float(chosen), 1), round(min(max(depth, -2.0), 2.0), 3))
 
 
 def build(seed: int, options: PatientOptions | None = None, progress: Progress | None = None, use_cache: bool = True) -> Phantom:
@@ -98,7 +49,7 @@ def build(seed: int, options: PatientOptions | None = None, progress: Progress |
 
 def bake(seed: int, options: PatientOptions, report: Progress) -> Phantom:
     """Bake a phantom without any cache of the whole (bones have their own, shared by all options)."""
-    parameters = individual(seed)
+    parameters = individual(seed, options=options)
     column = stack(parameters)
     bones = _bones(seed, column, report)
     report("nerves", 0.80)
