@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets import cache
-from anatomy_assets.bake import bake_bones
+from anatomy_assets.bake import joined, plain_bones
 from anatomy_assets.column import Column, stack
 from anatomy_assets.landmarks import BELOW, Spine, measured, procedure_marks, skin_marks, spine
 from anatomy_assets.neurovascular import nerves
@@ -29,29 +29,47 @@ Z_LOW_MM = -80.0
 Z_OVER_MM = 12.0
 
 
-def build(seed: int, options: PatientOptions | None = None, progress: Progress | None = None, use_cache: bool = True) -> Phantom:
-    """Return the phantom of a seed and options: from the cache, or baked and then cached. Deterministic."""
+def build(
+    seed: int,
+    options: PatientOptions | None = None,
+    progress: Progress | None = None,
+    use_cache: bool = True,
+    spacing_mm: float | None = None,
+) -> Phantom:
+    """Return the phantom of a seed and options: from the cache, or baked and then cached. Deterministic.
+
+    spacing_mm: bakes every bone on this coarse grid, for statistics over many people; nothing is then cached.
+    """
     asked = options or PatientOptions()
     report = progress or (lambda text, share: None)
+    if spacing_mm is not None or not use_cache:
+        return bake(seed, asked, report, False, spacing_mm)
     name = cache.key({"seed": seed, "options": asdict(asked)})
-    if use_cache:
-        found = cache.load(name)
-        if found is not None:
-            report("patient from the cache", 1.0)
-            return found
+    found = cache.load(name)
+    if found is not None:
+        report("patient from the cache", 1.0)
+        return found
     made = bake(seed, asked, report)
-    if use_cache:
-        report("writing the cache", 0.97)
-        cache.save(name, made)
+    report("writing the cache", 0.97)
+    cache.save(name, made)
     report("patient", 1.0)
     return made
 
 
-def bake(seed: int, options: PatientOptions, report: Progress) -> Phantom:
-    """Bake a phantom without any cache of the whole (bones have their own, shared by all options)."""
-    parameters = individual(seed, options=options)
-    column = stack(parameters)
-    bones = _bones(seed, column, report)
+def bake(
+    seed: int, options: PatientOptions, report: Progress, use_cache: bool = True, spacing_mm: float | None = None
+) -> Phantom:
+    """Bake a phantom; plain bones are taken from the cache where it holds them (another posture needs no bake)."""
+    column = stack(individual(seed, options=options))
+    store = (cache.load_plain, cache.save_plain) if use_cache and spacing_mm is None else (None, None)
+    plain = plain_bones(column, lambda text, share: report(text, 0.5 * share), spacing_mm, *store)
+    bones = joined(column, plain, lambda text, share: report(text, 0.5 + 0.28 * share))
+    return dressed(seed, options, column, bones, report)
+
+
+def dressed(seed: int, options: PatientOptions, column: Column, bones: tuple[Bone, ...], report: Progress) -> Phantom:
+    """Return the phantom of bones in place: nerves, targets, vessels, skin and labels are laid against them."""
+    parameters = column.parameters
     report("nerves", 0.80)
     who, free = person(seed, options), obstacles(bones)
     sp = spine(measured(column.landmarks, free))
@@ -70,17 +88,6 @@ def bake(seed: int, options: PatientOptions, report: Progress) -> Phantom:
     measures = dict(column.measures) | _corridor_measures(targets)
     marks |= skin_marks(marks, made.fields, {k: c.normal for k, c in targets.items()})
     return Phantom("generated", bones, tuple(tubes), labels, back, marks, measures, made.individual)
-
-
-def _bones(seed: int, column: Column, report: Progress) -> tuple[Bone, ...]:
-    """Return the bones of a seed; the same for all options, so they are cached by themselves."""
-    name = "bones-" + cache.key({"seed": seed, "bones": True}, cache.SOFT)
-    stored = cache.load_bones(name)
-    if stored is not None:
-        return stored
-    bones = bake_bones(column, lambda text, share: report(text, 0.78 * share))
-    cache.save_bones(name, bones)
-    return bones
 
 
 def _kept(name: str, value: F64) -> F64:
@@ -126,7 +133,7 @@ def _told(seed: int, options: PatientOptions, who: Person, p: Parameters) -> dic
     """Return the description of this individual for the record and the chart."""
     trap = options.vascular_trap
     told = {"seed": seed, **asdict(who), "stature_sd": round(p.stature, 3), "levels": [lv.name for lv in p.levels]}
-    return told | {"vascular_trap": list(trap) if trap else None, "posture": "prone", "below": dict(BELOW)}
+    return told | {"vascular_trap": list(trap) if trap else None, "posture": p.posture, "field": options.field, "below": dict(BELOW)}
 
 
 def free_space(made: Phantom) -> Fields:
