@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,13 @@ from anatomy_assets.soft_tissue import Endplates, volume
 from anatomy_assets.targets import Corridor, all_targets
 from anatomy_assets.tubes import obstacles, rounded
 from anatomy_assets.vessels import all_vessels
-from sim.phantom import Bone, Fields, Phantom
+from sim.phantom import Bone, Fields, LabelVolume, Phantom, Skin
 
 F64 = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 Z_LOW_MM = -80.0
 Z_OVER_MM = 12.0
+NO_SKIN = Skin(np.zeros((2, 2)), 0.0, 0.0, 1.0, np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
 
 
 def build(
@@ -88,6 +89,23 @@ def dressed(seed: int, options: PatientOptions, column: Column, bones: tuple[Bon
     measures = dict(column.measures) | _corridor_measures(targets)
     marks |= skin_marks(marks, made.fields, {k: c.normal for k, c in targets.items()})
     return Phantom("generated", bones, tuple(tubes), labels, back, marks, measures, made.individual)
+
+
+def bare(column: Column, bones: tuple[Bone, ...]) -> Phantom:
+    """Return bones and their landmarks alone as a phantom, for measuring."""
+    marks = measured(column.landmarks, obstacles(bones))
+    return Phantom("bones", bones, (), LabelVolume(np.zeros((1, 1, 1), np.uint8), np.zeros(3), 1.0), NO_SKIN, marks)
+
+
+def in_place(column: Column, bones: tuple[Bone, ...]) -> tuple[Bone, ...]:
+    """Return baked bones moved to the poses of another column of the same person; joints stay as they were cut.
+
+    Right for measuring what joints do not touch (end plates, crests); `bake.joined` cuts them anew.
+    """
+    poses = {b.shape.name: b for b in column.bones}
+    return tuple(
+        replace(b, rotation=poses[b.name].rotation, translation_mm=poses[b.name].translation_mm) for b in bones if b.name in poses
+    )
 
 
 def _kept(name: str, value: F64) -> F64:
