@@ -156,7 +156,7 @@ def assemble(
 @jit
 def upright(slope_x: float, slope_y: float) -> float:
     """Return the axial part of the unit tangent of the shaft; its lateral parts are w' (sines: per length of shaft)."""
-    return np.sqrt(max(1.0 - slope_x * slope_x - slope_y * slope_y, MOST_UPRIGHT))
+    return float(np.sqrt(max(1.0 - slope_x * slope_x - slope_y * slope_y, MOST_UPRIGHT)))
 
 
 @jit
