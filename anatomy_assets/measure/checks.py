@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets.measure.grid import along, distance, first
+from anatomy_assets.measure.grid import OUTSIDE_MM, along, distance, first
 from anatomy_assets.measure.vertebrae import SIDES, axes_of, levels_of
 from sim.phantom import Bone, Phantom, Tube
 
@@ -62,10 +62,27 @@ def tubes_in_bone(phantom: Phantom) -> list[str]:
             box = _box(bone)
             if (low > box[1]).any() or (high < box[0]).any():
                 continue
-            gap = float((distance(bone, points) - radius).min())
+            gap = _gap(bone, points, radius)
             if gap < -TUBE_MM:
                 out.append(f"{tube.name} lies {-gap:.2f} mm in {bone.name}")
     return out
+
+
+def _gap(bone: Bone, points: F64, radius: F64) -> float:
+    """Return the least distance (mm) from the wall of a tube to a bone.
+
+    A thick tube's axis may lie beyond the grid, which reaches OUTSIDE_MM: then the wall itself is sampled.
+    """
+    if radius.max() < 0.9 * OUTSIDE_MM:
+        return float((distance(bone, points) - radius).min())
+    way = np.gradient(points, axis=0)
+    way /= np.maximum(np.sqrt((way * way).sum(axis=1)), 1e-9)[:, None]
+    side = np.cross(way, np.array([1.0, 0.0, 0.0]))
+    side /= np.maximum(np.sqrt((side * side).sum(axis=1)), 1e-9)[:, None]
+    other = np.cross(way, side)
+    angles = np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)
+    rings = [points + radius[:, None] * (np.cos(a) * side + np.sin(a) * other) for a in angles]
+    return float(distance(bone, np.concatenate(rings)).min())
 
 
 def _dense(tube: Tube) -> tuple[F64, F64]:
