@@ -16,6 +16,7 @@ from skimage.measure import marching_cubes
 
 from anatomy_assets import primitives as prim
 from anatomy_assets.column import Column, Placed, product
+from anatomy_assets.parameters import SIDES, Parameters
 from anatomy_assets.redistance import core_field, redistance
 from sim.phantom import Bone
 from sim.rng import stream
@@ -98,14 +99,20 @@ def _neighbours(column: Column, index: int) -> list[tuple[int, float]]:
     if me in vertebrae:
         i = vertebrae.index(me)
         out += [(names.index(vertebrae[j]), p.facet_gap) for j in (i - 1, i + 1) if 0 <= j < len(vertebrae)]
-    joints = {"S": ("ilium_left", "ilium_right"), "L5": ("ilium_left", "ilium_right")}
-    for a, others in joints.items():
-        for b in others:
-            if me == a:
-                out.append((names.index(b), p.sij_gap))
-            elif me == b:
-                out.append((names.index(a), p.sij_gap))
+    for a, b, gap in _joints(p):
+        if me in (a, b) and a in names and b in names:
+            out.append((names.index(b if me == a else a), gap))
     return out
+
+
+def _joints(p: Parameters) -> list[tuple[str, str, float]]:
+    """Return the pairs of bones, besides vertebrae, that may not come closer than a gap (mm)."""
+    hip = float(p.morphometry.pelvis["measures"]["hip_space"]["value"])
+    out = [("S", "coccyx", float(p.morphometry.coccyx["measures"]["joint_gap"]["value"]))]
+    for side in SIDES:
+        bone, thigh = f"ilium_{side}", f"femur_{side}"
+        out += [("S", bone, p.sij_gap), ("L5", bone, p.sij_gap), (bone, thigh, hip)]
+    return out + [("ilium_left", "ilium_right", 4.0)]
 
 
 def _with_neighbours(column: Column, index: int) -> tuple[F64, F64, NDArray[np.int64], F64, F64]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets import femur, pelvis, sacrum, sacrum_marks
+from anatomy_assets import coccyx, femur, pelvis, sacrum, sacrum_marks
 from anatomy_assets.marks import foramen_marks, level_marks
 from anatomy_assets.parameters import SIDES, Parameters, mdeg
 from anatomy_assets.shape import Shape
@@ -85,7 +85,7 @@ def about(axis: int, angle_mdeg: int) -> F64:
 def stack(parameters: Parameters) -> Column:
     """Return the column of a person, bones from L1 down to the sacrum and both ilia."""
     p = parameters
-    lower: list[Placed] = [_sacrum(p), *(b for side in SIDES for b in _hip(p, side))]
+    lower: list[Placed] = [_sacrum(p), _coccyx(p), *(b for side in SIDES for b in _hip(p, side))]
     placed: list[Placed] = []
     top, at = about(1, p.slope_mdeg), np.zeros(3)
     for level, disc in zip(reversed(p.levels), reversed(p.discs), strict=True):
@@ -113,6 +113,10 @@ def _sacrum(p: Parameters) -> Placed:
     return _placed(sacrum.sacrum(p), about(1, p.slope_mdeg), np.zeros(3))
 
 
+def _coccyx(p: Parameters) -> Placed:
+    return _placed(coccyx.coccyx(p), about(1, p.slope_mdeg), np.zeros(3))
+
+
 def _hip(p: Parameters, side: str) -> list[Placed]:
     """Return the hip bone and the proximal femur of one side; they share a frame."""
     tilt = about(1, p.slope_mdeg - mdeg(p.morphometry.pelvis["measures"]["reference_slope"]["value"]))
@@ -129,6 +133,7 @@ def _landmarks(p: Parameters, bones: Mapping[str, Placed]) -> tuple[dict[str, F6
         marks |= {name: bones[level.name].to_patient(q) for name, q in points.items()}
         measures |= numbers
     marks |= {name: bones["S"].to_patient(q) for name, q in sacrum_marks.landmarks(p).items()}
+    marks |= {name: bones[coccyx.NAME].to_patient(q) for name, q in coccyx.landmarks(p).items()}
     for side in SIDES:
         marks |= {name: bones[pelvis.NAMES[side]].to_patient(q) for name, q in pelvis.landmarks(p, side).items()}
     for level in p.levels:

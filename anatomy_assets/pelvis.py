@@ -94,7 +94,7 @@ def _wing(b: Builder, p: Parameters, side: str) -> None:
     b.sheet(frame, outline, wing_faces(p, side), shape["rounding"], 0.0, low, high)
     rim = [_crest_point(p, side, u, v) for u, v in shape["outline"][3:12]]
     radius = [shape["crest_rim"]] * len(rim)
-    b.chain(rim, radius, radius, (0.0, 0.0, 1.0), 5.0, square=0.0, smooth=0)
+    b.chain(rim, radius, radius, (0.0, 0.0, 1.0), 5.0, square=0.0, smooth=1)
 
 
 def wing_faces(p: Parameters, side: str) -> list[list[float]]:

@@ -164,8 +164,8 @@ def _plate(b: Builder, shape: Mapping[str, Any], c: Curve, person: Traits) -> No
 def _transverse_lines(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
     """Add the ridges where the bodies fused, on the pelvic face."""
     for (up, half, thick), face in zip(shape["transverse"], shape["pelvic"], strict=True):
-        points = [c.point("left", lat, up, face + 3.0 - 2.6 * abs(lat) / half) for lat in (-half, 0.0, half)]
-        b.chain(points, [thick] * 3, [2.6] * 3, (0.0, 0.0, 1.0), 3.0, square=0.0, smooth=1)
+        points = [c.point("left", lat, up, face + 2.0 - 2.2 * abs(lat) / half) for lat in (-half, 0.0, half)]
+        b.chain(points, [thick] * 3, [2.4] * 3, (0.0, 0.0, 1.0), 3.0, square=0.0, smooth=1)
 
 
 def _sap(b: Builder, shape: Mapping[str, Any], c: Curve, side: str) -> None:
