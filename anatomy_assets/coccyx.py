@@ -14,7 +14,7 @@ from anatomy_assets.shape import Builder, Point, Shape
 from sim.frames import sincos_mdeg
 from sim.rng import stream
 
-SPACING_MM = 0.8
+SPACING_MM = 0.6
 NAME = "coccyx"
 START_FACE = 1.2
 

@@ -72,7 +72,7 @@ class Curve:
         table = p.morphometry.sacrum
         shape, size = table["shape"], p.sacrum
         self.wall = shape["wall"] * size.s1_depth / table["measures"]["s1_depth"]["value"]
-        self.length = size.length_scale
+        self.length = size.length_scale * shape["stretch"]
         last = shape["curve"][-1][0]
         bow = traits(p).curvature
         points = [(up * self.length, (forward + bow * (up / last) * (up / last)) * self.length) for up, forward in shape["curve"]]
@@ -130,7 +130,7 @@ def _body(b: Builder, size: SacrumSize, c: Curve) -> None:
     values = [
         S1_BODY_MM,
         0.70 * half, half,
-        front - 9.5, front + 1.5,
+        front - 6.0, front + 1.0,
         back - 1.0, back - 0.5,
         0.5, -1.0,
         0.0, 0.0,
@@ -212,7 +212,7 @@ def _tubercles(b: Builder, shape: Mapping[str, Any], c: Curve, side: str, end: f
 def _notch(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
     """Cut the window between the arches of L5 and S1: the arch of S1 starts well below its endplate."""
     up, wide, high = shape["notch"]
-    points = [c.point("left", 0.0, up, face) for face in (-8.0, -22.0, -40.0)]
+    points = [c.point("left", 0.0, up, face) for face in (-20.0, -30.0, -40.0)]
     b.chain(points, [high] * 3, [wide] * 3, (0.0, 0.0, 1.0), 3.0, op=prim.SUBTRACT, square=0.0, smooth=0)
 
 
@@ -276,7 +276,7 @@ def _foramina(b: Builder, shape: Mapping[str, Any], c: Curve, side: str, person:
         )  # fmt: skip
         gutter = [c.point(side, vlat + 3.0, vup - 1.5, pelvic + 1.5), c.point(side, vlat + 15.0, vup - 6.5, pelvic + 1.0)]
         b.chain(gutter, [0.85 * vhigh, 0.55 * vhigh], [4.0, 2.6], (0.0, 0.0, 1.0), 5.0, op=prim.SUBTRACT, square=0.0, smooth=0)
-        slope = 0.55 if i == 0 else 0.4
+        slope = 0.7 if i == 0 else 0.4
         rows = [
             (dlat - slope * (-3.0 - dorsal), dup - 1.0, -3.0, 1.25),
             (dlat - slope * 2.0, dup, dorsal + 2.0, 1.05),

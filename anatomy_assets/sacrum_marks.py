@@ -69,7 +69,7 @@ def _foramen_marks(shape: Mapping[str, Any], c: Curve, side: str, person: Traits
         vlat, vup, dlat, dup, _, _, _ = moved(row, i, person, c.width[side])
         pelvic, dorsal = shape["pelvic"][i], shape["dorsal"][i]
         deeper = person.foramen_depth if i == 0 else 0.0
-        slope = 0.55 if i == 0 else 0.4
+        slope = 0.7 if i == 0 else 0.4
         mouths = {
             "ventral": (c.point(side, vlat + 0.5, vup - 0.3, pelvic), c.point(side, 0.95 * vlat, vup + 1.0, 0.35 * pelvic)),
             "dorsal": (c.point(side, dlat, dup, dorsal - deeper), c.point(side, dlat + slope * (3.0 + dorsal), dup - 1.0, -3.0)),

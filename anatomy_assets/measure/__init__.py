@@ -1,0 +1,1 @@
+"""Measures taken from baked patients, never from their parameters."""
