@@ -69,7 +69,7 @@ def _recess(b: Builder, p: Parameters, side: str, x_axis: Point, z_axis: Point) 
     points = [
         (x * x_axis[0] + z * z_axis[0], sign * on_joint(x, z), x * x_axis[2] + z * z_axis[2]) for x, z, _, _ in rows
     ]
-    b.chain(points, [r[2] for r in rows], [r[3] for r in rows], x_axis, 4.0, op=prim.SUBTRACT, square=0.0, smooth=1)
+    b.chain(points, [r[2] for r in rows], [r[3] for r in rows], x_axis, 6.0, op=prim.SUBTRACT, square=0.0, smooth=1)
 
 
 def cut_ilium(b: Builder, p: Parameters, side: str, to_local: Callable[[Point], Point]) -> None:

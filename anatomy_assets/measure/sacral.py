@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,19 +155,27 @@ def _hiatus(s: Local) -> dict[str, float]:
     base = 0.5 * (horns[0] + horns[1])
     along = s.mark("S4.canal.centre") - s.mark("S.apex")
     across = np.array([along[2], 0.0, -along[0]]) / np.hypot(along[0], along[2])
-    front = apex + 0.4 * across
     foramina = [s.mark(f"S2.foramen.dorsal.{side}") for side in SIDES]
     low = [at[2] - s.free(at, np.array([0.0, 0.0, -1.0]), 8.0) for at in foramina]
     level = np.array([0.5 * (foramina[0][0] + foramina[1][0]), 0.0, 0.5 * (low[0] + low[1])])
     out = {
         "hiatus_height": float(np.linalg.norm(apex - base)),
-        "hiatus_depth": s.free(front, across, 20.0) + 0.4,
+        "hiatus_depth": _gap_from(s, apex, across),
         "intercornual": float(abs(horns[0][1] - horns[1][1])),
         "hiatus_to_s2": float(np.linalg.norm(apex - level)),
     }
     crest = [_snapped(s, f"S.crest.{side}") for side in SIDES]
     out["crest_to_crest"] = float(np.linalg.norm(crest[0] - crest[1]))
     return out | {f"hiatus_to_crest.{side}": float(np.linalg.norm(apex - c)) for side, c in zip(SIDES, crest, strict=True)}
+
+
+def _gap_from(s: Local, edge: F64, direction: F64) -> float:
+    """Return the free way from a bony edge to the bone opposite (mm); the edge itself may still lie in the bone."""
+    steps = np.arange(0.0, 20.0, RAY_STEP_MM)
+    solid = sampled(s.bone, edge + steps[:, None] * direction) <= 0.0
+    free = int(np.argmax(~solid))
+    hit = solid[free:]
+    return float(RAY_STEP_MM * np.argmax(hit)) if hit.any() else 20.0
 
 
 def _apex(s: Local) -> F64:
@@ -239,30 +248,35 @@ def _coccyx(bone: Bone) -> dict[str, float]:
 
     The segments are the separate pieces of the mesh, the highest first; the curved length runs through their middles.
     """
-    pieces = _pieces(bone)
-    ends = [_ends(v) for v in pieces]
-    top, tip = ends[0][0], ends[-1][1]
-    path = [top, *(0.5 * (a + b) for a, b in ends), tip]
-    first, last = (b - a for a, b in (ends[0], ends[-1]))
-    turn = float(first @ last / (np.linalg.norm(first) * np.linalg.norm(last)))
+    pieces = [v[np.abs(v[:, 1]) < 4.0] for v in _pieces(bone)]
+    if len(pieces) < 2:
+        return {"coccyx_segments": float(len(pieces))}
+    joints = [_between(a, b) for a, b in pairwise(pieces)]
+    top, tip = _end(pieces[0], joints[0]), _end(pieces[-1], joints[-1])
+    path = np.array([top, *joints, tip])
+    ways = np.diff(path, axis=0)
+    size = np.linalg.norm(ways, axis=1)
+    turn = float(ways[0] @ ways[-1] / (size[0] * size[-1]))
     return {
-        "coccyx_length": float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum()),
+        "coccyx_length": float(size.sum()),
         "coccyx_straight": float(np.linalg.norm(top - tip)),
         "coccyx_segments": float(len(pieces)),
         "coccyx_angle": 180.0 - float(np.degrees(np.arccos(min(max(turn, -1.0), 1.0)))),
     }
 
 
-def _ends(v: F64) -> tuple[F64, F64]:
-    """Return the middles of the upper and the lower end of one segment, along the long axis of its middle part."""
-    core = v[np.abs(v[:, 1]) < 4.0]
-    middle = core.mean(axis=0)
-    flat = (core - middle)[:, [0, 2]]
-    _, _, turn = np.linalg.svd(flat, full_matrices=False)
-    axis = np.array([turn[0, 0], 0.0, turn[0, 1]])
-    axis = axis if axis[2] < 0.0 else -axis
-    t = (core - middle) @ axis
-    return middle + t.min() * axis, middle + t.max() * axis
+def _between(upper: F64, lower: F64) -> F64:
+    """Return the middle of the joint between two segments: half way between the facing tenths of their points."""
+    way = lower.mean(axis=0) - upper.mean(axis=0)
+    a, b = upper @ way, lower @ way
+    return np.asarray(0.5 * (upper[a > np.quantile(a, 0.9)].mean(axis=0) + lower[b < np.quantile(b, 0.1)].mean(axis=0)))
+
+
+def _end(piece: F64, joint: F64) -> F64:
+    """Return the free end of the first or last segment: straight on from its joint through its middle."""
+    way = piece.mean(axis=0) - joint
+    way /= np.linalg.norm(way)
+    return np.asarray(joint + ((piece - joint) @ way).max() * way)
 
 
 def _pieces(bone: Bone) -> list[F64]:
