@@ -83,14 +83,20 @@ def about(axis: int, angle_mdeg: int) -> F64:
 
 
 def stack(parameters: Parameters) -> Column:
-    """Return the column of a person, bones from L1 down to the sacrum and both ilia."""
+    """Return the column of a person in its posture: vertebrae from the highest down, then the sacrum and the pelvis."""
     p = parameters
-    lower: list[Placed] = [_sacrum(p), _coccyx(p), *(b for side in SIDES for b in _hip(p, side))]
+    bones = (*_vertebrae(p), _sacrum(p), _coccyx(p), *(b for side in SIDES for b in _hip(p, side)))
+    marks, measures = _landmarks(p, {b.shape.name: b for b in bones})
+    return Column(p, bones, marks, measures)
+
+
+def _vertebrae(p: Parameters) -> tuple[Placed, ...]:
+    """Return the vertebrae, cranial to caudal, stacked upwards from the S1 endplate."""
     placed: list[Placed] = []
     top, at = about(1, p.slope_mdeg), np.zeros(3)
     for level, disc in zip(reversed(p.levels), reversed(p.discs), strict=True):
-        half = disc.wedge_mdeg // 2
-        middle = product(top, about(1, -half))
+        at = at + moved(top, (disc.slip_mm, disc.shift_mm, 0.0))
+        middle = product(top, about(1, -(disc.wedge_mdeg // 2)))
         at = at + moved(middle, (0.0, 0.0, disc.height))
         bottom = product(product(product(top, about(1, -disc.wedge_mdeg)), about(0, disc.tilt_mdeg)), about(2, disc.turn_mdeg))
         bend = half_wedge(level)
@@ -98,9 +104,7 @@ def stack(parameters: Parameters) -> Column:
         origin = at + moved(frame, (0.0, 0.0, 0.5 * level.height))
         placed.append(_placed(vertebra(level, p.morphometry.layout), frame, origin))
         top, at = product(frame, about(1, -bend)), origin + moved(frame, (0.0, 0.0, 0.5 * level.height))
-    bones = tuple(reversed(placed)) + tuple(lower)
-    marks, measures = _landmarks(p, {b.shape.name: b for b in bones})
-    return Column(p, bones, marks, measures)
+    return tuple(reversed(placed))
 
 
 def _placed(shape: Shape, rotation: F64, origin: F64) -> Placed:
