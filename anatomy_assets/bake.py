@@ -21,7 +21,7 @@ from skimage.measure import marching_cubes
 from anatomy_assets import primitives as prim
 from anatomy_assets.column import Column, Placed
 from anatomy_assets.joints import Joint, Plain, Pose, cut, partners, unmoved
-from anatomy_assets.parameters import SIDES
+from anatomy_assets.parameters import SIDES, Parameters
 from anatomy_assets.redistance import core_field, redistance
 from sim.phantom import Bone
 from sim.rng import stream
@@ -30,6 +30,8 @@ F64 = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 
 MARGIN_MM = 6.0
+SYMPHYSIS_MM = 4.0
+"""Pubic symphysis: drawn, no size read."""
 BLOCK = 4
 REACH_MM = 4.5
 """Half diagonal of a block (1.6 mm) plus the band the foot points need, with room for over-estimates."""
@@ -183,11 +185,26 @@ def _cropped(raw: NDArray[np.float32], origin: F64, spacing: float) -> tuple[NDA
 def joints_of(column: Column) -> tuple[Joint, ...]:
     """Return the pairs of bones that share a joint or nearly touch, with their gaps."""
     p = column.parameters
-    names = [lv.name for lv in p.levels] + ["S"]
-    facets = [Joint(a, b, p.facet_gap) for a, b in pairwise(names)]
-    sides = [Joint(a, f"ilium_{side}", p.sij_gap) for a in ("L5", "S") for side in SIDES]
+    facets = [Joint(*pair, p.facet_gap) for pair in pairwise([*(lv.name for lv in p.levels), "S"])]
     there = {b.shape.name for b in column.bones}
-    return tuple(j for j in (*facets, *sides) if j.one in there and j.two in there)
+    return tuple(j for j in (*facets, *pelvic_joints(p), *rib_joints(p)) if j.one in there and j.two in there)
+
+
+def pelvic_joints(p: Parameters) -> list[Joint]:
+    """Return the joints of sacrum, coccyx, hip bones and femora."""
+    hip = float(p.morphometry.pelvis["measures"]["hip_space"]["value"])
+    out = [Joint("S", "coccyx", float(p.morphometry.coccyx["measures"]["joint_gap"]["value"]))]
+    for side in SIDES:
+        bone = f"ilium_{side}"
+        out += [Joint("S", bone, p.sij_gap), Joint("L5", bone, p.sij_gap), Joint(bone, f"femur_{side}", hip)]
+    return [*out, Joint("ilium_left", "ilium_right", SYMPHYSIS_MM)]
+
+
+def rib_joints(p: Parameters) -> list[Joint]:
+    """Return the joints of each rib with its own vertebra and with the one above."""
+    gap = float(p.morphometry.ribs["measures"]["costovertebral_gap"]["value"])
+    numbers = [int(n) for n in p.morphometry.ribs["trace"]]
+    return [Joint(f"T{n - up}", f"rib{n}_{side}", gap) for n in numbers for up in (0, 1) for side in SIDES]
 
 
 def _noise(column: Column, placed: Placed) -> tuple[F64, F64, float]:

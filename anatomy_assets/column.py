@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets import pelvis, sacrum
+from anatomy_assets import coccyx, femur, pelvis, sacrum, sacrum_marks
 from anatomy_assets.marks import foramen_marks, level_marks
 from anatomy_assets.parameters import SIDES, Parameters, mdeg
 from anatomy_assets.shape import Shape
@@ -85,7 +85,7 @@ def about(axis: int, angle_mdeg: int) -> F64:
 def stack(parameters: Parameters) -> Column:
     """Return the column of a person in its posture: vertebrae from the highest down, then the sacrum and the pelvis."""
     p = parameters
-    bones = (*_vertebrae(p), _sacrum(p), *(_ilium(p, side) for side in SIDES))
+    bones = (*_vertebrae(p), _sacrum(p), _coccyx(p), *(b for side in SIDES for b in _hip(p, side)))
     marks, measures = _landmarks(p, {b.shape.name: b for b in bones})
     return Column(p, bones, marks, measures)
 
@@ -117,10 +117,16 @@ def _sacrum(p: Parameters) -> Placed:
     return _placed(sacrum.sacrum(p), about(1, p.slope_mdeg), np.zeros(3))
 
 
-def _ilium(p: Parameters, side: str) -> Placed:
+def _coccyx(p: Parameters) -> Placed:
+    return _placed(coccyx.coccyx(p), about(1, p.slope_mdeg), np.zeros(3))
+
+
+def _hip(p: Parameters, side: str) -> list[Placed]:
+    """Return the hip bone and the proximal femur of one side; they share a frame."""
     tilt = about(1, p.slope_mdeg - mdeg(p.morphometry.pelvis["measures"]["reference_slope"]["value"]))
     rotation = product(tilt, np.array(pelvis.wing_rotation(p, side)))
-    return _placed(pelvis.ilium(p, side), rotation, moved(tilt, pelvis.wing_origin(p, side)))
+    origin = moved(tilt, pelvis.wing_origin(p, side))
+    return [_placed(made, rotation, origin) for made in (pelvis.ilium(p, side), femur.femur(p, side))]
 
 
 def _landmarks(p: Parameters, bones: Mapping[str, Placed]) -> tuple[dict[str, F64], dict[str, float]]:
@@ -130,7 +136,8 @@ def _landmarks(p: Parameters, bones: Mapping[str, Placed]) -> tuple[dict[str, F6
         points, numbers = level_marks(level, p.morphometry.layout)
         marks |= {name: bones[level.name].to_patient(q) for name, q in points.items()}
         measures |= numbers
-    marks |= {name: bones["S"].to_patient(q) for name, q in sacrum.landmarks(p).items()}
+    marks |= {name: bones["S"].to_patient(q) for name, q in sacrum_marks.landmarks(p).items()}
+    marks |= {name: bones[coccyx.NAME].to_patient(q) for name, q in coccyx.landmarks(p).items()}
     for side in SIDES:
         marks |= {name: bones[pelvis.NAMES[side]].to_patient(q) for name, q in pelvis.landmarks(p, side).items()}
     for level in p.levels:

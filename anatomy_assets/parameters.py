@@ -34,6 +34,8 @@ class Morphometry:
     alignment: Mapping[str, Any]
     sacrum: Mapping[str, Any]
     pelvis: Mapping[str, Any]
+    coccyx: Mapping[str, Any]
+    ribs: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
