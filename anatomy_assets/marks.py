@@ -18,18 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anatomy_assets.arch import WALL_HOLLOW_MM, roof_depth, sap_row
+from anatomy_assets.layout import Form, form_of, frame_of
 from anatomy_assets.parameters import SIDES, Level
 from anatomy_assets.shape import Point
-from anatomy_assets.vertebra import (
-    WALL_HOLLOW_MM,
-    blended,
-    frame_of,
-    half_wedge,
-    pedicle_axis,
-    pedicle_centre,
-    roof_depth,
-    sap_row,
-)
+from anatomy_assets.vertebra import half_wedge, pedicle_axis, pedicle_centre
 from sim.frames import dot, norm, sincos_mdeg
 
 F64 = NDArray[np.float64]
@@ -61,42 +54,41 @@ def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Poin
         f"{name}.wall.inferior": (wall, 0.0, -half + 1.5),
     }
     z = 0.5 * (pedicle_centre(level, "left")[2] + pedicle_centre(level, "right")[2])
-    lean = blended(layout, "lamina_along", level.layout_share)[0]
+    form = form_of(layout, level.number)
+    lean = form["canal_lean"]
     depth = roof_depth(level) - lean * z
     marks |= {
         f"{name}.canal.front": (wall + WALL_HOLLOW_MM, 0.0, z),
         f"{name}.canal.back": (wall - depth, 0.0, z),
         f"{name}.canal.centre": (wall + 0.5 * (WALL_HOLLOW_MM - depth), 0.0, z),
         f"{name}.lamina": (wall - roof_depth(level) - 6.0 * lean, 0.0, -6.0),
-        f"{name}.spinous.tip": (wall - level.spinous_length, level.spinous_lean, _tip_height(level, layout)),
+        f"{name}.spinous.tip": (wall - level.spinous_length, level.spinous_lean, _tip_height(level, form)),
     }
     measures: dict[str, float] = {}
     for side in SIDES:
-        marks |= _side_marks(level, layout, side)
+        marks |= _side_marks(level, form, side)
         measures[f"pedicle_width_mm.{name}.{side}"] = level.side(side).pedicle_width
         measures[f"pedicle_height_mm.{name}.{side}"] = level.side(side).pedicle_height
     return marks, measures
 
 
-def _tip_height(level: Level, layout: Mapping[str, Any]) -> float:
-    rows = blended(layout, "spinous", level.layout_share)
-    tip = max(rows, key=lambda r: r[0])
-    return float(tip[1] * level.height / blended(layout, "height", level.layout_share))
+def _tip_height(level: Level, form: Form) -> float:
+    tip = max(form["spinous"], key=lambda r: float(r[0]))
+    return float(tip[1] * level.height / form["height"])
 
 
-def _side_marks(level: Level, layout: Mapping[str, Any], side: str) -> dict[str, Point]:
+def _side_marks(level: Level, form: Form, side: str) -> dict[str, Point]:
     own = level.side(side)
-    share = level.layout_share
-    f = frame_of(level, layout, side)
+    f = frame_of(level, form, side)
     x, y, z = pedicle_centre(level, side)
     axis = pedicle_axis(level, side)
     high, wide = 0.5 * own.pedicle_height, 0.5 * own.pedicle_width
     base = f"{level.name}.pedicle.{side}"
-    top = f.point(*sap_row(f, layout)[:3])
-    iap = blended(layout, "iap", share)[-1]
-    root = blended(layout, "tp", share)[0]
-    pars = blended(layout, "iap", share)[2]
-    tip = blended(layout, "tp", share)[-1]
+    top = f.point(*sap_row(f)[:3])
+    iap = form["iap"][-1]
+    root = form["tp"][0]
+    pars = form["iap"][2]
+    tip = form["tp"][-1]
     return {
         f"{base}.centre": (x, y, z),
         f"{base}.superior": (x, y, z + high),

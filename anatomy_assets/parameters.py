@@ -48,13 +48,21 @@ class Side:
     sap: float
     iap: float
     facet_mdeg: int
+    hypertrophy: float = 1.0  # scales the thickness of SAP and IAP
+    osteophyte_mm: float = 0.0  # knob at the front inner edge of the SAP
+    lysis_mm: float = 0.0  # cleft through the pars
+    tp_broad_mm: float = 0.0  # extra height of the transverse process (transitional vertebra)
 
 
 @dataclass(frozen=True)
 class Level:
-    """Sizes of one lumbar vertebra (mm); see morphometry/lumbar.toml for the definitions."""
+    """Sizes of one vertebra (mm); see morphometry/lumbar.toml and thoracic.toml for the definitions.
+
+    The fields with defaults are changes by disease; their defaults leave the bone as it is, to the bit.
+    """
 
     name: str
+    number: int  # T6 = 6 .. T12 = 12, L1 = 13 .. L5 = 17
     width_upper: float
     width_lower: float
     depth_upper: float
@@ -66,10 +74,15 @@ class Level:
     spinous_length: float
     spinous_lean: float
     arch_scale: float
-    layout_share: float
     pedicle_mdeg: int
     left: Side
     right: Side
+    loss_upper: tuple[float, float, float] = (0.0, 0.0, 0.0)  # height lost at the endplate: front, middle, back (mm)
+    loss_lower: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    retropulsion_mm: float = 0.0  # posterior wall into the canal
+    rim_osteophyte_mm: float = 0.0  # rims grown outwards
+    lateral_wedge_mm: float = 0.0  # left edge of the body higher than the right one
+    cortex_scale: float = 1.0
 
     @property
     def height(self) -> float:
@@ -241,9 +254,10 @@ def _size(m: Morphometry, draw: _Draw, measure: str, i: int) -> float:
 
 def _level(m: Morphometry, draw: _Draw, i: int) -> Level:
     name = m.lumbar["order"][i]
-    size = {key: _size(m, draw, key, i) for key in m.lumbar if key != "order"}
+    size = {key: _size(m, draw, key, i) for key in m.lumbar if key not in ("order", "numbers")}
     return Level(
         name=name,
+        number=m.lumbar["numbers"][i],
         width_upper=size["Wu"],
         width_lower=size["Wl"],
         depth_upper=size["Du"],
@@ -255,7 +269,6 @@ def _level(m: Morphometry, draw: _Draw, i: int) -> Level:
         spinous_length=size["SPL"],
         spinous_lean=1.2 * draw.uneven("lean", name, i + 2) / max(draw.asymmetry, 1e-6),
         arch_scale=size["arch"],
-        layout_share=size["layout"],
         pedicle_mdeg=mdeg(size["pedinc"]),
         left=_side(m, draw, i, size, +1.0),
         right=_side(m, draw, i, size, -1.0),

@@ -1,0 +1,115 @@
+"""The arch of a vertebra: articular, transverse and accessory processes, pars, lamina, spinous process, costal facets."""
+
+from __future__ import annotations
+
+from anatomy_assets import primitives as prim
+from anatomy_assets.layout import Frame
+from anatomy_assets.parameters import Level
+from anatomy_assets.shape import Builder, Point
+from sim.frames import sincos_mdeg
+
+WALL_HOLLOW_MM = 2.5
+"""The posterior wall at mid height lies this far in front of the endplates' rims (waist and hollow): canal depth
+is measured from there, layout coordinates from the rims."""
+LAMINA_DEPTH_MM = 13.6
+"""Canal depth behind the rims at which the lamina's layout was drawn."""
+CHAINS = {"iap": 1, "lamina": 2, "sap": 2, "mammillary": 0, "tp": 1, "accessory": 0}
+"""Parts of one side in the order of their unions, with the times that their axis is refined."""
+
+
+def roof_depth(level: Level) -> float:
+    """Return how far the roof of the canal lies behind the endplates' rims at mid height (mm)."""
+    return level.canal_depth - WALL_HOLLOW_MM
+
+
+def side(b: Builder, f: Frame) -> None:
+    """Add the parts of one side."""
+    for part, smooth in CHAINS.items():
+        _part(b, f, part, smooth)
+
+
+def turned(f: Frame, point: Point) -> Point:
+    """Return an articular point turned about the vertical through the top of the SAP by the side's facet angle."""
+    s, c = sincos_mdeg(f.side.facet_mdeg)
+    pivot = f.point(*sap_row(f)[:3])
+    dx, dy = point[0] - pivot[0], point[1] - pivot[1]
+    s *= f.sign
+    return (pivot[0] + c * dx + s * dy, pivot[1] - s * dx + c * dy, point[2])
+
+
+def sap_row(f: Frame) -> list[float]:
+    """Return the layout row of the highest part of the SAP."""
+    return list(f.form["sap"][1])
+
+
+def part_points(f: Frame, part: str) -> list[Point]:
+    """Return the control points of one chain of the arch (local)."""
+    rows = f.form[part]
+    if part == "lamina":
+        # depth behind the wall follows the canal, not the spinous process: the lamina is its roof
+        deep = roof_depth(f.level) / LAMINA_DEPTH_MM
+        return [(f.wall - r[0] * deep, f.sign * r[1] * f.level.arch_scale, r[2] * f.down_scale) for r in rows]
+    points = [f.point(r[0], r[1], r[2]) for r in rows]
+    if part in ("sap", "mammillary"):
+        return [turned(f, p) for p in points]
+    if part == "tp":
+        return [_stretched(f, p, r[1]) for p, r in zip(points, rows, strict=True)]
+    return points
+
+
+def _part(b: Builder, f: Frame, part: str, smooth: int) -> None:
+    """Add one chain of the layout on one side."""
+    rows = f.form[part]
+    blend, square = f.form[f"{part}_join"]
+    x, y, z = f.form[f"{part}_along"]
+    scale = f.level.arch_scale if part == "iap" else 0.5 * (f.up_scale + f.down_scale)
+    thick = f.side.hypertrophy if part in ("sap", "iap", "mammillary") else 1.0
+    broad = f.side.tp_broad_mm if part == "tp" else 0.0
+    along = [r[3] * scale * thick + 0.5 * broad for r in rows]
+    across = [r[4] * thick for r in rows]
+    b.chain(part_points(f, part), along, across, (x, f.sign * y, z), blend, square=square, smooth=smooth)
+
+
+def _stretched(f: Frame, point: Point, lat: float) -> Point:
+    """Return a transverse process point with its side position stretched to the measured span."""
+    root, tip = f.form["tp_root"], f.form["tp_tip"]
+    inner = root * f.level.arch_scale
+    y = inner + (lat - root) * (f.side.transverse_half_span - inner) / (tip - root)
+    return (point[0], f.sign * y, point[2])
+
+
+def spinous(b: Builder, f: Frame) -> None:
+    """Add the spinous process: a sagittal outline with a thickness field, leaning to one side."""
+    level, form = f.level, f.form
+    stretch = level.spinous_length / form["spl"]
+    scale = level.height / form["height"]
+    outline = [[r[0] * stretch, r[1] * scale] for r in form["spinous"]]
+    lean = level.spinous_lean / level.spinous_length
+    faces = []
+    for back, up, half in form["spinous_half"]:
+        out = lean * (back - 14.0)
+        faces.append([back * stretch, up * scale, out - half, out + half])
+    frame = [f.wall, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]
+    low = (f.wall - level.spinous_length - 1.0, -9.0, min(p[1] for p in outline))
+    high = (f.wall - 12.0, 9.0, 7.0 * scale)
+    blend, rounding = form["spinous_join"]
+    b.sheet(frame, outline, faces, rounding, blend, low, high, corner_cuts=1)
+
+
+def costal(b: Builder, f: Frame) -> None:
+    """Cut the facets for the ribs: shallow bowls in body, pedicle and transverse process (thoracic levels)."""
+    for name in ("superior", "inferior", "transverse"):
+        centre, axis, radius = costal_facet(f, name)
+        if radius <= 0.0:
+            continue
+        ball = 1.6 * radius
+        # a bowl of about 1 mm: the ball's centre lies outside the bone
+        sink = ball - min(0.12 * radius, 1.0)
+        at = (centre[0] + axis[0] * sink, centre[1] + axis[1] * sink, centre[2] + axis[2] * sink)
+        end = (at[0] + axis[0], at[1] + axis[1], at[2] + axis[2])
+        b.chain([at, end], [ball, ball], [ball, ball], (axis[1], -axis[0], 0.3), 0.6, op=prim.SUBTRACT, square=0.0, smooth=0)
+
+
+def costal_facet(f: Frame, name: str) -> tuple[Point, Point, float]:
+    """Return centre, outward unit axis and radius of a costal facet (radius 0: the level has none)."""
+    return ((0.0, 0.0, 0.0), (0.0, f.sign, 0.0), 0.0)
