@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
 from anatomy_assets import primitives as prim
-from anatomy_assets.layout import Frame
+from anatomy_assets.layout import Facet, Frame, costal_facets
 from anatomy_assets.parameters import Level
-from anatomy_assets.shape import Builder, Point
+from anatomy_assets.shape import Builder, Point, Shape
 from sim.frames import sincos_mdeg
 
 WALL_HOLLOW_MM = 2.5
@@ -13,6 +18,8 @@ WALL_HOLLOW_MM = 2.5
 is measured from there, layout coordinates from the rims."""
 LAMINA_DEPTH_MM = 13.6
 """Canal depth behind the rims at which the lamina's layout was drawn."""
+COSTAL_DEPTH_MM = 0.7
+"""Depth of the bowl of a costal facet."""
 CHAINS = {"iap": 1, "lamina": 2, "sap": 2, "mammillary": 0, "tp": 1, "accessory": 0}
 """Parts of one side in the order of their unions, with the times that their axis is refined."""
 
@@ -63,7 +70,8 @@ def _part(b: Builder, f: Frame, part: str, smooth: int) -> None:
     blend, square = f.form[f"{part}_join"]
     x, y, z = f.form[f"{part}_along"]
     scale = f.level.arch_scale if part == "iap" else 0.5 * (f.up_scale + f.down_scale)
-    thick = f.side.hypertrophy if part in ("sap", "iap", "mammillary") else 1.0
+    articular = part in ("sap", "iap", "mammillary")
+    thick = f.level.arch_scale * f.side.hypertrophy if articular else 1.0
     broad = f.side.tp_broad_mm if part == "tp" else 0.0
     along = [r[3] * scale * thick + 0.5 * broad for r in rows]
     across = [r[4] * thick for r in rows]
@@ -96,20 +104,28 @@ def spinous(b: Builder, f: Frame) -> None:
     b.sheet(frame, outline, faces, rounding, blend, low, high, corner_cuts=1)
 
 
-def costal(b: Builder, f: Frame) -> None:
-    """Cut the facets for the ribs: shallow bowls in body, pedicle and transverse process (thoracic levels)."""
-    for name in ("superior", "inferior", "transverse"):
-        centre, axis, radius = costal_facet(f, name)
-        if radius <= 0.0:
-            continue
-        ball = 1.6 * radius
-        # a bowl of about 1 mm: the ball's centre lies outside the bone
-        sink = ball - min(0.12 * radius, 1.0)
-        at = (centre[0] + axis[0] * sink, centre[1] + axis[1] * sink, centre[2] + axis[2] * sink)
-        end = (at[0] + axis[0], at[1] + axis[1], at[2] + axis[2])
-        b.chain([at, end], [ball, ball], [ball, ball], (axis[1], -axis[0], 0.3), 0.6, op=prim.SUBTRACT, square=0.0, smooth=0)
+def costal(b: Builder, f: Frame, layout: Mapping[str, Any]) -> dict[str, Facet]:
+    """Cut the facets for the ribs as shallow bowls; return them with `aim` moved onto the bone (bottom of the bowl)."""
+    found = {name: landed(b.shape(), facet) for name, facet in costal_facets(f, layout).items()}
+    for facet in found.values():
+        ball = 1.8 * facet.radius
+        (x, y, z), (u, v, w) = facet.aim, facet.axis
+        at = (x + ball * u, y + ball * v, z + ball * w)
+        end = (at[0] + u, at[1] + v, at[2] + w)
+        b.chain([at, end], [ball, ball], [ball, ball], (v, -u, 0.3), 0.5, op=prim.SUBTRACT, square=0.0, smooth=0)
+    return found
 
 
-def costal_facet(f: Frame, name: str) -> tuple[Point, Point, float]:
-    """Return centre, outward unit axis and radius of a costal facet (radius 0: the level has none)."""
-    return ((0.0, 0.0, 0.0), (0.0, f.sign, 0.0), 0.0)
+def landed(shape: Shape, facet: Facet) -> Facet:
+    """Return the facet with its aim `COSTAL_DEPTH_MM` below the surface that the axis meets first from outside."""
+    which = np.arange(len(shape.rows))
+    p, axis = facet.aim, facet.axis
+    p = (p[0] + 35.0 * axis[0], p[1] + 35.0 * axis[1], p[2] + 35.0 * axis[2])
+    for _ in range(200):
+        d = prim.field(shape.rows, shape.aux, which, 0, len(which), *p)
+        if d < 0.005:
+            break
+        step = 0.7 * d
+        p = (p[0] - step * axis[0], p[1] - step * axis[1], p[2] - step * axis[2])
+    d = COSTAL_DEPTH_MM
+    return Facet((p[0] - d * axis[0], p[1] - d * axis[1], p[2] - d * axis[2]), axis, facet.radius)

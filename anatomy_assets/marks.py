@@ -7,12 +7,19 @@ Names, all points in LPS mm after stacking (<side> = left, right), L4 standing f
   L4.lamina, L4.spinous.tip, L4.pedicle.<side>.centre|superior|inferior|medial|lateral,
   L4.pedicle.<side>.axis (unit vector forwards), L4.sap.<side>.tip, L4.iap.<side>.tip, L4.pars.<side>,
   L4.junction.<side> (neck of the SAP on the transverse process), L4.transverse.<side>.tip,
+  T11.costal.<side>.superior|inferior|transverse (T6..T12: bottom of the facet for the rib of this level's number, for
+  the next rib (half facet on the lower rim, T6-T9), for the tubercle on the transverse process (T6-T10)),
+  T11.costal.<side>.superior.axis (unit vector out of the bone, the same for the others; radius in the measure
+  costal_radius_mm.T11.<side>.superior),
+  L4.facet.<side>.centre|axis (the joint below L4: middle of the gap, unit vector from the lower bone's SAP to the IAP;
+  radius in the measure facet_radius_mm.L4.<side>),
   L4.foramen.<side>.centre|superior|inferior|anterior|posterior (the foramen below L4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,11 +29,13 @@ from anatomy_assets.arch import WALL_HOLLOW_MM, roof_depth, sap_row
 from anatomy_assets.layout import Form, form_of, frame_of
 from anatomy_assets.parameters import SIDES, Level
 from anatomy_assets.shape import Point
-from anatomy_assets.vertebra import half_wedge, pedicle_axis, pedicle_centre
+from anatomy_assets.vertebra import built, half_wedge, pedicle_axis, pedicle_centre
 from sim.frames import dot, norm, sincos_mdeg
 
 F64 = NDArray[np.float64]
-BELOW = {"L1": "L2", "L2": "L3", "L3": "L4", "L4": "L5", "L5": "S1"}
+Field = Callable[[F64], float]
+ORDER = (*(f"T{i}" for i in range(1, 13)), *(f"L{i}" for i in range(1, 6)), "S1")
+BELOW = dict(pairwise(ORDER))
 HOLLOW_MID_MM = 3.3
 """Waist and hollow of the posterior wall at mid height (morphometry/layout.toml, body)."""
 SAP_HALF_MM = 3.8
@@ -69,6 +78,11 @@ def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Poin
         marks |= _side_marks(level, form, side)
         measures[f"pedicle_width_mm.{name}.{side}"] = level.side(side).pedicle_width
         measures[f"pedicle_height_mm.{name}.{side}"] = level.side(side).pedicle_height
+    for side, facets in built(level, layout)[1].items():
+        for which, facet in facets.items():
+            base = f"{name}.costal.{side}.{which}"
+            marks |= {base: facet.aim, f"{base}.zero": (0.0, 0.0, 0.0), f"{base}.axis": facet.axis}
+            measures[f"costal_radius_mm.{name}.{side}.{which}"] = facet.radius
     return marks, measures
 
 
@@ -128,6 +142,31 @@ def foramen_marks(marks: Mapping[str, F64], name: str) -> dict[str, F64]:
         base = f"{name}.foramen.{side}"
         out |= {f"{base}.superior": superior, f"{base}.inferior": inferior}
         out |= {f"{base}.anterior": front, f"{base}.posterior": back, f"{base}.centre": 0.5 * (front + back)}
+    return out
+
+
+def facet_marks(upper: Field, lower: Field, marks: Mapping[str, F64], name: str) -> dict[str, F64]:
+    """Return centre and axis of the joints below a level: where the fields of both bones are equal, between the tips.
+
+    upper, lower: raw field of the bone at a patient point. The axis (as a point from ".zero") is the direction in which
+    the upper bone comes nearer and the lower one goes: from the SAP to the IAP.
+    """
+    out: dict[str, F64] = {}
+    below = BELOW[name]
+    up = unit(marks[f"{name}.body.centre"] - marks[f"{name}.endplate.inferior"])
+    for side in SIDES:
+        iap, sap = marks[f"{name}.iap.{side}.tip"], marks[f"{below}.sap.{side}.tip"]
+        # the middle of the height that both processes share, each a little inside its bone
+        height = 0.5 * dot(sap - iap, up)
+        a, b = iap + height * up, sap - height * up
+        for _ in range(40):
+            middle = 0.5 * (a + b)
+            a, b = (middle, b) if upper(middle) < lower(middle) else (a, middle)
+        centre = 0.5 * (a + b)
+        steps = [np.array([0.3 * (i == c) for i in range(3)]) for c in range(3)]
+        rise = [lower(centre + s) - lower(centre - s) - upper(centre + s) + upper(centre - s) for s in steps]
+        base = f"{name}.facet.{side}"
+        out |= {f"{base}.centre": centre, f"{base}.zero": np.zeros(3), f"{base}.axis": unit(np.array(rise))}
     return out
 
 

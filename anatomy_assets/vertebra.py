@@ -13,7 +13,7 @@ from typing import Any
 
 from anatomy_assets import arch, changes
 from anatomy_assets import primitives as prim
-from anatomy_assets.layout import Form, form_of, frame_of
+from anatomy_assets.layout import Facet, Form, form_of, frame_of
 from anatomy_assets.parameters import SIDES, Level, mdeg
 from anatomy_assets.shape import Builder, Point, Shape
 from sim.frames import sincos_mdeg
@@ -43,6 +43,11 @@ def pedicle_axis(level: Level, side: str) -> Point:
 
 def vertebra(level: Level, layout: Mapping[str, Any]) -> Shape:
     """Return the bone of one level."""
+    return built(level, layout)[0]
+
+
+def built(level: Level, layout: Mapping[str, Any]) -> tuple[Shape, dict[str, dict[str, Facet]]]:
+    """Return the bone and the costal facets by side and name (none below T12)."""
     form = form_of(layout, level.number)
     b = Builder(level.name, SPACING_MM)
     _body(b, level, form["body"])
@@ -51,9 +56,10 @@ def vertebra(level: Level, layout: Mapping[str, Any]) -> Shape:
         arch.side(b, frame_of(level, form, side))
     arch.spinous(b, frame_of(level, form, "left"))
     _canal(b, level, form)
+    facets = {side: arch.costal(b, frame_of(level, form, side), layout) for side in SIDES}
     changes.added(b, level, form)
     _cortex(b, level, layout["cortex"])
-    return b.shape()
+    return b.shape(), facets
 
 
 def _body(b: Builder, level: Level, form: Mapping[str, float]) -> None:
