@@ -8,25 +8,39 @@ from typing import Any
 import numpy as np
 
 from anatomy_assets import primitives as prim
-from anatomy_assets.layout import Facet, Frame, costal_facets
+from anatomy_assets.layout import Facet, Form, Frame, costal_facets
 from anatomy_assets.parameters import Level
 from anatomy_assets.shape import Builder, Point, Shape
 from sim.frames import sincos_mdeg
 
-WALL_HOLLOW_MM = 2.5
-"""The posterior wall at mid height lies this far in front of the endplates' rims (waist and hollow): canal depth
-is measured from there, layout coordinates from the rims."""
-LAMINA_DEPTH_MM = 13.6
-"""Canal depth behind the rims at which the lamina's layout was drawn."""
+PEDICLE_UNDER_ENDPLATE_MM = 2.4
 COSTAL_DEPTH_MM = 0.7
 """Depth of the bowl of a costal facet."""
 CHAINS = {"iap": 1, "lamina": 2, "sap": 2, "mammillary": 0, "tp": 1, "accessory": 0}
 """Parts of one side in the order of their unions, with the times that their axis is refined."""
 
 
-def roof_depth(level: Level) -> float:
-    """Return how far the roof of the canal lies behind the endplates' rims at mid height (mm)."""
-    return level.canal_depth - WALL_HOLLOW_MM
+def pedicle_height_z(level: Level) -> float:
+    """Return the height of the pedicles' centres above the body centre, mean of both sides (mm)."""
+    high = 0.5 * (level.left.pedicle_height + level.right.pedicle_height)
+    return 0.5 * level.height_back - PEDICLE_UNDER_ENDPLATE_MM - 0.5 * high
+
+
+def wall_hollow(level: Level, form: Form, z: float) -> float:
+    """Return how far the posterior wall lies in front of the rims in the midline at height z (as in primitives.body)."""
+    t, m = form["body"], 2.0 * z / level.height
+    waist = max(1.0 - m * m, 0.0)
+    waist = t["waist_round"] * waist + (1.0 - t["waist_round"]) * waist * waist
+    return float(t["kidney"] + t["waist_back"] * waist)
+
+
+def roof_depth(level: Level, form: Form) -> float:
+    """Return how far the leaning roof of the canal lies behind the endplates' rims at mid height (mm).
+
+    Canal depth is met at the height of the pedicles, from the hollow of the wall to the roof.
+    """
+    z = pedicle_height_z(level)
+    return float(level.canal_depth - wall_hollow(level, form, z) + form["canal_lean"] * z)
 
 
 def side(b: Builder, f: Frame) -> None:
@@ -54,7 +68,7 @@ def part_points(f: Frame, part: str) -> list[Point]:
     rows = f.form[part]
     if part == "lamina":
         # depth behind the wall follows the canal, not the spinous process: the lamina is its roof
-        deep = roof_depth(f.level) / LAMINA_DEPTH_MM
+        deep = roof_depth(f.level, f.form) / f.form["lamina_roof"]
         return [(f.wall - r[0] * deep, f.sign * r[1] * f.level.arch_scale, r[2] * f.down_scale) for r in rows]
     points = [f.point(r[0], r[1], r[2]) for r in rows]
     if part in ("sap", "mammillary"):

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets.arch import WALL_HOLLOW_MM, roof_depth, sap_row
+from anatomy_assets.arch import pedicle_height_z, roof_depth, sap_row, wall_hollow
 from anatomy_assets.layout import Form, form_of, frame_of
 from anatomy_assets.parameters import SIDES, Level
 from anatomy_assets.shape import Point
@@ -36,8 +36,6 @@ F64 = NDArray[np.float64]
 Field = Callable[[F64], float]
 ORDER = (*(f"T{i}" for i in range(1, 13)), *(f"L{i}" for i in range(1, 6)), "S1")
 BELOW = dict(pairwise(ORDER))
-HOLLOW_MID_MM = 3.3
-"""Waist and hollow of the posterior wall at mid height (morphometry/layout.toml, body)."""
 SAP_HALF_MM = 3.8
 """Half thickness of the superior articular process at its tip (morphometry/layout.toml)."""
 
@@ -49,6 +47,7 @@ def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Poin
     """
     name = level.name
     half, wall = 0.5 * level.height, -0.5 * level.depth
+    form = form_of(layout, level.number)
     s, c = sincos_mdeg(half_wedge(level))
     marks: dict[str, Point] = {
         f"{name}.body.centre": (0.0, 0.0, 0.0),
@@ -58,19 +57,17 @@ def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Poin
         f"{name}.endplate.inferior.zero": (0.0, 0.0, 0.0),
         f"{name}.endplate.superior.normal": (-s, 0.0, c),
         f"{name}.endplate.inferior.normal": (s, 0.0, c),
-        f"{name}.wall.posterior": (wall + HOLLOW_MID_MM, 0.0, 0.0),
+        f"{name}.wall.posterior": (wall + wall_hollow(level, form, 0.0), 0.0, 0.0),
         f"{name}.wall.superior": (wall, 0.0, half - 1.5),
         f"{name}.wall.inferior": (wall, 0.0, -half + 1.5),
     }
-    z = 0.5 * (pedicle_centre(level, "left")[2] + pedicle_centre(level, "right")[2])
-    form = form_of(layout, level.number)
-    lean = form["canal_lean"]
-    depth = roof_depth(level) - lean * z
+    z, lean = pedicle_height_z(level), form["canal_lean"]
+    front = wall + wall_hollow(level, form, z)
     marks |= {
-        f"{name}.canal.front": (wall + WALL_HOLLOW_MM, 0.0, z),
-        f"{name}.canal.back": (wall - depth, 0.0, z),
-        f"{name}.canal.centre": (wall + 0.5 * (WALL_HOLLOW_MM - depth), 0.0, z),
-        f"{name}.lamina": (wall - roof_depth(level) - 6.0 * lean, 0.0, -6.0),
+        f"{name}.canal.front": (front, 0.0, z),
+        f"{name}.canal.back": (front - level.canal_depth, 0.0, z),
+        f"{name}.canal.centre": (front - 0.5 * level.canal_depth, 0.0, z),
+        f"{name}.lamina": (wall - roof_depth(level, form) - 6.0 * lean, 0.0, -6.0),
         f"{name}.spinous.tip": (wall - level.spinous_length, level.spinous_lean, _tip_height(level, form)),
     }
     measures: dict[str, float] = {}

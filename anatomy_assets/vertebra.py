@@ -19,7 +19,6 @@ from anatomy_assets.shape import Builder, Point, Shape
 from sim.frames import sincos_mdeg
 
 SPACING_MM = 0.6
-PEDICLE_UNDER_ENDPLATE_MM = 2.4
 
 
 def half_wedge(level: Level) -> int:
@@ -31,7 +30,7 @@ def pedicle_centre(level: Level, side: str) -> Point:
     """Return the centre of the pedicle's isthmus (local)."""
     own = level.side(side)
     lat = 0.5 * level.canal_width + 0.5 * own.pedicle_width - 0.6
-    z = 0.5 * level.height_back - PEDICLE_UNDER_ENDPLATE_MM - 0.5 * own.pedicle_height
+    z = 0.5 * level.height_back - arch.PEDICLE_UNDER_ENDPLATE_MM - 0.5 * own.pedicle_height
     return (-0.5 * level.depth - 5.0, lat if side == "left" else -lat, z)
 
 
@@ -97,7 +96,7 @@ def _pedicle(b: Builder, level: Level, form: Form, side: str) -> None:
 def _canal(b: Builder, level: Level, form: Form) -> None:
     """Cut the canal: a box between the pedicles and, behind it, a roof-shaped prism that leans with the lamina."""
     wall = -0.5 * level.depth
-    half, deep = 0.5 * level.canal_width, arch.roof_depth(level)
+    half, deep = 0.5 * level.canal_width, arch.roof_depth(level, form)
     lean = form["canal_lean"]
     flat = [[-5.0, -5.0, -60.0, 60.0], [5.0, -5.0, -60.0, 60.0], [0.0, 5.0, -60.0, 60.0]]
     front = [[r[0], -half + r[1]] for r in form["canal_front"]]

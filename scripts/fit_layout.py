@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import re
 import sys
 import tomllib
 from dataclasses import replace
@@ -25,11 +26,12 @@ from skimage.measure import marching_cubes
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from anatomy_assets import primitives as prim
+from anatomy_assets.arch import roof_depth
 from anatomy_assets.parameters import FOLDER, individual
 from anatomy_assets.vertebra import vertebra
 from sim.jit import jit
 
-FIXED = {"number", "height", "sap_top", "iap_bottom", "spl", "tp_root", "tp_tip"}
+FIXED = {"number", "height", "sap_top", "iap_bottom", "spl", "tp_root", "tp_tip", "lamina_roof"}
 ROBUST_MM = 1.2
 
 
@@ -147,6 +149,8 @@ def held(path):  # type: ignore[no-untyped-def]
         return None
     if name in ("canal_lean",):
         return (0.15, 0.0, 0.8)
+    if name == "canal_front" and path[1] in (2, 3):
+        return None  # the width of the canal is a size, not a matter of layout
     if name.startswith("canal"):
         return (0.8, -1.0, 9.0) if last == 1 or name == "canal_peak" else None
     if name in ("mammillary", "accessory"):
@@ -185,6 +189,7 @@ def own_scale(anchor, level):  # type: ignore[no-untyped-def]
     """Write the sizes of the level into its anchor, so that the layout stands at scale 1."""
     f = 0.5 * level.height_back
     anchor |= {"height": level.height, "sap_top": f + level.left.sap, "iap_bottom": f + level.left.iap}
+    anchor |= {"lamina_roof": roof_depth(level, anchor)}
     anchor |= {"spl": level.spinous_length, "tp_tip": level.left.transverse_half_span}
 
 
@@ -293,18 +298,20 @@ def text(value):  # type: ignore[no-untyped-def]
     return repr(round(value, 3)) if isinstance(value, float) else str(value)
 
 
-def written(layout, head):  # type: ignore[no-untyped-def]
-    """Return the layout as TOML below the comments of the file."""
-    lines = [head.rstrip()]
-    for name, table in layout.items():
-        if not isinstance(table, dict):
-            continue
-        lines += ["", f"[{name}]"]
-        lines += [f"{k} = {text(v)}" for k, v in table.items() if not isinstance(v, dict)]
-        for key, inner in table.items():
-            if isinstance(inner, dict):
-                lines += ["", f"[{name}.{key}]"] + [f"{k} = {text(v)}" for k, v in inner.items()]
-    return "\n".join(lines) + "\n"
+def block(name, table):  # type: ignore[no-untyped-def]
+    """Return one anchor as TOML."""
+    lines = [f"[{name}]"] + [f"{k} = {text(v)}" for k, v in table.items() if not isinstance(v, dict)]
+    for key, inner in table.items():
+        if isinstance(inner, dict):
+            lines += ["", f"[{name}.{key}]"] + [f"{k} = {text(v)}" for k, v in inner.items()]
+    return "\n".join(lines) + "\n\n"
+
+
+def written(source, layout, names):  # type: ignore[no-untyped-def]
+    """Return the text of the file with the blocks of some anchors replaced."""
+    for name in names:
+        source = re.sub(rf"^\[{name}\]\n.*?(?=^\[(?!{name}))", lambda _, n=name: block(n, layout[n]), source, flags=re.S | re.M)
+    return source
 
 
 def main() -> None:
@@ -333,7 +340,7 @@ def main() -> None:
         d = fit.measure()[4]
         print(f"{name}: mean {d.mean():.3f} rms {np.sqrt((d**2).mean()):.3f} p95 {np.percentile(d, 95):.2f} mm, size {fit.size:.3f}")
         layout[name] = fit.anchor()
-    options.out.write_text(written(layout, source.split("[L3]")[0]), encoding="utf-8")
+    options.out.write_text(written(source, layout, options.levels.split(",")), encoding="utf-8")
 
 
 if __name__ == "__main__":
