@@ -46,7 +46,7 @@ def tube_tissue(kind: int) -> int:
     """Return the tissue inside a tube of a kind (sim.phantom.TubeKind)."""
     if kind == 0:
         return CSF
-    if kind == 4 or kind == 5 or kind == 6:
+    if kind == 4 or kind == 5 or kind == 6 or kind == 12:
         return VESSEL
     return NERVE
 
