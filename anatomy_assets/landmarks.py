@@ -124,19 +124,19 @@ def measured(column_marks: Mapping[str, F64], free: Fields) -> dict[str, F64]:
     return marks
 
 
-def skin_marks(marks: Mapping[str, F64], fields: Fields, ways: Mapping[tuple[str, str, str], F64]) -> dict[str, F64]:
+def skin_marks(marks: Mapping[str, F64], fields: Fields, ways: Mapping[tuple[str, ...], F64]) -> dict[str, F64]:
     """Return skin points: over each spinous tip, and where each target's way leaves the body (`skin.<target>`)."""
     out: dict[str, F64] = {}
     for level in ORDER:
         tip = marks.get(f"{level}.spinous.tip")
         if tip is not None:
             out[f"skin.{level}.spinous"] = np.array([tip[0], skin_y(fields, tip[0], tip[2]), tip[2]])
-    for (approach, level, side), normal in ways.items():
-        p = marks[f"target.{approach}.{level}.{side}"]
+    for key, normal in ways.items():
+        p = marks[f"target.{'.'.join(key)}"]
         t = 0.0
         for _ in range(60):  # Newton-like steps: the skin is nearly flat against the way
             q = p + t * normal
             t += (skin_y(fields, q[0], q[2]) - q[1]) / normal[1]
         q = p + t * normal
-        out[f"skin.{approach}.{level}.{side}"] = np.floor(q * 1000.0 + 0.5) / 1000.0
+        out[f"skin.{'.'.join(key)}"] = np.floor(q * 1000.0 + 0.5) / 1000.0
     return out

@@ -24,8 +24,8 @@ def deviate(seed: int, purpose: str) -> float:
     return min(max(near_normal(stream(seed, f"soft/{purpose}")), -LIMIT), LIMIT)
 
 
-def drawn(seed: int, key: str, level: str = "", side: str = "", common: float = 0.7) -> float:
-    """Return a size from neurovascular.toml: mean plus deviate times SD.
+def drawn(seed: int, key: str, level: str = "", side: str = "", common: float = 0.7, name: str = "neurovascular") -> float:
+    """Return a size from the table `name`: mean plus deviate times SD.
 
     common: share of the variance that all levels and sides of a person have in common.
     """
@@ -33,7 +33,7 @@ def drawn(seed: int, key: str, level: str = "", side: str = "", common: float = 
     own = deviate(seed, row)
     here = deviate(seed, f"{row}/{level}/{side}") if level or side else own
     mixed = _root(common) * own + _root(1.0 - common) * here if level or side else own
-    return number("neurovascular", key, level) + spread("neurovascular", key, level) * mixed
+    return number(name, key, level) + spread(name, key, level) * mixed
 
 
 def _root(x: float) -> float:
