@@ -85,19 +85,29 @@ def medial_branches(spine: Spine, free: Fields, nerve: Sequence[Tube]) -> list[W
 
 
 def interlaminar(spine: Spine, free: Fields, nerve: Sequence[Tube]) -> list[Way]:
-    """Return the midline point of the dorsal epidural space at each disc and, 5 mm beside it, the paramedian ones."""
+    """Return the point of the dorsal epidural space in each interlaminar window: midline, and 6 mm to either side.
+
+    The window is found: from the level of the disc downwards, the first height from which a needle's way is free
+    (least turn and tilt, nearest to the disc). Where bone closes it the point lies at the disc and no way is told.
+    """
     sac = next(t for t in nerve if t.kind == TubeKind.SAC)
     out = []
     for level, frame in spine.frames.items():
-        back = 0.5 * (spine.mark(f"{level}.canal.back") + spine.mark(f"{BELOW[level]}.canal.back"))
-        at = sac_at(sac, back[2])
-        p = 0.5 * (back + at[:3] + np.array([0.0, at[3], 0.0]))
-        for side, beside in (("", 0.0), ("left", 5.0), ("right", -5.0)):
-            q = rounded(p + beside * frame.axes[0] - (0.5 if side else 0.0) * frame.axes[1])
-            sign = SIGN.get(side, 1.0)
-            turn = range(0, 1, 1) if not side else range(0, 20_001, 5_000)
-            seen = _seen(free, q, sign, turn, range(-30_000, 30_001, 5_000), (0 if not side else 10_000, 0))
-            out.append(Way(("interlaminar", level, side), q, _normal(seen), seen))
+        a, b = spine.mark(f"{level}.canal.back"), spine.mark(f"{BELOW[level]}.canal.back")
+        for side, beside in (("", 0.0), ("left", 6.0), ("right", -6.0)):
+            best: tuple[float, F64, dict[str, float]] | None = None
+            for share in (0.5, 0.56, 0.62, 0.68, 0.74, 0.8, 0.86, 0.44, 0.38):
+                back = a + share * (b - a)
+                at = sac_at(sac, back[2])
+                p = 0.5 * (back + at[:3] + np.array([0.0, at[3], 0.0]))
+                q = rounded(p + beside * frame.axes[0] - (0.5 if side else 0.0) * frame.axes[1])
+                turn = range(0, 15_001, 5_000) if side else range(0, 1)
+                seen = _seen(free, q, SIGN.get(side, 1.0), turn, range(-30_000, 40_001, 5_000), (5_000 if side else 0, 0))
+                toll = 40.0 * abs(share - 0.5) + (0.7e-3 * abs(seen["secondary_mdeg"]) if seen else 100.0)
+                if best is None or toll < best[0]:
+                    best = (toll, q, seen)
+            assert best is not None
+            out.append(Way(("interlaminar", level, side), best[1], _normal(best[2]), best[2]))
     return out
 
 

@@ -53,8 +53,9 @@ def dorsal_branches(spine: Spine, free: Fields, trio: list[Tube], level: str, si
     probe = _probe(spine, free, below, side, r + gap)
     start = trio[2].nodes[min(2, len(trio[2].nodes) - 1), :3]
     top = probe(1.0, 1.0, 0.0, -axes[2])
+    ridge = max((probe(2.5, b, 0.0, -axes[2]) for b in (-1.0, 0.5, 2.0)), key=lambda p: float(p[2]))
     over = max(drawn(seed, "dorsal_ramus.fork_over_mm", level, side, 0.3) - r - gap, 0.1)
-    fork = top + 0.8 * s * axes[0] - 1.2 * axes[1] + over * axes[2]
+    fork = ridge + np.array([0.0, 0.0, over])
     rd = number(N, "dorsal_ramus.radius_mm")
     dorsal = _laid(f"dorsal_ramus_{level}_{side}", TubeKind.DORSAL_RAMUS, level, side, [start, fork], rd, free, gap)
     fork = dorsal.nodes[-1, :3]

@@ -60,8 +60,8 @@ def deep_tissue(s: F64, quad: F64, h: float, x: float, y: float, depth: float, s
     slope = min(1.0, max(0.0, (u - 9.0) / 11.0))  # from the laminae down to the plane of the transverse processes
     limit = s[LAMINA_Y] + slope * (s[PLANE_Y] - s[LAMINA_Y])
     e = (u / s[WIDE]) * (u / s[WIDE])
-    e *= e * e
-    floor = limit + 22.0 * e
+    e *= e
+    floor = limit + 26.0 * e
     if y > floor and e < 1.0 and depth > side * e * 0.6:
         a, b = u / s[MULTI_A], (y - s[LAMINA_Y] + 2.0) / s[MULTI_B]
         if a * a + b * b < 1.0:

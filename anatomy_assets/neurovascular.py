@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from anatomy_assets.branches import dorsal_branches, sacral_dorsal
 from anatomy_assets.landmarks import SACRAL, SIDES, SIGN, Frame, Spine
 from anatomy_assets.sac import cauda, cord, ends_of, sleeve, thecal_sac
+from anatomy_assets.skin import line
 from anatomy_assets.soft_person import drawn
 from anatomy_assets.tables import number
 from anatomy_assets.tubes import clearance, free_way, roomiest, rounded, settle, shrink, smooth_path
@@ -34,17 +35,17 @@ def segmental_nerve(spine: Spine, free: Fields, sac: Tube, level: str, side: str
     r = 0.5 * drawn(seed, "root.diameter_mm", level, side, 0.8)
     rg = 0.5 * max(drawn(seed, "ganglion.width_mm", level, side, 0.8), 1.9 * r * 0.5)
     wobble = stream(seed, f"root/{level}/{side}").random(4) - 0.5
-    ventral = _ventral_limit(free, frame, inferior, rg) + 0.6 * wobble[0]
+    ventral = _ventral_limit(free, frame, inferior, rg, number(N, "root.wall_gap_mm", level)) + 0.6 * wobble[0]
 
     def at(out: float, back: float, up: float) -> F64:
         return inferior + (s * out) * frame.axes[0] + back * frame.axes[1] + up * frame.axes[2]
 
     first = sleeve(sac, inferior[2] + number(N, "root.origin_up_mm", level) + wobble[1], side)
     under = rg + number(N, "root.bone_gap_mm") + 0.5
-    middle = number(N, "ganglion.midpoint_mm", level) - half + 0.8 * wobble[2]
-    middle = min(max(middle, -2.0), 2.0)
+    middle = number(N, "ganglion.slant") * number(N, "ganglion.midpoint_mm", level) - half + 0.8 * wobble[2]
+    middle = min(max(middle, -3.5), 2.0)
     points = [
-        [*first, 0.8 * r],
+        [*first, r],
         [*at(-half - 0.5, ventral, 0.5), r],
         [*at(middle, ventral, -under), r],
         [*at(half + 4.0, ventral - 1.0, -under - 5.0 + wobble[3]), r],
@@ -66,7 +67,7 @@ def segmental_nerve(spine: Spine, free: Fields, sac: Tube, level: str, side: str
     return _cut_nerve(nodes, free, centre, reach, rg, half, level, side)
 
 
-def _ventral_limit(free: Fields, frame: Frame, inferior: F64, rg: float) -> float:
+def _ventral_limit(free: Fields, frame: Frame, inferior: F64, rg: float, gap: float) -> float:
     """Return how far behind (+) or before (-) the pedicle's lower border the ganglion's axis should lie."""
     axes = frame.axes
     start = inferior - (rg + 2.0) * axes[2]
@@ -74,7 +75,7 @@ def _ventral_limit(free: Fields, frame: Frame, inferior: F64, rg: float) -> floa
     start = start + shift * axes[1]
     ahead = free_way(free, *start, *(-axes[1]), 15.0) - shift
     behind = free_way(free, *start, *axes[1], 15.0) + shift
-    return min(-ahead + rg + 2.4, behind - rg - 5.0)
+    return min(-ahead + rg + gap, behind - rg - 5.0)
 
 
 def _cut_nerve(nodes: F64, free: Fields, centre: int, reach: float, rg: float, half: float, level: str, side: str) -> list[Tube]:
@@ -85,8 +86,9 @@ def _cut_nerve(nodes: F64, free: Fields, centre: int, reach: float, rg: float, h
     along -= along[centre]
     a = max(1, int(np.searchsorted(along, -reach)))
     b = min(len(nodes) - 3, int(np.searchsorted(along, reach)) + 1)
-    ganglion = nodes[a : b + 1].copy()
-    for i, t in enumerate(along[a : b + 1]):
+    where = np.array([-reach, *along[a + 1 : b][np.abs(along[a + 1 : b]) < reach - 0.2], reach])
+    ganglion = np.stack([line(where, along, nodes[:, c]) for c in range(4)], axis=1)
+    for i, t in enumerate(where):
         u = min(1.0, abs(t) / reach)
         swell = rg - (rg - ganglion[i, 3] * 0.9) * u * u
         ganglion[i, 3] = max(ganglion[i, 3], swell)
@@ -110,7 +112,7 @@ def sacral_nerve(spine: Spine, free: Fields, sac: Tube, level: str, side: str, s
     joint = 0.6 * mid + 0.4 * ventral
     beside = canal + (0.45 * (joint[0] - canal[0])) * np.array([1.0, 0.0, 0.0])
     out = ventral + 0.9 * (ventral - mid)
-    points = [[*first, 0.8 * r], [*(0.5 * (first + beside)), r], [*beside, r], [*joint, r], [*ventral, r]]
+    points = [[*first, r], [*(0.5 * (first + beside)), r], [*beside, r], [*joint, r], [*ventral, r]]
     points += [[*out, 0.9 * r], [*(out + np.array([s * 2.0 * k, -8.0 + 1.5 * k, -18.0 + 3.0 * k])), 0.85 * r]]
     rough = smooth_path(points, 1.5)
     loose = np.ones(len(rough), np.int64)

@@ -109,7 +109,7 @@ def _slices(spine: Spine, free: Fields, z: F64, sex: str) -> F64:
         canal = spine.mark(f"{level}.canal.back")
         psoas_y = min(body[1] + 8.0, plane - 1.3 * a + 6.0)
         tall = spine.mark(f"{level}.spinous.tip")[1] - canal[1] + 4.0
-        multi = 100.0 * lean * number(T, "muscle.multifidus_area_cm2", level) / (0.7853981633974483 * tall) + 3.0
+        multi = 100.0 * lean * number(T, "muscle.multifidus_area_cm2", level) / (0.7853981633974483 * tall) + 5.5
         row = [body[2], canal[0], body[1], canal[1] + 3.0, plane - 2.0, 0.0, half + a + 1.0, psoas_y, a, 1.3 * a, 0.0, 0.0]
         rows.append([*row, multi, tall])
     rows.sort()

@@ -175,7 +175,7 @@ def inner_plexus(spine: Spine, free: Fields) -> list[Tube]:
                 for c in (canal, 0.5 * (canal + nxt)):
                     way = back_way * frame.axes[1]
                     start = c + SIGN[side] * lateral * frame.axes[0]
-                    ahead = free_way(free, *c, *way, 14.0)
+                    ahead = free_way(free, *(c if back_way < 0.0 else start), *way, 14.0)
                     reach = min(ahead - r - 0.4, 7.5)
                     points.append([*(start + reach * way), r])
             rough = smooth_path(points, 3.0)
