@@ -6,7 +6,7 @@ Landmarks serve as places to start looking from; lengths and angles come from th
 
 from __future__ import annotations
 
-from anatomy_assets.measure import pelvis, sacral, segments, vertebrae
+from anatomy_assets.measure import pelvis, sacral, segments, soft, vertebrae
 from sim.phantom import Phantom
 
 
@@ -14,4 +14,5 @@ def measure(phantom: Phantom) -> dict[str, float]:
     """Return every measure of a phantom by key."""
     bones = {b.name: b for b in phantom.bones}
     out = vertebrae.measures(phantom) | segments.measures(phantom) | pelvis.measures(phantom)
-    return out | (sacral.measures(bones, phantom.landmarks) if "ilium_left" in bones else {})
+    out |= sacral.measures(bones, phantom.landmarks) if "ilium_left" in bones else {}
+    return out | (soft.measures(phantom) if phantom.tubes else {})
