@@ -11,7 +11,7 @@ from anatomy_assets.bake import joined, joints_of, plain_bones
 from anatomy_assets.column import Column, stack
 from anatomy_assets.joints import Joint, Plain, Pose, cut, relative
 from anatomy_assets.measure.grid import distance
-from anatomy_assets.parameters import individual, in_posture
+from anatomy_assets.parameters import in_posture, individual
 
 FEW = ("L3", "L4", "L5", "S")
 SPACING = 1.0

@@ -10,7 +10,7 @@ import pytest
 
 from anatomy_assets import population
 from anatomy_assets.column import stack
-from anatomy_assets.parameters import individual, in_posture, load_morphometry
+from anatomy_assets.parameters import in_posture, individual, load_morphometry
 from anatomy_assets.population import PatientOptions, density_at, person, pooled_stature
 from sim.errors import UsageError
 
@@ -34,7 +34,8 @@ def sizes(people, field):
 
 
 @pytest.mark.parametrize(
-    ("field", "row"), [("width_upper", "Wu"), ("height_front", "Ha"), ("canal_width", "SCW"), ("canal_depth", "SCD"), ("depth_upper", "Du")]
+    ("field", "row"),
+    [("width_upper", "Wu"), ("height_front", "Ha"), ("canal_width", "SCW"), ("canal_depth", "SCD"), ("depth_upper", "Du")],
 )
 def test_sizes_spread_as_the_tables_say(people, field, row):
     table = load_morphometry().lumbar[row]
@@ -128,10 +129,18 @@ def test_lying_down_flattens_the_curve_and_getting_up_brings_it_back():
 def test_wishes_decide_and_leave_the_rest_to_the_seed():
     asked = PatientOptions(sex="female", age=60, stature_cm=158.0, weight_kg=80.0, bone_density=70.0)
     who = person(9, asked)
-    assert (who.sex, who.age, who.stature_cm, who.weight_kg, who.bone_density) == ("female", 60, 158.0, pytest.approx(80.0, abs=0.2), 70.0)
+    assert (who.sex, who.age, who.stature_cm, who.weight_kg, who.bone_density) == (
+        "female",
+        60,
+        158.0,
+        pytest.approx(80.0, abs=0.2),
+        70.0,
+    )
     assert who.bmi == pytest.approx(80.0 / 1.58**2, abs=0.05)
     p = in_posture(individual(9, options=PatientOptions(lordosis_deg=35.0)), "standing")
-    bodies = sum(np.degrees(2 * np.arctan(0.5 * (lv.height_front - lv.height_back) / lv.depth)) for lv in p.levels if lv.name in LUMBAR)
+    bodies = sum(
+        np.degrees(2 * np.arctan(0.5 * (lv.height_front - lv.height_back) / lv.depth)) for lv in p.levels if lv.name in LUMBAR
+    )
     discs = sum(d.wedge_mdeg for d, lv in zip(p.discs, p.levels, strict=True) if lv.name in LUMBAR) * 1e-3
     assert bodies + discs == pytest.approx(35.0, abs=0.1)
 
@@ -160,7 +169,7 @@ def test_fields_of_view_name_their_levels():
     ],
 )  # fmt: skip
 def test_wrong_wishes_are_one_clear_line(wrong):
-    with pytest.raises(UsageError, match="patient .*expected") as error:
+    with pytest.raises(UsageError, match=r"patient .*expected") as error:
         PatientOptions(**wrong)
     assert "\n" not in str(error.value)
 

@@ -88,7 +88,9 @@ def _nerve(phantom: Phantom, sp: Spine, level: str, side: str) -> Iterator[tuple
     root, ganglion = _tube(phantom, f"root_{level}_{side}"), _tube(phantom, f"ganglion_{level}_{side}")
     if root is None or ganglion is None:
         return
-    before = [n for n in root.nodes[2:] if float(((n[:3] - ganglion.nodes[0, :3]) ** 2).sum()) > 0.25 and n[2] > ganglion.nodes[0, 2]]
+    before = [
+        n for n in root.nodes[2:] if float(((n[:3] - ganglion.nodes[0, :3]) ** 2).sum()) > 0.25 and n[2] > ganglion.nodes[0, 2]
+    ]
     yield f"root_diameter_mm.{level}", 2.0 * float(np.median([n[3] for n in before or root.nodes[2:]]))
     yield f"drg_width_mm.{level}", 2.0 * float(ganglion.nodes[:, 3].max())
     yield f"drg_length_mm.{level}", float(_length(ganglion.nodes)[-1])
