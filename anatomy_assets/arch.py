@@ -14,16 +14,20 @@ from anatomy_assets.shape import Builder, Point, Shape
 from sim.frames import sincos_mdeg
 
 PEDICLE_UNDER_ENDPLATE_MM = 2.4
+CANAL_UNDER_PEDICLE_MM = 3.0
 COSTAL_DEPTH_MM = 0.7
 """Depth of the bowl of a costal facet."""
-CHAINS = {"iap": 1, "lamina": 2, "sap": 2, "mammillary": 0, "tp": 1, "accessory": 0}
+CHAINS = {"pars": 1, "iap": 1, "lamina": 2, "sap": 2, "mammillary": 0, "tp": 1, "accessory": 0}
 """Parts of one side in the order of their unions, with the times that their axis is refined."""
 
 
-def pedicle_height_z(level: Level) -> float:
-    """Return the height of the pedicles' centres above the body centre, mean of both sides (mm)."""
+def canal_height_z(level: Level) -> float:
+    """Return the height above the body centre at which the canal is measured: the lower half of the pedicles (mm).
+
+    Higher up the lamina of L5 has ended and there is no roof.
+    """
     high = 0.5 * (level.left.pedicle_height + level.right.pedicle_height)
-    return 0.5 * level.height_back - PEDICLE_UNDER_ENDPLATE_MM - 0.5 * high
+    return 0.5 * level.height_back - PEDICLE_UNDER_ENDPLATE_MM - 0.5 * high - CANAL_UNDER_PEDICLE_MM
 
 
 def wall_hollow(level: Level, form: Form, z: float) -> float:
@@ -37,9 +41,9 @@ def wall_hollow(level: Level, form: Form, z: float) -> float:
 def roof_depth(level: Level, form: Form) -> float:
     """Return how far the leaning roof of the canal lies behind the endplates' rims at mid height (mm).
 
-    Canal depth is met at the height of the pedicles, from the hollow of the wall to the roof.
+    Canal depth is met at `canal_height_z`, from the hollow of the wall to the roof.
     """
-    z = pedicle_height_z(level)
+    z = canal_height_z(level)
     return float(level.canal_depth - wall_hollow(level, form, z) + form["canal_lean"] * z)
 
 

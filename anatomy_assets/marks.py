@@ -3,7 +3,7 @@
 Names, all points in LPS mm after stacking (<side> = left, right), L4 standing for any level:
   L4.body.centre, L4.endplate.superior|inferior (centres of the rims' planes),
   L4.endplate.superior.normal|inferior.normal (unit vectors, both pointing up),
-  L4.wall.posterior|superior|inferior (mid height, rims), L4.canal.centre|front|back (at pedicle height),
+  L4.wall.posterior|superior|inferior (mid height, rims), L4.canal.centre|front|back (in the lower half of the pedicles),
   L4.lamina, L4.spinous.tip, L4.pedicle.<side>.centre|superior|inferior|medial|lateral,
   L4.pedicle.<side>.axis (unit vector forwards), L4.sap.<side>.tip, L4.iap.<side>.tip, L4.pars.<side>,
   L4.junction.<side> (neck of the SAP on the transverse process), L4.transverse.<side>.tip,
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets.arch import met, part_points, pedicle_height_z, roof_depth, wall_hollow
+from anatomy_assets.arch import met, part_points, canal_height_z, roof_depth, wall_hollow
 from anatomy_assets.layout import Form, Frame, form_of, frame_of
 from anatomy_assets.parameters import SIDES, Level
 from anatomy_assets.shape import Point, Shape
@@ -61,7 +61,7 @@ def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Poin
         f"{name}.wall.superior": (wall, 0.0, half - 1.5),
         f"{name}.wall.inferior": (wall, 0.0, -half + 1.5),
     }
-    z, lean = pedicle_height_z(level), form["canal_lean"]
+    z, lean = canal_height_z(level), form["canal_lean"]
     front = wall + wall_hollow(level, form, z)
     marks |= {
         f"{name}.canal.front": (front, 0.0, z),
