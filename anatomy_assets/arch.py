@@ -159,3 +159,16 @@ def met(shape: Shape, aim: Point, axis: Point, start: float = 35.0) -> Point:
         step = 0.7 * d
         p = (p[0] - step * axis[0], p[1] - step * axis[1], p[2] - step * axis[2])
     return p
+
+
+def left(shape: Shape, inside: Point, axis: Point) -> Point:
+    """Return where a line from a point inside the bone first leaves it (raw field)."""
+    which = np.arange(len(shape.rows))
+    p = inside
+    for _ in range(400):
+        d = prim.field(shape.rows, shape.aux, which, 0, len(which), *p)
+        if d > -0.02:
+            break
+        step = max(-0.5 * d, 0.02)
+        p = (p[0] + step * axis[0], p[1] + step * axis[1], p[2] + step * axis[2])
+    return p

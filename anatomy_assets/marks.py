@@ -118,7 +118,7 @@ def _bone_marks(shape: Shape, f: Frame) -> dict[str, Point]:
         f"{name}.sap.{side}.tip": max((met(shape, p, up) for p in _between(sap)), key=lambda q: q[2]),
         f"{name}.iap.{side}.tip": min((met(shape, p, down) for p in _between(iap[-2:])), key=lambda q: q[2]),
         f"{name}.transverse.{side}.tip": met(shape, tp[-1], out, 12.0),
-        f"{name}.pars.{side}": met(shape, pars, out, 8.0),
+        f"{name}.pars.{side}": left(shape, pars, out),
         f"{name}.junction.{side}": _notch(shape, f, sap, tp),
     }
 

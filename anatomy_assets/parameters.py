@@ -207,11 +207,13 @@ def individual(seed: int, morphometry: Morphometry | None = None) -> Parameters:
     """Return the person of `seed`; 0 is the default adult."""
     m = morphometry or load_morphometry()
     a = m.alignment
-    draw = _draw(seed, m)
+    stature = 0.0 if seed == 0 else near_normal(stream(seed, "bones/stature"))
+    stature = min(max(stature, -SPREAD_LIMIT), SPREAD_LIMIT)
+    draw = _Draw(seed, stature, a["size"]["value"], a["asymmetry"]["value"], tuple(a["asymmetry_default"]["values"]))
     levels = tuple(_level(m, draw, name) for name in m.lumbar["order"])
     return Parameters(
         seed=seed,
-        stature=draw.stature,
+        stature=stature,
         size_factor=_size_factor(m, levels),
         slope_mdeg=mdeg(a["sacral_slope"]["value"] + a["sacral_slope"]["sd"] * _posture(draw, "slope")),
         levels=levels,
@@ -224,14 +226,6 @@ def individual(seed: int, morphometry: Morphometry | None = None) -> Parameters:
         ripple_cell=a["ripple"]["cell"],
         morphometry=m,
     )
-
-
-def _draw(seed: int, m: Morphometry) -> _Draw:
-    """Return the deviates of a seed."""
-    a = m.alignment
-    stature = 0.0 if seed == 0 else near_normal(stream(seed, "bones/stature"))
-    stature = min(max(stature, -SPREAD_LIMIT), SPREAD_LIMIT)
-    return _Draw(seed, stature, a["size"]["value"], a["asymmetry"]["value"], tuple(a["asymmetry_default"]["values"]))
 
 
 def _size_factor(m: Morphometry, levels: tuple[Level, ...]) -> float:
@@ -253,12 +247,6 @@ def _posture(draw: _Draw, purpose: str) -> float:
 def vertebra_names(m: Morphometry) -> tuple[str, ...]:
     """Return the levels that the tables know, cranial to caudal (T6..T12, L1..L5)."""
     return (*m.thoracic["order"], *m.lumbar["order"])
-
-
-def level_of(seed: int, name: str, m: Morphometry | None = None) -> Level:
-    """Return one vertebra of a person, also one that the column does not hold."""
-    tables = m or load_morphometry()
-    return _level(tables, _draw(seed, tables), name)
 
 
 def _table(m: Morphometry, name: str) -> tuple[Mapping[str, Any], int]:
