@@ -151,6 +151,8 @@ def held(path):  # type: ignore[no-untyped-def]
         return (0.15, 0.0, 0.8)
     if name == "canal_front" and path[1] in (2, 3):
         return None  # the width of the canal is a size, not a matter of layout
+    if name == "canal_front" and path[1:] == (0, 0):
+        return (0.4, 0.0, 1.6)
     if name.startswith("canal"):
         return (0.8, -1.0, 9.0) if last == 1 or name == "canal_peak" else None
     if name in ("mammillary", "accessory"):
