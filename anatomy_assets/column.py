@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets import coccyx, femur, pelvis, sacrum, sacrum_marks
+from anatomy_assets import coccyx, femur, pelvis, ribs, sacrum, sacrum_marks
 from anatomy_assets.marks import foramen_marks, level_marks
 from anatomy_assets.parameters import SIDES, Parameters, mdeg
 from anatomy_assets.shape import Shape
@@ -85,7 +85,9 @@ def about(axis: int, angle_mdeg: int) -> F64:
 def stack(parameters: Parameters) -> Column:
     """Return the column of a person in its posture: vertebrae from the highest down, then the sacrum and the pelvis."""
     p = parameters
-    bones = (*_vertebrae(p), _sacrum(p), _coccyx(p), *(b for side in SIDES for b in _hip(p, side)))
+    spine = _vertebrae(p)
+    lower = (_sacrum(p), _coccyx(p), *(b for side in SIDES for b in _hip(p, side)))
+    bones = (*spine, *_ribs(p, spine), *lower)
     marks, measures = _landmarks(p, {b.shape.name: b for b in bones})
     return Column(p, bones, marks, measures)
 
@@ -105,6 +107,15 @@ def _vertebrae(p: Parameters) -> tuple[Placed, ...]:
         placed.append(_placed(vertebra(level, p.morphometry.layout), frame, origin))
         top, at = product(frame, about(1, -bend)), origin + moved(frame, (0.0, 0.0, 0.5 * level.height))
     return tuple(reversed(placed))
+
+
+def _ribs(p: Parameters, spine: tuple[Placed, ...]) -> list[Placed]:
+    """Return the ribs of the thoracic vertebrae, each in the frame of its own."""
+    out = []
+    for level, bone in zip(p.levels, spine, strict=True):
+        points, _ = level_marks(level, p.morphometry.layout)
+        out += [Placed(made, bone.rotation, bone.translation_mm) for made in ribs.ribs(p, level.name, points)]
+    return out
 
 
 def _placed(shape: Shape, rotation: F64, origin: F64) -> Placed:
