@@ -22,12 +22,12 @@ import platformdirs
 
 from anatomy_assets.joints import Plain
 from sim import frames, phantom, rng
-from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind
+from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind, wide_nodes
 
 T = TypeVar("T")
 KEEP = 80
 KEEP_BONES = 400
-FORMAT = 1
+FORMAT = 2
 UNUSED = frozenset({"__init__.py", "cache.py", "export.py", "meshes.py", "materials.toml"})
 GRIDS = ("bake.py", "primitives.py", "redistance.py", "frames.py", "rng.py")
 """Sources that turn the shape of a bone into its grid; the shape itself is part of the key."""
@@ -155,7 +155,7 @@ def _packed(p: Phantom) -> dict[str, Any]:
         for field in _BONE_ARRAYS:
             out[f"bone{i}_{field}"] = getattr(b, field)
     head["tubes"] = [[t.name, int(t.kind), t.level, t.side, t.wall_mm, t.flow_mm_s, len(t.nodes)] for t in p.tubes]
-    out["tube_nodes"] = np.concatenate([t.nodes for t in p.tubes]) if p.tubes else np.zeros((0, 4))
+    out["tube_nodes"] = np.concatenate([wide_nodes(t.nodes) for t in p.tubes]) if p.tubes else np.zeros((0, 5))
     head["skin"] = [p.skin.x0_mm, p.skin.z0_mm, p.skin.step_mm]
     out |= {"skin_y": p.skin.y_mm, "skin_v": p.skin.surface_vertices, "skin_f": p.skin.surface_faces}
     head["landmarks"] = list(p.landmarks)
@@ -179,7 +179,8 @@ def _unpacked(data: Any) -> Phantom:
         bones.append(Bone(name=name, spacing_mm=spacing, distance_10um=grid, **arrays))
     nodes, at, tubes = data["tube_nodes"], 0, []
     for name, kind, level, side, wall, flow, count in head["tubes"]:
-        tubes.append(Tube(name, TubeKind(kind), level, side, nodes[at : at + count], wall, flow))
+        own = nodes[at : at + count]
+        tubes.append(Tube(name, TubeKind(kind), level, side, own if own[:, 4].any() else own[:, :4], wall, flow))
         at += count
     points = data["landmarks"]
     return Phantom(

@@ -12,15 +12,12 @@ from numpy.typing import NDArray
 from anatomy_assets import cache
 from anatomy_assets.bake import joined, plain_bones
 from anatomy_assets.column import Column, stack
-from anatomy_assets.landmarks import BELOW, Spine, measured, procedure_marks, skin_marks, spine
-from anatomy_assets.neurovascular import nerves
+from anatomy_assets.landmarks import BELOW, Spine, measured, spine
 from anatomy_assets.parameters import Parameters, individual
 from anatomy_assets.population import PatientOptions, Person, person
-from anatomy_assets.skin import skin, trunk
-from anatomy_assets.soft_tissue import Endplates, volume
-from anatomy_assets.targets import Corridor, all_targets
+from anatomy_assets.soft import Habitus, dress
+from anatomy_assets.soft_tissue import Endplates
 from anatomy_assets.tubes import obstacles, rounded
-from anatomy_assets.vessels import all_vessels
 from sim.phantom import Bone, Fields, LabelVolume, Phantom, Skin
 
 F64 = NDArray[np.float64]
@@ -70,25 +67,13 @@ def bake(
 
 def dressed(seed: int, options: PatientOptions, column: Column, bones: tuple[Bone, ...], report: Progress) -> Phantom:
     """Return the phantom of bones in place: nerves, targets, vessels, skin and labels are laid against them."""
-    parameters = column.parameters
-    report("nerves", 0.80)
-    who, free = person(seed, options), obstacles(bones)
-    sp = spine(measured(column.landmarks, free))
-    nerve = nerves(sp, free, seed)
-    report("targets", 0.83)
-    targets = all_targets(sp, bones, nerve)
-    report("vessels", 0.88)
-    tubes = [*nerve, *all_vessels(sp, bones, nerve, targets, options.vascular_trap, seed)]
-    report("skin and labels", 0.90)
-    outline = trunk(sp, who.bmi, who.depth_deviate, Z_LOW_MM, _top(sp))
-    back = skin(outline)
-    spots = [c.target for c in targets.values()]
-    labels = volume(sp, free, [b.name for b in bones], outline, _plates(parameters), tubes, spots, who.bmi, seed)
-    marks = {k: _kept(k, v) for k, v in sp.marks.items()} | _target_marks(targets) | procedure_marks(sp.marks, nerve)
-    made = Phantom("generated", bones, tuple(tubes), labels, back, marks, {}, _told(seed, options, who, parameters))
-    measures = dict(column.measures) | _corridor_measures(targets)
-    marks |= skin_marks(marks, made.fields, {k: c.normal for k, c in targets.items()})
-    return Phantom("generated", bones, tuple(tubes), labels, back, marks, measures, made.individual)
+    p, who = column.parameters, person(seed, options)
+    sp = spine(measured(column.landmarks, obstacles(bones)))
+    habitus = Habitus(who.bmi, who.depth_deviate, who.sex)
+    soft = dress(sp, bones, _plates(p), habitus, seed, options.vascular_trap, (Z_LOW_MM, _top(sp)), report)
+    marks = {k: _kept(k, v) for k, v in sp.marks.items()} | dict(soft.landmarks)
+    measures = dict(column.measures) | dict(soft.measures)
+    return Phantom("generated", bones, soft.tubes, soft.volume, soft.skin, marks, measures, _told(seed, options, who, p))
 
 
 def bare(column: Column, bones: tuple[Bone, ...]) -> Phantom:
@@ -129,21 +114,6 @@ def _plates(p: Parameters) -> dict[str, Endplates]:
     }
     s = p.sacrum
     out["S1"] = Endplates(0.5 * s.s1_width, 0.5 * s.s1_depth, 0.5 * s.s1_width, 0.5 * s.s1_depth)
-    return out
-
-
-def _target_marks(targets: Mapping[tuple[str, str, str], Corridor]) -> dict[str, F64]:
-    """Return the targets as landmarks `target.<approach>.<level>.<side>`."""
-    return {f"target.{a}.{level}.{side}": rounded(c.target) for (a, level, side), c in targets.items()}
-
-
-def _corridor_measures(targets: Mapping[tuple[str, str, str], Corridor]) -> dict[str, float]:
-    """Return angle and clearances of each way as `corridor.<approach>.<level>.<side>.<what>`."""
-    out: dict[str, float] = {}
-    for (approach, level, side), c in targets.items():
-        base = f"corridor.{approach}.{level}.{side}"
-        out |= {f"{base}.primary_mdeg": float(c.primary_mdeg), f"{base}.secondary_mdeg": float(c.secondary_mdeg)}
-        out |= {f"{base}.bone_mm": round(c.bone_mm, 3), f"{base}.nerve_mm": round(c.nerve_mm, 3)}
     return out
 
 

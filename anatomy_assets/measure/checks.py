@@ -16,6 +16,8 @@ OVERLAP_MM = 0.05
 TUBE_MM = 0.01
 INSIDE_BONE = frozenset({"BASIVERTEBRAL"})
 """Kinds of tubes that lie in bone by nature."""
+WAYS = np.array([w for w in np.ndindex(5, 5, 5) if 2 in (abs(w[0] - 2), abs(w[1] - 2), abs(w[2] - 2))], np.float64) - 2.0
+WAYS /= np.sqrt((WAYS * WAYS).sum(axis=1))[:, None]
 
 
 def problems(phantom: Phantom) -> list[str]:
@@ -75,25 +77,23 @@ def _gap(bone: Bone, points: F64, radius: F64) -> float:
     """
     if radius.max() < 0.9 * OUTSIDE_MM:
         return float((distance(bone, points) - radius).min())
-    way = np.gradient(points, axis=0)
-    way /= np.maximum(np.sqrt((way * way).sum(axis=1)), 1e-9)[:, None]
-    side = np.cross(way, np.array([1.0, 0.0, 0.0]))
-    side /= np.maximum(np.sqrt((side * side).sum(axis=1)), 1e-9)[:, None]
-    other = np.cross(way, side)
-    angles = np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)
-    rings = [points + radius[:, None] * (np.cos(a) * side + np.sin(a) * other) for a in angles]
-    return float(distance(bone, np.concatenate(rings)).min())
+    balls = [points + radius[:, None] * way[None, :] for way in WAYS]
+    return float(distance(bone, np.concatenate(balls)).min())
 
 
 def _dense(tube: Tube) -> tuple[F64, F64]:
-    """Return points (n, 3) and radii (n,) along the axis of a tube, at most 0.4 mm apart."""
-    points, radii = [], []
+    """Return points (n, 3) and radii (n,) along the axis of a tube, at most 0.4 mm apart.
+
+    A stadium section (fifth column: half width along x) is taken as round tubes side by side.
+    """
+    rows = []
     for a, b in zip(tube.nodes[:-1], tube.nodes[1:], strict=True):
         n = max(int(np.ceil(np.sqrt(((b - a)[:3] ** 2).sum()) / 0.4)), 1)
-        share = np.linspace(0.0, 1.0, n + 1)[:, None]
-        points.append(a[None, :3] + share * (b - a)[None, :3])
-        radii.append(a[3] + share[:, 0] * (b[3] - a[3]))
-    return np.concatenate(points), np.concatenate(radii)
+        rows.append(a[None] + np.linspace(0.0, 1.0, n + 1)[:, None] * (b - a)[None])
+    line = np.concatenate(rows)
+    shifts = np.linspace(-1.0, 1.0, 9) if line.shape[1] > 4 and line[:, 4].max() > 0.0 else np.zeros(1)
+    points = [line[:, :3] + s * line[:, 4:5] * np.array([1.0, 0.0, 0.0]) if s else line[:, :3] for s in shifts]
+    return np.concatenate(points), np.tile(line[:, 3], len(shifts))
 
 
 def roots_astray(phantom: Phantom) -> list[str]:
