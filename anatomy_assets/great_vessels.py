@@ -159,7 +159,7 @@ def _lifted(free: Fields, nodes: F64, gap: float) -> F64:
                 short = 0.0
                 for x, y in ring:
                     wide = half * (1.0 if x > 0.0 else -1.0 if x < 0.0 else 0.0)
-                    for dz in (-3.0, 0.0, 3.0):
+                    for dz in (-6.0, -3.0, 0.0, 3.0, 6.0):
                         d, _ = bone_gap(free, node[0] + wide + node[3] * x, node[1] + node[3] * y, node[2] + dz)
                         short = max(short, gap - d)
                 if short <= 0.0:
