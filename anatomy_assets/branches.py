@@ -55,7 +55,7 @@ def dorsal_branches(spine: Spine, free: Fields, trio: list[Tube], level: str, si
     start = trio[2].nodes[min(2, len(trio[2].nodes) - 1), :3]
     top = probe(1.0, 1.0, 0.0, -axes[2])
     ridge = max((probe(2.5, b, 0.0, -axes[2]) for b in (-1.0, 0.5, 2.0)), key=lambda p: float(p[2]))
-    over = max(drawn(seed, "dorsal_ramus.fork_over_mm", level, side, 0.3) - r - gap, 0.1)
+    over = max(drawn(seed, "dorsal_ramus.fork_over_mm", level, side, 0.95) - r - gap, 0.1)
     fork = ridge + np.array([0.0, 0.0, over])
     rd = number(N, "dorsal_ramus.radius_mm")
     dorsal = _laid(f"dorsal_ramus_{level}_{side}", TubeKind.DORSAL_RAMUS, level, side, [start, fork], rd, free, gap)
@@ -76,7 +76,17 @@ def sacral_dorsal(spine: Spine, free: Fields, trio: list[Tube], level: str, side
     out = dorsal + 0.35 * (dorsal - middle)
     name, kind = f"dorsal_ramus_{level}_{side}", TubeKind.DORSAL_RAMUS
     tries = []
-    for x, z in ((0.0, 0.0), (1.5, 0.0), (-1.5, 0.0), (0.0, 1.5), (0.0, -1.5), (2.0, 2.0), (-2.0, -2.0), (2.0, -2.0), (-2.0, 2.0)):
+    for x, z in (
+        (0.0, 0.0),
+        (1.5, 0.0),
+        (-1.5, 0.0),
+        (0.0, 1.5),
+        (0.0, -1.5),
+        (2.0, 2.0),
+        (-2.0, -2.0),
+        (2.0, -2.0),
+        (-2.0, 2.0),
+    ):
         shift = np.array([s * x, 0.0, z])  # the mark of the opening lies on its rim in some people
         points = [near, 0.5 * (near + dorsal) + shift, dorsal + shift, out + shift]
         tries.append(_laid(name, kind, level, side, points, r, free, 0.2))

@@ -6,6 +6,8 @@ overlapping pockets of uneven size, not a few bubbles. Outlines are layout; the 
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,7 +42,10 @@ def kidneys(spine: Spine, seed: int) -> F64:
     off, wide, deep, tall = table(T)["organ"]["kidney_mm"]["value"]
     shift = 6.0 * (2.0 * float(stream(seed, "soft/kidney").random()) - 1.0) if seed else 0.0
     out = []
-    for side, lift in (("left", 0.5 * number(T, "organ.kidney_left_up_mm")), ("right", -0.5 * number(T, "organ.kidney_left_up_mm"))):
+    for side, lift in (
+        ("left", 0.5 * number(T, "organ.kidney_left_up_mm")),
+        ("right", -0.5 * number(T, "organ.kidney_left_up_mm")),
+    ):
         z = height(spine, number(T, "organ.kidney_coordinate")) + lift + shift
         near = min(spine.frames.values(), key=lambda f: abs(f.origin[2] - z))
         out.append([near.origin[0] + SIGN[side] * off, near.origin[1] + 4.0, z, wide, deep, tall])
@@ -73,7 +78,7 @@ def gas(spine: Spine, trunk: Trunk, rim: float, seed: int) -> F64:
     rows: list[list[float]] = []
     for path, wide, filled in _bowel(spine, trunk, rim):
         step = 0.9 * wide
-        for a, b in zip(path[:-1], path[1:], strict=True):
+        for a, b in itertools.pairwise(path):
             n = max(1, int(float(np.sqrt(((b - a) ** 2).sum())) / step))
             for i in range(n):
                 there, size, dx, dy, dz, flat = (float(v) for v in draw.random(6))

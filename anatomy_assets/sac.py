@@ -140,7 +140,9 @@ def cord(spine: Spine, sac: Tube, seed: int) -> list[Tube]:
         out.append(Tube("cord", TubeKind.CORD, "", "", rounded(np.array(rows))))
     start = min(tip, top)
     count = max(2, int((start - low) / 12.0))
-    filum = [_resting(sac, start + (low + 3.0 - start) * i / count, number(N, "cauda.filum_radius_mm"), 0.0) for i in range(count + 1)]
+    filum = [
+        _resting(sac, start + (low + 3.0 - start) * i / count, number(N, "cauda.filum_radius_mm"), 0.0) for i in range(count + 1)
+    ]
     return [*out, Tube("filum", TubeKind.ROOTLET, "", "", rounded(np.array(filum)[:, :4]))]
 
 

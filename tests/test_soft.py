@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -57,7 +59,7 @@ def test_ganglia_have_the_published_size(measured: dict[str, float], level: str)
 
 def test_nerve_comes_nearer_to_the_disc_from_l1_to_l5(measured: dict[str, float]) -> None:
     gaps = [measured[f"nerve_to_disc_mm.{g}"] for g in ("L1-L2", "L2-L3", "L3-L4", "L4-L5", "L5-S1")]
-    assert all(a >= b - 0.3 for a, b in zip(gaps[:-1], gaps[1:], strict=True))
+    assert all(a >= b - 0.3 for a, b in itertools.pairwise(gaps))
     assert 2.8 < gaps[0] < 4.8 and gaps[-1] < 2.4  # published 3.8 and 0.4
 
 

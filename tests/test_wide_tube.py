@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -31,7 +33,14 @@ def bent() -> Fields:
 
 @pytest.mark.parametrize(
     ("point", "expected"),
-    [((0, 0, 20), -5.0), ((3, 0, 20), -5.0), ((8, 0, 20), 0.0), ((0, 5, 20), 0.0), ((3, 7, 20), 2.0), ((11, 4, 20), 8.9442719 - 5 - 0)],
+    [
+        ((0, 0, 20), -5.0),
+        ((3, 0, 20), -5.0),
+        ((8, 0, 20), 0.0),
+        ((0, 5, 20), 0.0),
+        ((3, 7, 20), 2.0),
+        ((11, 4, 20), 8.9442719 - 5 - 0),
+    ],
 )
 def test_distance_to_a_straight_stadium(point: tuple[float, float, float], expected: float) -> None:
     """Section: two half circles of radius 5 about x = -3 and 3, joined by straight lines (analytic)."""
@@ -58,7 +67,7 @@ def test_without_half_width_it_is_the_round_cone() -> None:
 def sampled(p: np.ndarray) -> float:
     """Return the distance by brute force: spheres all over the axis surface."""
     best = 1e9
-    for a, b in zip(BENT[:-1], BENT[1:], strict=True):
+    for a, b in itertools.pairwise(BENT):
         s = np.linspace(0.0, 1.0, 121)[:, None]
         node = np.array(a) * (1 - s) + np.array(b) * s
         for t in np.linspace(-1.0, 1.0, 81):
