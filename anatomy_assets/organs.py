@@ -103,10 +103,12 @@ def _bowel(spine: Spine, trunk: Trunk, rim: float) -> list[tuple[F64, float, flo
             [x - wide, flank, low - 40.0], [x - 1.02 * wide, flank, low + 15.0], [x - 0.95 * wide, flank, up - 25.0],
             [x - 0.6 * wide, 0.4 * flank + 0.6 * belly, up - 22.0], [x, belly, up - 48.0], [x + 0.6 * wide, belly, up - 15.0],
             [x + 0.95 * wide, flank, up + 15.0], [x + 1.03 * wide, flank, up - 40.0], [x + 0.98 * wide, flank, low],
-            [x + 0.75 * wide, flank - 15.0, low - 40.0], [x + 0.25 * wide, flank - 25.0, low - 62.0], [x, flank - 20.0, low - 85.0],
+            [x + 0.75 * wide, flank - 15.0, low - 40.0], [x + 0.25 * wide, flank - 25.0, low - 62.0],
+            [x, flank - 20.0, low - 85.0],
         ]
     )  # fmt: skip
-    loops = [[x + 0.55 * wide * a, belly + 12.0 + 8.0 * (i % 2), low - 25.0 + 11.0 * i] for i, a in enumerate(_ZIGZAG)]
+    across = 0.55 * wide
+    loops = [[x + across * a, belly + 12.0 + 8.0 * (i % 2), low - 25.0 + 11.0 * i] for i, a in enumerate(_ZIGZAG)]
     stomach = np.array([[x + 0.35 * wide, belly + 15.0, up + 38.0], [x + 0.5 * wide, belly + 25.0, up + 52.0]])
     return [
         (colon, number(T, "organ.colon_mm"), number(T, "organ.colon_gas")),

@@ -75,11 +75,11 @@ def test_levels_are_drawn_as_published() -> None:
 
 
 def test_artery_of_adamkiewicz_is_where_it_is_published() -> None:
-    found = [adamkiewicz_of(s) for s in SEEDS]
+    found = [adamkiewicz_of(s) for s in range(1, 3001)]
     there = [f for f in found if f is not None]
-    assert len(there) / len(found) == pytest.approx(0.846, abs=0.05)
-    assert np.mean([side == "left" for _, side in there]) == pytest.approx(0.766, abs=0.06)
-    assert np.mean([level in ("T8", "T9", "T10", "T11", "T12", "L1") for level, _ in there]) == pytest.approx(0.89, abs=0.04)
+    assert len(there) / len(found) == pytest.approx(0.846, abs=0.03)
+    assert np.mean([side == "left" for _, side in there]) == pytest.approx(0.766, abs=0.03)
+    assert np.mean([level in ("T8", "T9", "T10", "T11", "T12", "L1") for level, _ in there]) == pytest.approx(0.89, abs=0.03)
 
 
 def test_only_the_basivertebral_veins_lie_in_bone(adult: Phantom) -> None:
