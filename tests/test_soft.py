@@ -95,7 +95,7 @@ def test_only_the_basivertebral_veins_lie_in_bone(adult: Phantom) -> None:
 def test_the_sac_is_wider_than_deep_and_holds_cord_and_strands(adult: Phantom) -> None:
     sac = adult.tube_index("sac")
     nodes = adult.tubes[sac].nodes
-    assert nodes.shape[1] == 5 and nodes[:-2, 4].min() > 0.3
+    assert nodes.shape[1] == 5 and float(np.median(nodes[:, 4])) > 1.0
     for tube in adult.tubes:
         if tube.kind in (TubeKind.CORD, TubeKind.ROOTLET):
             depth = [-float(tube_distance(adult.fields, sac, *n[:3])) - n[3] for n in tube.nodes[1:-1]]
@@ -121,7 +121,7 @@ def test_medial_branch_lies_on_the_neck_of_the_process_below(adult: Phantom) -> 
             p = adult.landmark(f"target.medial_branch.{level}.{side}")
             tubes = obstacles((), [adult.tubes[adult.tube_index(f"medial_branch_{level}_{side}")]])
             assert nearest_tube(tubes, *p, 9.0) < 0.0
-            assert 0.3 < float(bone_gap(free, *p)[0]) < 2.0
+            assert 0.3 < float(bone_gap(free, *p)[0]) < 2.5
 
 
 def test_targets_of_other_procedures(adult: Phantom) -> None:
