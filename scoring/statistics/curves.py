@@ -70,7 +70,7 @@ def fit_curve(values: Sequence[float], shape: str = "power", level: float = 0.95
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             best, covariance = optimize.curve_fit(
-                lambda k, a, b, c: (SHAPES[shape](k, a, b, c)),
+                lambda k, a, b, c: SHAPES[shape](k, a, b, c),
                 n,
                 y / scale,
                 p0=(tail / scale, (float(y[0]) - tail) / scale or 0.1, 0.5),
@@ -84,6 +84,8 @@ def fit_curve(values: Sequence[float], shape: str = "power", level: float = 0.95
     if at_bound or not np.isfinite(covariance).all() or math.sqrt(covariance[0, 0]) > 5 * scale:
         raise UsageError(f"these {y.size} values show no {shape} learning curve: its plateau and rate cannot be told apart")
     t = float(stats.t.ppf(0.5 + level / 2, y.size - 3))
+    if abs(best[1]) <= t * math.sqrt(covariance[1, 1]):
+        raise UsageError(f"these {y.size} values show no {shape} learning curve: the change over attempts is within the noise")
     parts = [
         Interval(float(v), float(v - t * math.sqrt(e)), float(v + t * math.sqrt(e)), level, f"{shape} fit")
         for v, e in zip(best, np.diag(covariance), strict=True)
@@ -98,7 +100,7 @@ def attempts_to(fit: CurveFit, target: float, level: float = 0.95, seed: int = 1
     None when the curve does not get there within `most` attempts; `high` is None when more than a tail of the draws
     does not.
     """
-    first = _reached(fit.shape, np.array([[fit.a.value, fit.b.value, fit.c.value]]), target, most)[0]
+    first = float(_reached(fit.shape, np.array([[fit.a.value, fit.b.value, fit.c.value]]), target, most)[0])
     if not math.isfinite(first):
         return None
     generator = stream(seed, "attempts to target")

@@ -185,9 +185,7 @@ class GroupReport:
         return {"sizes": dict(self.sizes), "too_small": dict(self.too_small), "comparisons": len(gaps), "gaps": gaps}
 
 
-def group_gaps(
-    groups: Mapping[str, Sequence[tuple[bool, float | None]]], least: int = LEAST, level: float = 0.95
-) -> GroupReport:
+def group_gaps(groups: Mapping[str, Sequence[tuple[bool, float | None]]], least: int = LEAST, level: float = 0.95) -> GroupReport:
     """Compare every two groups of learners; each learner is (passed, score or None).
 
     One entry per learner: attempts of one learner are not independent. p is Fisher's exact test on passing, adjusted by Holm.
@@ -203,7 +201,6 @@ def group_gaps(
         found.append((a, b, rate_gap(ka, na, kb, nb, level), pass_ratio(ka, na, kb, nb, level), scores, p))
     adjusted = holm([f[5] for f in found])
     gaps = tuple(
-        GroupGap(f[0], f[1], len(large[f[0]]), len(large[f[1]]), f[2], f[3], f[4], f[5], adjusted[k])
-        for k, f in enumerate(found)
+        GroupGap(f[0], f[1], len(large[f[0]]), len(large[f[1]]), f[2], f[3], f[4], f[5], adjusted[k]) for k, f in enumerate(found)
     )
     return GroupReport({name: len(rows) for name, rows in sorted(groups.items())}, small, gaps)

@@ -40,7 +40,9 @@ def normal_intersection(m0: float, s0: float, m1: float, s1: float) -> float:
     root = math.sqrt(max(0.0, b * b - 4 * a * c))
     inside = [x for x in ((-b - root) / (2 * a), (-b + root) / (2 * a)) if m0 <= x <= m1]
     if not inside:
-        raise UsageError("the two groups do not cross between their means: they overlap too much, or their spread differs too much")
+        raise UsageError(
+            "the two groups do not cross between their means: they overlap too much, or their spread differs too much"
+        )
     return inside[0]
 
 
@@ -86,7 +88,7 @@ def contrasting_groups(
     cuts = _bootstrap_cuts(low, high, draws, seed)
     if cuts.size < 0.9 * draws:
         raise UsageError(
-            f"in {draws - cuts.size} of {draws} bootstrap samples the groups do not cross: they do not stand apart enough for a cut"
+            f"in {draws - cuts.size} of {draws} bootstrap samples the groups do not cross: they do not stand apart enough"
         )
     fp, fn = theoretical_rates(m0, s0, m1, s1, cut)
     interval = percentile_interval(cut, cuts, level, f"bootstrap within groups, {cuts.size} draws")
@@ -202,9 +204,10 @@ def hofstee(scores: Sequence[float], kmin: float, kmax: float, fmin: float, fmax
     for _ in range(200):
         middle = (low + high) / 2
         low, high = (middle, high) if failing(middle) < line(middle) else (low, middle)
-    cut = float(round(high, 9))
-    after = failing(float(np.nextafter(high, math.inf)))
-    return Hofstee(cut, min(after, float(line(cut))) if after > line(cut) else after, True, "")
+    cut = round(high, 6)
+    if failing(high) > line(high) + 1e-6:  # they meet where the curve steps, at somebody's score: that score fails
+        cut = math.nextafter(cut, math.inf) if failing(cut) == failing(high) else cut + 1e-6
+    return Hofstee(cut, failing(cut), True, "")
 
 
 @dataclass(frozen=True)
@@ -217,7 +220,9 @@ class Borderline:
     n: int
 
 
-def borderline_regression(scores: Sequence[float], ratings: Sequence[float], borderline: float, level: float = 0.95) -> Borderline:
+def borderline_regression(
+    scores: Sequence[float], ratings: Sequence[float], borderline: float, level: float = 0.95
+) -> Borderline:
     """Return the score that a straight line predicts for the global rating "borderline" (mean response, Student's t)."""
     y, x = vector("scores", scores, 4), vector("global ratings", ratings, 4)
     if y.size != x.size:
