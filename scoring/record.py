@@ -69,6 +69,8 @@ class Verdict:
     header: dict[str, Any] | None = None
     seconds: float | None = None
     transcript: Transcript | None = field(default=None, repr=False)
+    result: dict[str, Any] | None = field(default=None, repr=False)
+    root: str | None = None  # chain head before the seal: names the attempt whoever signed it
 
     @property
     def ok(self) -> bool:
@@ -189,7 +191,7 @@ def _checked(path: str | Path, trusted: set[str] | None) -> tuple[Verdict, Raw |
     except RecordError as error:
         status = "altered" if isinstance(error, Altered) else "unreadable"
         return replace(verdict, status=status, reason=getattr(error, "reason", str(error))), None
-    verdict = replace(verdict, header=raw.header, seconds=raw.last_tick / 100)
+    verdict = replace(verdict, header=raw.header, seconds=raw.last_tick / 100, result=raw.result, root=raw.root)
     try:
         if raw.seal is None:
             _unsealed(raw)
