@@ -77,9 +77,9 @@ def simulated_maxima(risks: Sequence[float], odds_multiplier: float, runs: int, 
     generator = stream(seed, "ra-cusum")
     height, most = np.zeros(runs), np.zeros(runs)
     for case in range(n if n is not None else chances.size):
-        p = chances[generator.integers(0, chances.size, runs)] if n is not None else np.full(runs, chances[case])
-        failed = generator.random(runs) < p
-        height = np.maximum(0.0, height + np.log(np.where(failed, odds_multiplier, 1.0) / (1 - p + odds_multiplier * p)))
+        risk = chances[generator.integers(0, chances.size, runs)] if n is not None else np.full(runs, chances[case])
+        failed = generator.random(runs) < risk
+        height = np.maximum(0.0, height + np.log(np.where(failed, odds_multiplier, 1.0) / (1 - risk + odds_multiplier * risk)))
         most = np.maximum(most, height)
     return most
 

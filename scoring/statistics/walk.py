@@ -59,9 +59,9 @@ class Walk:
         signals = self.heights >= h
         done, out = 0.0, np.empty(self.steps)
         for n in range(self.steps):
-            new: Floats = np.bincount(self.after_up, mass * p_up, mass.size) + np.bincount(
-                self.after_down, mass * (1 - p_up), mass.size
-            )
+            new = np.zeros_like(mass)
+            new += np.bincount(self.after_up, mass * p_up, mass.size)
+            new += np.bincount(self.after_down, mass * (1 - p_up), mass.size)
             done += float(new[signals].sum())
             new[signals] = 0.0
             mass = new
