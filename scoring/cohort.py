@@ -244,7 +244,7 @@ class Cohort:
         """Every row once, by start time."""
         return self._split[0]
 
-    @property
+    @cached_property
     def evidence(self) -> list[Row]:
         """The attempts that count (verified, sealed or interrupted), by start time."""
         return [row for row in self.attempts if row.counts]
@@ -262,7 +262,7 @@ class Cohort:
     @property
     def learners(self) -> list[str]:
         """The pseudonyms in the evidence, sorted."""
-        return sorted({row.who for row in self.evidence})
+        return sorted(self._by_learner)
 
     @property
     def scenarios(self) -> list[str]:
@@ -271,7 +271,14 @@ class Cohort:
 
     def of(self, learner: str) -> list[Row]:
         """Return the attempts of one learner by start time."""
-        return [row for row in self.evidence if row.who == learner]
+        return self._by_learner.get(learner, [])
+
+    @cached_property
+    def _by_learner(self) -> dict[str, list[Row]]:
+        out: dict[str, list[Row]] = {}
+        for row in self.evidence:
+            out.setdefault(row.who, []).append(row)
+        return out
 
     def where(self, keep: Callable[[Row], bool]) -> Cohort:
         """Return the cohort of the rows that `keep` accepts."""
