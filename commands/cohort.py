@@ -297,9 +297,8 @@ def described(standard: Standard) -> list[str]:
             out.append(f"  {title:<10} " + ", ".join(f"{name.replace('_', ' ')} {100 * v:.1f} %" for name, v in part.items()))
     if standard.sem is not None:
         out.append(f"  error      SEM {standard.sem:.2f} of a mean over {standard.items}")
-    out.append(
-        f"  decided    {standard.decided} by {standard.who}; stands until {standard.expires}; signed by {standard.signer or 'this key'}"
-    )
+    out.append(f"  decided    {standard.decided} by {standard.who}; stands until {standard.expires}")
+    out.append(f"  signed by  {standard.signer or 'this key'}")
     out += [f"  {name}: {value}" for name, value in standard.detail.items() if isinstance(value, str)]
     if standard.provisional:
         out.append("  PROVISIONAL: it judges nobody")

@@ -51,9 +51,10 @@ def _procedure(name: str, part: dict[str, Any], plan: Plan) -> Iterator[str]:
     if "none" in design:
         yield f"  LC-CUSUM: {design['none']}"
     else:
+        yield f"  LC-CUSUM (practice feedback, no verdict): p0 {design['p0']:g}, p1 {design['p1']:g}, limit {design['h']:.3f}"
         yield (
-            f"  LC-CUSUM (practice feedback, no verdict): p0 {design['p0']:g}, p1 {design['p1']:g}, limit {design['h']:.3f} for {design['horizon']} attempts: "
-            f"false signal {100 * design['false_signal']:.1f} %, power {100 * design['power']:.0f} %, {design['straight']} straight successes"
+            f"    for {design['horizon']} attempts: false signal {100 * design['false_signal']:.1f} %, "
+            f"power {100 * design['power']:.0f} %, {design['straight']} straight successes"
         )
     yield f"  {'learner':<24} {'tries':>5} {'first passed':>13}  {'CUSUM':<12} {'LC-CUSUM':<26} standing"
     for row in part["learners"]:
@@ -72,11 +73,11 @@ def _learner(row: dict[str, Any]) -> Iterator[str]:
         told = f"signal at attempt {lc['signal_at']}"
     else:
         told = f"{lc['value']:.2f} of {lc['limit']:.2f}, {lc['straight_left']} more"
-    first = f"{row['first_passed']} of {len(row['first'])}"
-    yield f"  {row['learner']:<24} {row['attempts']:>5} {first:>13}  {row['cusum'].get('state', '-'):<12} {told:<26} {row['standing']['text']}"
+    first, state = f"{row['first_passed']} of {len(row['first'])}", row["cusum"].get("state", "-")
+    yield f"  {row['learner']:<24} {row['attempts']:>5} {first:>13}  {state:<12} {told:<26} {row['standing']['text']}"
     if row["interrupted"]:
         yield f"    {row['interrupted']} interrupted (in the charts a failure)"
-    if not ("none" in lc) and lc["beyond_horizon"]:
+    if "none" not in lc and lc["beyond_horizon"]:
         yield f"    {lc['beyond_horizon']} attempts beyond the horizon are not in the chart"
     curve = row["curve"]
     if "none" not in curve:
@@ -118,7 +119,8 @@ def _fairness(group: str, part: dict[str, Any]) -> Iterator[str]:
         yield f"  fairness, {part['none']}" if part["none"].startswith(group) else f"  fairness, {group}: {part['none']}"
         return
     small = ", ".join(f"{name} ({n})" for name, n in part["too_small"].items())
-    yield f"  fairness by {group}: {part['comparisons']} comparisons (p adjusted by Holm){'; too small to compare: ' + small if small else ''}"
+    left = f"; too small to compare: {small}" if small else ""
+    yield f"  fairness by {group}: {part['comparisons']} comparisons (p adjusted by Holm){left}"
     for gap in part["gaps"]:
         flag = "  BELOW FOUR FIFTHS" if gap["below_four_fifths"] else ""
         yield (
