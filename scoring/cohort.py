@@ -37,6 +37,9 @@ _TEXTS = (
     "operator",
     "started",
     "engine",
+    "scenario_hash",
+    "rubric_hash",
+    "tools_hash",
 )
 _ZERO_WHEN_ABSENT = ("fluoro_s", "dap_gy_m2", "exposures")
 
@@ -66,6 +69,12 @@ class Row:
     started: str = ""
     battery_id: str = ""
     battery_item: int | None = None
+    battery_attempt: int | None = None  # 1 for the first opening of the item, by the sitting log
+    battery_sha256: str = ""  # of the assignment file
+    battery_log: str = ""  # head of the sitting log when this attempt was opened
+    scenario_hash: str = ""
+    rubric_hash: str = ""
+    tools_hash: str = ""
     engine: str = ""
     key: str = ""
     passed: bool | None = None
@@ -158,6 +167,12 @@ def row_of(verdict: Verdict) -> Row:
         started=text["started"],
         battery_id=str(battery.get("id", "")),
         battery_item=_whole_or_none(battery.get("item")),
+        battery_attempt=_whole_or_none(battery.get("attempt")),
+        battery_sha256=str(battery.get("sha256", "")),
+        battery_log=str(battery.get("log", "")),
+        scenario_hash=text["scenario_hash"],
+        rubric_hash=text["rubric_hash"],
+        tools_hash=text["tools_hash"],
         engine=text["engine"],
         key=verdict.key or "",
     )
