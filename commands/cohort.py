@@ -7,7 +7,9 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,54 +21,58 @@ from sim.errors import UsageError
 if TYPE_CHECKING:
     from scoring.cohort import Cohort, Row
     from scoring.standard import Standard
+    from scoring.trust.trustlist import TrustList
 
     Progress = Callable[[str, float], None]
 
 standard_app = typer.Typer(no_args_is_help=True, help="Set a standard for a procedure, or show one.", rich_markup_mode=None)
 
 Verify = Annotated[bool, typer.Option("--verify", help="replay every attempt (slow); default: chain and signature")]
-Jobs = Annotated[int, typer.Option(help="processes", min=1, max=256)]
+Jobs = Annotated[int, typer.Option(help="processes; 0: one per processor")]
+Trusted = Annotated[Path | None, typer.Option(help="key card, list of fingerprints, or folder of those")]
 
 
-def checked_row(path: str) -> Row:
+def checked_row(path: str, trust: TrustList | None = None) -> Row:
     """Return the row of one file: form, chain and signature checked."""
     from scoring.cohort import row_of
     from scoring.record import check_file
 
-    return row_of(check_file(path))
+    return row_of(check_file(path, trust))
 
 
-def verified_row(path: str) -> Row:
-    """Return the row of one file after a full replay."""
-    from commands.joints import verdict_of
+def rows_of(folder: Path, replay: bool, jobs: int, trust: TrustList | None, progress: Progress) -> Iterator[Row]:
+    """Yield the row of each attempt below a folder; only rows are kept, so memory does not grow with their length."""
+    from commands.verifying import check_jobs, find, verdicts
     from scoring.cohort import row_of
+    from scoring.record import Verdict
 
-    return row_of(verdict_of(Path(path)))
-
-
-def rows_of(paths: list[str], replay: bool, jobs: int, progress: Progress) -> Iterator[Row]:
-    """Yield the row of each file in order; only rows are kept, so memory does not grow with the length of attempts."""
-    make = verified_row if replay else checked_row
-    what = "verifying" if replay else "checking"
-    if jobs == 1 or len(paths) < 2:
-        for number, path in enumerate(paths):
-            progress(what, number / len(paths))
-            yield make(path)
+    found = list(find([folder]))
+    if not found:
+        raise UsageError(f"{folder}: no attempt in it; expected files that end in .scottie or .journal")
+    jobs = min(check_jobs(jobs), len(found))
+    if replay:
+        for number, verdict in enumerate(verdicts(found, jobs, trust)):
+            progress("verifying by replay", number / len(found))
+            yield row_of(verdict)
         return
-    with ProcessPoolExecutor(max_workers=min(jobs, len(paths))) as pool:
+    yield from (row_of(one) for one in found if isinstance(one, Verdict))
+    paths = [str(one) for one in found if not isinstance(one, Verdict)]
+    make = partial(checked_row, trust=trust)
+    with ProcessPoolExecutor(max_workers=jobs) if jobs > 1 else nullcontext() as pool:
         for start in range(0, len(paths), 512):
-            progress(what, start / len(paths))
-            yield from pool.map(make, paths[start : start + 512], chunksize=8)
+            progress("checking chain and signature", start / len(paths))
+            part = paths[start : start + 512]
+            yield from pool.map(make, part, chunksize=8) if pool else map(make, part)
 
 
-def read_cohort(folder: Path, replay: bool, jobs: int, progress: Progress) -> Cohort:
-    """Return the cohort of a folder. UsageError when it holds no attempt."""
-    from scoring.cohort import Cohort, attempt_files
+def read_cohort(folder: Path, replay: bool, jobs: int, trusted: Path | None, progress: Progress) -> Cohort:
+    """Return the cohort of a folder. UsageError when it is none or holds no attempt."""
+    from commands.verify import trust_of
+    from scoring.cohort import Cohort
 
-    paths = attempt_files(folder)
-    if not paths:
-        raise UsageError(f"{folder}: no attempt in it; expected files NAME.scottie")
-    return Cohort(list(rows_of(paths, replay, jobs, progress)))
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: expected a folder with attempts (NAME.scottie)")
+    return Cohort(list(rows_of(folder, replay, jobs, trust_of(trusted), progress)))
 
 
 def cohort(
@@ -75,7 +81,8 @@ def cohort(
     csv_: Annotated[Path | None, typer.Option("--csv", help="also write one line per attempt there")] = None,
     standard: Annotated[Path | None, typer.Option(help="a standard (main.py standard set)")] = None,
     replay: Verify = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = 0,
+    trusted: Trusted = None,
     p0: Annotated[float, typer.Option(help="acceptable failure rate")] = 0.10,
     p1: Annotated[float, typer.Option(help="unacceptable failure rate")] = 0.30,
     horizon: Annotated[int, typer.Option(help="attempts that the LC-CUSUM limit is made for", min=1, max=500)] = 30,
@@ -92,7 +99,7 @@ def cohort(
     lc_cusum_design(p0, p1, horizon, alpha)  # impossible rates end here, before any file is read
     plan = Plan(p0, p1, horizon, alpha, value, standard=load_standard(standard), now=utc_now())
     with progress_bar(quiet=True) as progress:
-        people = read_cohort(folder, replay, jobs, progress)
+        people = read_cohort(folder, replay, jobs, trusted, progress)
     _check_value(people, value)
     if csv_ is not None:
         write_file(csv_, attempts_csv(people.attempts))
@@ -146,28 +153,34 @@ class Scores:
     digests: list[str]
     status: str  # verified, sealed, or table
     rubric_hash: str = ""
-    critical: int = 0
+    people: Cohort | None = None
 
 
-def scores_from(
-    path: Path, what: str, procedure: str, scale: str, items: int, replay: bool, jobs: int, progress: Progress
-) -> Scores:
+@dataclass(frozen=True)
+class Reading:
+    """How attempts are read, and which of them count for a standard."""
+
+    procedure: str
+    scale: str
+    items: int
+    cohort: Callable[[Path], Cohort]
+
+
+def scores_from(path: Path, what: str, reading: Reading) -> Scores:
     """Return each person's mean over first attempts (folder of attempts), or the scores of a CSV (learner,score)."""
     if path.is_dir():
-        return _from_records(path, what, procedure, scale, items, replay, jobs, progress)
-    table = read_csv(path, ("learner", "score"))
-    scores = {}
-    for line, row in enumerate(table, 2):
+        return _from_records(path, what, reading)
+    scores: dict[str, float] = {}
+    for line, row in enumerate(read_csv(path, ("learner", "score")), 2):
         if row["learner"] in scores:
             raise UsageError(f"{path} line {line}: learner '{row['learner']}' is there twice; expected one score for each")
         scores[row["learner"]] = number(path, line, "score", row["score"])
     return Scores(scores, [_digest(path)], "table")
 
 
-def _from_records(
-    path: Path, what: str, procedure: str, scale: str, items: int, replay: bool, jobs: int, progress: Progress
-) -> Scores:
-    people = read_cohort(path, replay, jobs, progress)
+def _from_records(path: Path, what: str, reading: Reading) -> Scores:
+    procedure, scale, items = reading.procedure, reading.scale, reading.items
+    people = reading.cohort(path)
     first = [row for row in people.first_attempts() if row.procedure == procedure]
     if not first:
         known = ", ".join(sorted({row.procedure for row in people.evidence if row.procedure})) or "none"
@@ -182,7 +195,8 @@ def _from_records(
     if not scores:
         raise UsageError(f"{path}: no {what} has {items} first attempts at '{procedure}' with a {scale}")
     used = sorted(row.record_id for row in first if row.who in scores)
-    return Scores(scores, used, "verified" if all(r.status == "verified" for r in first) else "sealed", hashes.pop())
+    status = "verified" if all(r.status == "verified" for r in first) else "sealed"
+    return Scores(scores, used, status, hashes.pop(), people)
 
 
 def read_csv(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
@@ -238,7 +252,8 @@ def standard_set(
     provisional: Annotated[bool, typer.Option("--provisional", help="write it although it judges nobody")] = False,
     key: Annotated[Path | None, typer.Option(help="folder of the signing key")] = None,
     replay: Verify = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = 0,
+    trusted: Trusted = None,
 ) -> None:
     """Set a standard: compute the cut, show what it rests on, and write it signed."""
     from commands.setting import Setting, angoff_standard, contrasting_standard, hofstee_standard

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,8 @@ from commands.cohort import Scores, _digest, number, read_csv, scores_from
 from sim.errors import UsageError
 
 if TYPE_CHECKING:
+    from scoring.cohort import Cohort
     from scoring.standard import Standard
-
-    Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -57,12 +55,12 @@ class Setting:
         )
 
 
-def contrasting_standard(plan: Setting, novices: Path, experts: Path, replay: bool, jobs: int, progress: Progress) -> Standard:
+def contrasting_standard(plan: Setting, novices: Path, experts: Path, reading: Reading) -> Standard:
     """Return a standard from two groups of people."""
     from scoring.statistics.standards import contrasting_groups
 
-    low = scores_from(novices, "novice", plan.procedure, plan.scale, plan.items, replay, jobs, progress)
-    high = scores_from(experts, "expert", plan.procedure, plan.scale, plan.items, replay, jobs, progress)
+    low = scores_from(novices, "novice", reading)
+    high = scores_from(experts, "expert", reading)
     _check_apart(low, high)
     groups = {"novices": len(low.by_person), "experts": len(high.by_person)}
     plan.standard("contrasting-groups", 0.0, groups, [], "")  # too few people end here, before any cut is computed
@@ -73,7 +71,7 @@ def contrasting_standard(plan: Setting, novices: Path, experts: Path, replay: bo
         "experts": f"mean {found.expert_mean:.2f}, SD {found.expert_sd:.2f}",
         "interval": found.cut.method,
     }
-    reliability = _reliability(plan, novices, experts, found.cut.value)
+    reliability = _reliability(plan, low.people, high.people, found.cut.value)
     return plan.standard(
         "contrasting-groups",
         found.cut.value,
@@ -101,19 +99,20 @@ def _check_apart(low: Scores, high: Scores) -> None:
         raise UsageError("novices and experts were scored under different rubrics, or one group is a table; expected the same")
 
 
-def _reliability(plan: Setting, novices: Path, experts: Path, cut: float) -> tuple[dict[str, float], float | None, str]:
+def _reliability(
+    plan: Setting, novices: Cohort | None, experts: Cohort | None, cut: float
+) -> tuple[dict[str, float], float | None, str]:
     """Return decision consistency, SEM of a mean over `items` and where they come from (both groups together)."""
-    if not (novices.is_dir() and experts.is_dir()):
+    if novices is None or experts is None:
         return {}, None, "none: tables hold one score for each person"
-    from commands.cohort import checked_row
-    from scoring.cohort import Cohort, attempt_files
+    from scoring.cohort import Cohort
     from scoring.statistics.agreement import decision_agreement
     from scoring.statistics.decision import d_study
     from scoring.statistics.generalizability import g_study
     from scoring.summary import shared_matrix
     from sim.errors import ScottieError
 
-    people = Cohort([checked_row(path) for folder in (novices, experts) for path in attempt_files(folder)])
+    people = Cohort([*novices.rows, *experts.rows])
     try:
         _, _, x = shared_matrix(people.where(lambda row: row.procedure == plan.procedure), plan.scale)
         study = g_study(x)

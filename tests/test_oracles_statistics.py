@@ -168,7 +168,9 @@ def test_action_constants():
 
 @pytest.mark.parametrize("form", agreement.ICC_FORMS)
 def test_icc_of_shrout_and_fleiss(form):
-    assert round(agreement.icc(ORACLES["icc_shrout_fleiss"]["ratings"], form).value, 2) == ORACLES["icc_shrout_fleiss"]["icc"][form]
+    assert (
+        round(agreement.icc(ORACLES["icc_shrout_fleiss"]["ratings"], form).value, 2) == ORACLES["icc_shrout_fleiss"]["icc"][form]
+    )
 
 
 def test_kappa():
