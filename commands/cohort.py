@@ -263,9 +263,8 @@ def standard_set(
     plan = Setting(procedure, who, scale, items, critical_allowed, months, provisional, utc_now())
     with progress_bar(quiet=True) as progress:
         if method == "contrasting-groups":
-            made = contrasting_standard(
-                plan, _needed(novices, "--novices"), _needed(experts, "--experts"), replay, jobs, progress
-            )
+            reading = Reading(procedure, scale, items, lambda path: read_cohort(path, replay, jobs, trusted, progress))
+            made = contrasting_standard(plan, _needed(novices, "--novices"), _needed(experts, "--experts"), reading)
         elif method == "angoff":
             made = angoff_standard(plan, ratings or [])
         elif method == "hofstee":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commands.cohort import Scores, _digest, number, read_csv, scores_from
+from commands.cohort import Reading, Scores, _digest, number, read_csv, scores_from
 from sim.errors import UsageError
 
 if TYPE_CHECKING:
