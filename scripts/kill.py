@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kill a program that records, seals and exports, at random moments, and look at what it left behind.
 
-    scripts/kill.py [--kills 200] [--seed 1]
+    scripts/kill.py [--kills 200] [--seconds 1.0] [--seed 1]
 
 A child process journals toy attempts, seals them, writes the sitting log, a battery, a root, a report, pseudonyms and new
 keys, and says through a pipe what is done. It is killed (SIGKILL) after a random time. Then: whatever it had said is
@@ -166,11 +166,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=1.0, help="the longest time that a child may live")
     given = parser.parse_args()
     rng, counts, failures = random.Random(given.seed), Counter[str](), list[str]()
     for number in range(given.kills):
         with tempfile.TemporaryDirectory() as name:
-            said = strike(Path(name), rng.random() * 0.4, number)
+            said = strike(Path(name), rng.random() * given.seconds, number)
             failures += [f"kill {number}: {line}" for line in misses(Path(name), said, counts)]
     for what, count in sorted(counts.items()):
         print(f"{count:7d}  {what}")
