@@ -7,35 +7,35 @@ Names, all points in LPS mm after stacking (<side> = left, right), L4 standing f
   L4.lamina, L4.spinous.tip, L4.pedicle.<side>.centre|superior|inferior|medial|lateral,
   L4.pedicle.<side>.axis (unit vector forwards), L4.sap.<side>.tip, L4.iap.<side>.tip, L4.pars.<side>,
   L4.junction.<side> (neck of the SAP on the transverse process), L4.transverse.<side>.tip,
+  T11.costal.<side>.superior|inferior|transverse (T6..T12: bottom of the facet for the rib of this level's number, for
+  the next rib (half facet on the lower rim, T6-T9), for the tubercle on the transverse process (T6-T10)),
+  T11.costal.<side>.superior.axis (unit vector out of the bone, the same for the others; radius in the measure
+  costal_radius_mm.T11.<side>.superior),
+  L4.facet.<side>.centre|axis (the joint below L4: middle of the gap, unit vector from the lower bone's SAP to the IAP;
+  radius in the measure facet_radius_mm.L4.<side>),
   L4.foramen.<side>.centre|superior|inferior|anterior|posterior (the foramen below L4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anatomy_assets.arch import pedicle_height_z, roof_depth, sap_row, wall_hollow
+from anatomy_assets.layout import Form, form_of, frame_of
 from anatomy_assets.parameters import SIDES, Level
 from anatomy_assets.shape import Point
-from anatomy_assets.vertebra import (
-    WALL_HOLLOW_MM,
-    blended,
-    frame_of,
-    half_wedge,
-    pedicle_axis,
-    pedicle_centre,
-    roof_depth,
-    sap_row,
-)
+from anatomy_assets.vertebra import built, half_wedge, pedicle_axis, pedicle_centre
 from sim.frames import dot, norm, sincos_mdeg
 
 F64 = NDArray[np.float64]
-BELOW = {"L1": "L2", "L2": "L3", "L3": "L4", "L4": "L5", "L5": "S1"}
-HOLLOW_MID_MM = 3.3
-"""Waist and hollow of the posterior wall at mid height (morphometry/layout.toml, body)."""
+Field = Callable[[F64], float]
+ORDER = (*(f"T{i}" for i in range(1, 13)), *(f"L{i}" for i in range(1, 6)), "S1")
+BELOW = dict(pairwise(ORDER))
 SAP_HALF_MM = 3.8
 """Half thickness of the superior articular process at its tip (morphometry/layout.toml)."""
 
@@ -47,6 +47,7 @@ def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Poin
     """
     name = level.name
     half, wall = 0.5 * level.height, -0.5 * level.depth
+    form = form_of(layout, level.number)
     s, c = sincos_mdeg(half_wedge(level))
     marks: dict[str, Point] = {
         f"{name}.body.centre": (0.0, 0.0, 0.0),
@@ -56,47 +57,49 @@ def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Poin
         f"{name}.endplate.inferior.zero": (0.0, 0.0, 0.0),
         f"{name}.endplate.superior.normal": (-s, 0.0, c),
         f"{name}.endplate.inferior.normal": (s, 0.0, c),
-        f"{name}.wall.posterior": (wall + HOLLOW_MID_MM, 0.0, 0.0),
+        f"{name}.wall.posterior": (wall + wall_hollow(level, form, 0.0), 0.0, 0.0),
         f"{name}.wall.superior": (wall, 0.0, half - 1.5),
         f"{name}.wall.inferior": (wall, 0.0, -half + 1.5),
     }
-    z = 0.5 * (pedicle_centre(level, "left")[2] + pedicle_centre(level, "right")[2])
-    lean = blended(layout, "lamina_along", level.layout_share)[0]
-    depth = roof_depth(level) - lean * z
+    z, lean = pedicle_height_z(level), form["canal_lean"]
+    front = wall + wall_hollow(level, form, z)
     marks |= {
-        f"{name}.canal.front": (wall + WALL_HOLLOW_MM, 0.0, z),
-        f"{name}.canal.back": (wall - depth, 0.0, z),
-        f"{name}.canal.centre": (wall + 0.5 * (WALL_HOLLOW_MM - depth), 0.0, z),
-        f"{name}.lamina": (wall - roof_depth(level) - 6.0 * lean, 0.0, -6.0),
-        f"{name}.spinous.tip": (wall - level.spinous_length, level.spinous_lean, _tip_height(level, layout)),
+        f"{name}.canal.front": (front, 0.0, z),
+        f"{name}.canal.back": (front - level.canal_depth, 0.0, z),
+        f"{name}.canal.centre": (front - 0.5 * level.canal_depth, 0.0, z),
+        f"{name}.lamina": (wall - roof_depth(level, form) - 6.0 * lean, 0.0, -6.0),
+        f"{name}.spinous.tip": (wall - level.spinous_length, level.spinous_lean, _tip_height(level, form)),
     }
     measures: dict[str, float] = {}
     for side in SIDES:
-        marks |= _side_marks(level, layout, side)
+        marks |= _side_marks(level, form, side)
         measures[f"pedicle_width_mm.{name}.{side}"] = level.side(side).pedicle_width
         measures[f"pedicle_height_mm.{name}.{side}"] = level.side(side).pedicle_height
+    for side, facets in built(level, layout)[1].items():
+        for which, facet in facets.items():
+            base = f"{name}.costal.{side}.{which}"
+            marks |= {base: facet.aim, f"{base}.zero": (0.0, 0.0, 0.0), f"{base}.axis": facet.axis}
+            measures[f"costal_radius_mm.{name}.{side}.{which}"] = facet.radius
     return marks, measures
 
 
-def _tip_height(level: Level, layout: Mapping[str, Any]) -> float:
-    rows = blended(layout, "spinous", level.layout_share)
-    tip = max(rows, key=lambda r: r[0])
-    return float(tip[1] * level.height / blended(layout, "height", level.layout_share))
+def _tip_height(level: Level, form: Form) -> float:
+    tip = max(form["spinous"], key=lambda r: float(r[0]))
+    return float(tip[1] * level.height / form["height"])
 
 
-def _side_marks(level: Level, layout: Mapping[str, Any], side: str) -> dict[str, Point]:
+def _side_marks(level: Level, form: Form, side: str) -> dict[str, Point]:
     own = level.side(side)
-    share = level.layout_share
-    f = frame_of(level, layout, side)
+    f = frame_of(level, form, side)
     x, y, z = pedicle_centre(level, side)
     axis = pedicle_axis(level, side)
     high, wide = 0.5 * own.pedicle_height, 0.5 * own.pedicle_width
     base = f"{level.name}.pedicle.{side}"
-    top = f.point(*sap_row(f, layout)[:3])
-    iap = blended(layout, "iap", share)[-1]
-    root = blended(layout, "tp", share)[0]
-    pars = blended(layout, "iap", share)[2]
-    tip = blended(layout, "tp", share)[-1]
+    top = f.point(*sap_row(f)[:3])
+    iap = form["iap"][-1]
+    root = form["tp"][0]
+    pars = form["iap"][2]
+    tip = form["tp"][-1]
     return {
         f"{base}.centre": (x, y, z),
         f"{base}.superior": (x, y, z + high),
@@ -136,6 +139,31 @@ def foramen_marks(marks: Mapping[str, F64], name: str) -> dict[str, F64]:
         base = f"{name}.foramen.{side}"
         out |= {f"{base}.superior": superior, f"{base}.inferior": inferior}
         out |= {f"{base}.anterior": front, f"{base}.posterior": back, f"{base}.centre": 0.5 * (front + back)}
+    return out
+
+
+def facet_marks(upper: Field, lower: Field, marks: Mapping[str, F64], name: str) -> dict[str, F64]:
+    """Return centre and axis of the joints below a level: where the fields of both bones are equal, between the tips.
+
+    upper, lower: raw field of the bone at a patient point. The axis (as a point from ".zero") is the direction in which
+    the upper bone comes nearer and the lower one goes: from the SAP to the IAP.
+    """
+    out: dict[str, F64] = {}
+    below = BELOW[name]
+    up = unit(marks[f"{name}.body.centre"] - marks[f"{name}.endplate.inferior"])
+    for side in SIDES:
+        iap, sap = marks[f"{name}.iap.{side}.tip"], marks[f"{below}.sap.{side}.tip"]
+        # the middle of the height that both processes share, each a little inside its bone
+        height = 0.5 * dot(sap - iap, up)
+        a, b = iap + height * up, sap - height * up
+        for _ in range(40):
+            middle = 0.5 * (a + b)
+            a, b = (middle, b) if upper(middle) < lower(middle) else (a, middle)
+        centre = 0.5 * (a + b)
+        steps = [np.array([0.3 * (i == c) for i in range(3)]) for c in range(3)]
+        rise = [lower(centre + s) - lower(centre - s) - upper(centre + s) + upper(centre - s) for s in steps]
+        base = f"{name}.facet.{side}"
+        out |= {f"{base}.centre": centre, f"{base}.zero": np.zeros(3), f"{base}.axis": unit(np.array(rise))}
     return out
 
 

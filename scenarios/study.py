@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from anatomy_assets.patient import PatientOptions, build
+from anatomy_assets.patient import build
+from anatomy_assets.population import PatientOptions
 from scenarios.plan import make_plan
 from scenarios.registry import Scenario
 from scenarios.toolbox import load_toolbox, tools_hash
@@ -19,7 +20,10 @@ def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None
     """Return the patient of a scenario for one seed (from the cache when it was baked before)."""
     file = scenario.file
     trap = (file.target.level, file.target.side) if file.vessel.at_target else None
-    options = PatientOptions(sex=file.patient.sex, age=file.patient.age_years, bmi=file.patient.bmi, vascular_trap=trap)
+    who = file.patient
+    options = PatientOptions(
+        sex=who.sex, age=who.age_years, stature_cm=who.height_cm, weight_kg=who.weight_kg, vascular_trap=trap
+    )
     return build(seed, options, progress)
 
 
