@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from scenarios.toml_file import Quantity, Strict, in_unit
+from scenarios.toml_file import Quantity, Strict
 
 Level = Literal["L1", "L2", "L3", "L4", "L5", "S1"]
 Side = Literal["left", "right"]
@@ -31,14 +31,11 @@ class PatientTable(Strict):
 
 
 class TargetTable(Strict):
-    """Where the needle should end and how near is near enough (half sizes of the zone)."""
+    """Where the needle should end; how near is near enough is the rubric's matter."""
 
     level: Level
     side: Side
     approach: Literal["subpedicular"]
-    zone_right_mm: Annotated[Quantity, in_unit("mm")]
-    zone_dorsal_mm: Annotated[Quantity, in_unit("mm")]
-    zone_cranial_mm: Annotated[Quantity, in_unit("mm")]
 
 
 class VesselTable(Strict):
@@ -74,6 +71,15 @@ class ScenarioFile(Strict):
     target: TargetTable
     vessel: VesselTable
     demonstration: DemonstrationTable
+    retired: bool = False
+    """A retired scenario can still be replayed and verified; no new battery may hold it."""
+    retired_reason: str = ""
+
+    @model_validator(mode="after")
+    def _says_why(self) -> ScenarioFile:
+        if self.retired != bool(self.retired_reason):
+            raise ValueError("retired and retired_reason belong together; expected both or neither")
+        return self
 
 
 __all__ = ["Level", "PatientTable", "Quantity", "ScenarioFile", "Side", "TargetTable", "VesselTable"]
