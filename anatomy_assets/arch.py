@@ -14,16 +14,20 @@ from anatomy_assets.shape import Builder, Point, Shape
 from sim.frames import sincos_mdeg
 
 PEDICLE_UNDER_ENDPLATE_MM = 2.4
+CANAL_UNDER_PEDICLE_MM = 3.0
 COSTAL_DEPTH_MM = 0.7
 """Depth of the bowl of a costal facet."""
-CHAINS = {"iap": 1, "lamina": 2, "sap": 2, "mammillary": 0, "tp": 1, "accessory": 0}
+CHAINS = {"pars": 1, "iap": 1, "lamina": 2, "sap": 2, "mammillary": 0, "tp": 1, "accessory": 0}
 """Parts of one side in the order of their unions, with the times that their axis is refined."""
 
 
-def pedicle_height_z(level: Level) -> float:
-    """Return the height of the pedicles' centres above the body centre, mean of both sides (mm)."""
+def canal_height_z(level: Level) -> float:
+    """Return the height above the body centre at which the canal is measured: the lower half of the pedicles (mm).
+
+    Higher up the lamina of L5 has ended and there is no roof.
+    """
     high = 0.5 * (level.left.pedicle_height + level.right.pedicle_height)
-    return 0.5 * level.height_back - PEDICLE_UNDER_ENDPLATE_MM - 0.5 * high
+    return 0.5 * level.height_back - PEDICLE_UNDER_ENDPLATE_MM - 0.5 * high - CANAL_UNDER_PEDICLE_MM
 
 
 def wall_hollow(level: Level, form: Form, z: float) -> float:
@@ -37,9 +41,9 @@ def wall_hollow(level: Level, form: Form, z: float) -> float:
 def roof_depth(level: Level, form: Form) -> float:
     """Return how far the leaning roof of the canal lies behind the endplates' rims at mid height (mm).
 
-    Canal depth is met at the height of the pedicles, from the hollow of the wall to the roof.
+    Canal depth is met at `canal_height_z`, from the hollow of the wall to the roof.
     """
-    z = pedicle_height_z(level)
+    z = canal_height_z(level)
     return float(level.canal_depth - wall_hollow(level, form, z) + form["canal_lean"] * z)
 
 
@@ -71,6 +75,8 @@ def part_points(f: Frame, part: str) -> list[Point]:
         deep = roof_depth(f.level, f.form) / f.form["lamina_roof"]
         return [(f.wall - r[0] * deep, f.sign * r[1] * f.level.arch_scale, r[2] * f.down_scale) for r in rows]
     points = [f.point(r[0], r[1], r[2]) for r in rows]
+    if part == "iap":
+        return [_lowered(f, p, i) for i, p in enumerate(points)]
     if part in ("sap", "mammillary"):
         return [turned(f, p) for p in points]
     if part == "tp":
@@ -78,12 +84,18 @@ def part_points(f: Frame, part: str) -> list[Point]:
     return points
 
 
+def _lowered(f: Frame, point: Point, i: int) -> Point:
+    """Return an IAP point moved sideways to the scale of the joint below, fully so from the fourth node on."""
+    arch, low = f.level.arch_scale, f.level.arch_low
+    return (point[0], point[1] / arch * (arch + (low - arch) * min(i / 3.0, 1.0)), point[2])
+
+
 def _part(b: Builder, f: Frame, part: str, smooth: int) -> None:
     """Add one chain of the layout on one side."""
     rows = f.form[part]
     blend, square = f.form[f"{part}_join"]
     x, y, z = f.form[f"{part}_along"]
-    scale = f.level.arch_scale if part == "iap" else 0.5 * (f.up_scale + f.down_scale)
+    scale = f.level.arch_low if part == "iap" else 0.5 * (f.up_scale + f.down_scale)
     articular = part in ("sap", "iap", "mammillary")
     thick = f.level.arch_scale * f.side.hypertrophy if articular else 1.0
     broad = f.side.tp_broad_mm if part == "tp" else 0.0
@@ -132,14 +144,31 @@ def costal(b: Builder, f: Frame, layout: Mapping[str, Any]) -> dict[str, Facet]:
 
 def landed(shape: Shape, facet: Facet) -> Facet:
     """Return the facet with its aim `COSTAL_DEPTH_MM` below the surface that the axis meets first from outside."""
+    p, axis, d = met(shape, facet.aim, facet.axis), facet.axis, COSTAL_DEPTH_MM
+    return Facet((p[0] - d * axis[0], p[1] - d * axis[1], p[2] - d * axis[2]), axis, facet.radius)
+
+
+def met(shape: Shape, aim: Point, axis: Point, start: float = 35.0) -> Point:
+    """Return where a line comes upon the bone (raw field) on its way from aim + start * axis towards the aim."""
     which = np.arange(len(shape.rows))
-    p, axis = facet.aim, facet.axis
-    p = (p[0] + 35.0 * axis[0], p[1] + 35.0 * axis[1], p[2] + 35.0 * axis[2])
+    p = (aim[0] + start * axis[0], aim[1] + start * axis[1], aim[2] + start * axis[2])
     for _ in range(200):
         d = prim.field(shape.rows, shape.aux, which, 0, len(which), *p)
         if d < 0.005:
             break
         step = 0.7 * d
         p = (p[0] - step * axis[0], p[1] - step * axis[1], p[2] - step * axis[2])
-    d = COSTAL_DEPTH_MM
-    return Facet((p[0] - d * axis[0], p[1] - d * axis[1], p[2] - d * axis[2]), axis, facet.radius)
+    return p
+
+
+def left(shape: Shape, inside: Point, axis: Point) -> Point:
+    """Return where a line from a point inside the bone first leaves it (raw field)."""
+    which = np.arange(len(shape.rows))
+    p = inside
+    for _ in range(400):
+        d = prim.field(shape.rows, shape.aux, which, 0, len(which), *p)
+        if d > -0.02:
+            break
+        step = max(-0.5 * d, 0.02)
+        p = (p[0] + step * axis[0], p[1] + step * axis[1], p[2] + step * axis[2])
+    return p

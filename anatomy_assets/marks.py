@@ -3,7 +3,7 @@
 Names, all points in LPS mm after stacking (<side> = left, right), L4 standing for any level:
   L4.body.centre, L4.endplate.superior|inferior (centres of the rims' planes),
   L4.endplate.superior.normal|inferior.normal (unit vectors, both pointing up),
-  L4.wall.posterior|superior|inferior (mid height, rims), L4.canal.centre|front|back (at pedicle height),
+  L4.wall.posterior|superior|inferior (mid height, rims), L4.canal.centre|front|back (in the lower half of the pedicles),
   L4.lamina, L4.spinous.tip, L4.pedicle.<side>.centre|superior|inferior|medial|lateral,
   L4.pedicle.<side>.axis (unit vector forwards), L4.sap.<side>.tip, L4.iap.<side>.tip, L4.pars.<side>,
   L4.junction.<side> (neck of the SAP on the transverse process), L4.transverse.<side>.tip,
@@ -18,17 +18,17 @@ Names, all points in LPS mm after stacking (<side> = left, right), L4 standing f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets.arch import pedicle_height_z, roof_depth, sap_row, wall_hollow
-from anatomy_assets.layout import Form, form_of, frame_of
+from anatomy_assets.arch import canal_height_z, left, met, part_points, roof_depth, wall_hollow
+from anatomy_assets.layout import Form, Frame, form_of, frame_of
 from anatomy_assets.parameters import SIDES, Level
-from anatomy_assets.shape import Point
+from anatomy_assets.shape import Point, Shape
 from anatomy_assets.vertebra import built, half_wedge, pedicle_axis, pedicle_centre
 from sim.frames import dot, norm, sincos_mdeg
 
@@ -61,7 +61,7 @@ def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Poin
         f"{name}.wall.superior": (wall, 0.0, half - 1.5),
         f"{name}.wall.inferior": (wall, 0.0, -half + 1.5),
     }
-    z, lean = pedicle_height_z(level), form["canal_lean"]
+    z, lean = canal_height_z(level), form["canal_lean"]
     front = wall + wall_hollow(level, form, z)
     marks |= {
         f"{name}.canal.front": (front, 0.0, z),
@@ -70,12 +70,14 @@ def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Poin
         f"{name}.lamina": (wall - roof_depth(level, form) - 6.0 * lean, 0.0, -6.0),
         f"{name}.spinous.tip": (wall - level.spinous_length, level.spinous_lean, _tip_height(level, form)),
     }
+    shape, costal = built(level, layout)
+    marks[f"{name}.spinous.tip"] = met(shape, marks[f"{name}.spinous.tip"], (-1.0, 0.0, 0.0), 8.0)
     measures: dict[str, float] = {}
     for side in SIDES:
-        marks |= _side_marks(level, form, side)
+        marks |= _side_marks(level, form, side) | _bone_marks(shape, frame_of(level, form, side))
         measures[f"pedicle_width_mm.{name}.{side}"] = level.side(side).pedicle_width
         measures[f"pedicle_height_mm.{name}.{side}"] = level.side(side).pedicle_height
-    for side, facets in built(level, layout)[1].items():
+    for side, facets in costal.items():
         for which, facet in facets.items():
             base = f"{name}.costal.{side}.{which}"
             marks |= {base: facet.aim, f"{base}.zero": (0.0, 0.0, 0.0), f"{base}.axis": facet.axis}
@@ -95,11 +97,6 @@ def _side_marks(level: Level, form: Form, side: str) -> dict[str, Point]:
     axis = pedicle_axis(level, side)
     high, wide = 0.5 * own.pedicle_height, 0.5 * own.pedicle_width
     base = f"{level.name}.pedicle.{side}"
-    top = f.point(*sap_row(f)[:3])
-    iap = form["iap"][-1]
-    root = form["tp"][0]
-    pars = form["iap"][2]
-    tip = form["tp"][-1]
     return {
         f"{base}.centre": (x, y, z),
         f"{base}.superior": (x, y, z + high),
@@ -108,16 +105,56 @@ def _side_marks(level: Level, form: Form, side: str) -> dict[str, Point]:
         f"{base}.lateral": (x, y + f.sign * wide, z),
         f"{base}.zero": (0.0, 0.0, 0.0),
         f"{base}.axis": axis,
-        f"{level.name}.sap.{side}.tip": (top[0], top[1], 0.5 * level.height_back + own.sap),
-        f"{level.name}.iap.{side}.tip": (*f.point(*iap[:3])[:2], -0.5 * level.height_back - own.iap),
-        f"{level.name}.junction.{side}": f.point(root[0] + 4.0, root[1] + 1.0, root[2] + root[3]),
-        f"{level.name}.transverse.{side}.tip": (
-            f.wall - tip[0] * f.back_scale,
-            f.sign * own.transverse_half_span,
-            tip[2] * f.up_scale,
-        ),
-        f"{level.name}.pars.{side}": f.point(pars[0], pars[1] + pars[3], pars[2]),
     }
+
+
+def _bone_marks(shape: Shape, f: Frame) -> dict[str, Point]:
+    """Return the points of one side that lie on the bone: tips, pars border, the notch between SAP and transverse process."""
+    name, side = f.level.name, "left" if f.sign > 0 else "right"
+    out, up, down = (0.0, f.sign, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)
+    sap, iap, tp = (part_points(f, part) for part in ("sap", "iap", "tp"))
+    pars = (iap[1][0], iap[1][1], iap[1][2] + 0.5 * (iap[2][2] - iap[1][2]))
+    return {
+        f"{name}.sap.{side}.tip": max((met(shape, p, up) for p in _between(sap)), key=lambda q: q[2]),
+        f"{name}.iap.{side}.tip": min((met(shape, p, down) for p in _between(iap[-2:])), key=lambda q: q[2]),
+        f"{name}.transverse.{side}.tip": met(shape, tp[-1], out, 12.0),
+        f"{name}.pars.{side}": left(shape, pars, out),
+        f"{name}.junction.{side}": _notch(shape, f, sap, tp),
+    }
+
+
+def _between(points: Sequence[Point]) -> list[Point]:
+    """Return the points and two more between each pair."""
+    out = list(points[-1:])
+    for p, q in pairwise(points):
+        out += [(p[0] + s * (q[0] - p[0]), p[1] + s * (q[1] - p[1]), p[2] + s * (q[2] - p[2])) for s in (0.0, 1 / 3, 2 / 3)]
+    return out
+
+
+def _notch(shape: Shape, f: Frame, sap: Sequence[Point], tp: Sequence[Point]) -> Point:
+    """Return the neck of the SAP on the transverse process, where the medial branch crosses.
+
+    Walk outwards over the upper border, on the axis of the transverse process, from the outermost SAP node; the notch
+    is where the border stops falling steeper than 45 degrees.
+    """
+    start = max(f.sign * p[1] for p in sap)
+    heights = []
+    for i in range(25):
+        lat = start + 0.5 * i - 1.0
+        x = _along(tp, lat, f.sign)
+        heights.append(met(shape, (x, f.sign * lat, tp[0][2]), (0.0, 0.0, 1.0), 30.0))
+    for p, q in pairwise(heights):
+        if p[2] - q[2] < 0.5 and p[2] < heights[0][2] - 1.0:
+            return p
+    return heights[-1]
+
+
+def _along(tp: Sequence[Point], lat: float, sign: float) -> float:
+    """Return x of the transverse process' axis at a distance from the midline (its first node's x further in)."""
+    for p, q in pairwise(tp):
+        if sign * p[1] <= lat <= sign * q[1]:
+            return p[0] + (lat - sign * p[1]) / (sign * (q[1] - p[1])) * (q[0] - p[0])
+    return tp[0][0] if lat < sign * tp[0][1] else tp[-1][0]
 
 
 def foramen_marks(marks: Mapping[str, F64], name: str) -> dict[str, F64]:

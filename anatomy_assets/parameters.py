@@ -78,6 +78,7 @@ class Level:
     spinous_length: float
     spinous_lean: float
     arch_scale: float
+    arch_low: float  # as arch_scale, of the inferior processes: they follow the joint below
     pedicle_mdeg: int
     left: Side
     right: Side
@@ -300,6 +301,7 @@ def _level(m: Morphometry, draw: _Draw, name: str) -> Level:
         spinous_length=size["SPL"],
         spinous_lean=1.2 * draw.uneven("lean", name, number - FIRST + 2) / max(draw.asymmetry, 1e-6),
         arch_scale=size["arch"],
+        arch_low=size["arch_low"],
         pedicle_mdeg=mdeg(size["pedinc"]),
         left=_side(m, draw, name, size, +1.0),
         right=_side(m, draw, name, size, -1.0),

@@ -151,6 +151,8 @@ def held(path):  # type: ignore[no-untyped-def]
         return (0.15, 0.0, 0.8)
     if name == "canal_front" and path[1] in (2, 3):
         return None  # the width of the canal is a size, not a matter of layout
+    if name == "canal_front" and path[1:] == (0, 0):
+        return (0.4, 0.0, 1.6)
     if name.startswith("canal"):
         return (0.8, -1.0, 9.0) if last == 1 or name == "canal_peak" else None
     if name in ("mammillary", "accessory"):
@@ -338,7 +340,9 @@ def main() -> None:
             print(f"{name} {k}: mean {d.mean():.3f} p95 {np.percentile(d, 95):.2f} size {fit.size:.3f}", flush=True)
             fit.step(0.3 if k < 4 else 0.1, rng)
         d = fit.measure()[4]
-        print(f"{name}: mean {d.mean():.3f} rms {np.sqrt((d**2).mean()):.3f} p95 {np.percentile(d, 95):.2f} mm, size {fit.size:.3f}")
+        print(
+            f"{name}: mean {d.mean():.3f} rms {np.sqrt((d**2).mean()):.3f} p95 {np.percentile(d, 95):.2f} mm, size {fit.size:.3f}"
+        )
         layout[name] = fit.anchor()
     options.out.write_text(written(source, layout, options.levels.split(",")), encoding="utf-8")
 
