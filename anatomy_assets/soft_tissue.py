@@ -257,7 +257,15 @@ def _paint_discs(out: NDArray[np.uint8], origin: F64, spine: Spine, plates: Mapp
 def _paint_spot(out: NDArray[np.uint8], origin: F64, spot: F64) -> None:
     """Paint a small ball of foramen fat: a target never lies in muscle by a rounding of shapes."""
     spare = np.ones(256, np.uint8)
-    for tissue in (Tissue.MUSCLE, Tissue.MULTIFIDUS, Tissue.FASCIA, Tissue.RETROPERITONEUM, Tissue.PSOAS, Tissue.FACET_JOINT, Tissue.LIGAMENTUM_FLAVUM):
+    for tissue in (
+        Tissue.MUSCLE,
+        Tissue.MULTIFIDUS,
+        Tissue.FASCIA,
+        Tissue.RETROPERITONEUM,
+        Tissue.PSOAS,
+        Tissue.FACET_JOINT,
+        Tissue.LIGAMENTUM_FLAVUM,
+    ):
         spare[int(tissue)] = 0
     nodes = np.array([[*spot, 2.5, 0.0], [*spot, 2.5, 0.0]])
     paint.paint_tube(out, origin, SPACING_MM, nodes, 0.0, int(Tissue.FORAMEN_FAT), spare)

@@ -114,7 +114,7 @@ def _over_bone(phantom: Phantom, node: F64, s: float) -> float:
     """Return how far down (mm) below a node's centre, or 1 mm lateral of it, bone is met: the process it crosses."""
     free = obstacles(phantom.bones)
     best = 15.0
-    for out, back in ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, -1.0)):
+    for out, back in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)):
         t = 0.0
         while t < best and float(bone_gap(free, node[0] + s * out, node[1] + back, node[2] - t)[0]) > 0.0:
             t += 0.1
@@ -166,8 +166,8 @@ def flavum(phantom: Phantom, sp: Spine, level: str) -> float | None:
         for x in (-3.0, -2.4, -1.8, -1.2, 1.2, 1.8, 2.4, 3.0):
             row = _labels_along(phantom, a + share * (b - a) + np.array([x, 0.0, 0.0]), way, 22.0, 0.2)
             hit = np.flatnonzero(row == Tissue.LIGAMENTUM_FLAVUM)
-            if len(hit) == 0 or row[min(hit[-1] + 1, len(row) - 1)] in bone or row[hit[0] - 1] in bone:
-                continue
+            if len(hit) == 0 or hit[0] == 0 or np.isin(row[max(hit[0] - 4, 0) : hit[-1] + 9], bone).any():
+                continue  # a lamina cuts it short here
             if (row[hit[0] : hit[-1] + 1] != Tissue.LIGAMENTUM_FLAVUM).any():
                 continue
             found.append(0.2 * len(hit))
@@ -212,7 +212,7 @@ def _front_gap(phantom: Phantom, sp: Spine, level: str, name: str) -> float | No
     nodes = phantom.tubes[t].nodes
     if not nodes[:, 2].min() - 1.0 < disc[2]:
         return None
-    k = int(round((disc[2] - v.origin_mm[2]) / v.spacing_mm))
+    k = round((disc[2] - v.origin_mm[2]) / v.spacing_mm)
     cells = np.argwhere(np.isin(v.labels[:, :, k], (Tissue.DISC_ANNULUS, Tissue.DISC_NUCLEUS)))
     best = 40.0
     for i, j in cells:
@@ -242,7 +242,7 @@ def _organs(phantom: Phantom, sp: Spine) -> Iterator[tuple[str, float]]:
 def _muscles(phantom: Phantom, sp: Spine) -> Iterator[tuple[str, float]]:
     v = phantom.volume
     for level, frame in sp.frames.items():
-        k = int(round((frame.origin[2] - v.origin_mm[2]) / v.spacing_mm))
+        k = round((frame.origin[2] - v.origin_mm[2]) / v.spacing_mm)
         if not 0 <= k < v.labels.shape[2]:
             continue
         plane = v.labels[:, :, k]
@@ -251,7 +251,7 @@ def _muscles(phantom: Phantom, sp: Spine) -> Iterator[tuple[str, float]]:
         yield f"multifidus_area_cm2.{level}", float((plane == Tissue.MULTIFIDUS).sum()) * area
         fat = []
         for beside in (-40.0, 40.0):
-            i = int(round((frame.origin[0] + beside - v.origin_mm[0]) / v.spacing_mm))
+            i = round((frame.origin[0] + beside - v.origin_mm[0]) / v.spacing_mm)
             column = plane[i]
             skin = np.flatnonzero(column == Tissue.SKIN)
             under = np.flatnonzero(np.isin(column, (Tissue.FASCIA, Tissue.MUSCLE)))
