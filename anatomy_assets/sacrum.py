@@ -14,14 +14,13 @@ from typing import Any
 
 from anatomy_assets import primitives as prim
 from anatomy_assets.parameters import SIDES, Parameters, SacrumSize
+from anatomy_assets.population import normal
 from anatomy_assets.shape import Builder, Point, Shape, solved
 from anatomy_assets.sij import cut_sacrum
-from sim.rng import near_normal, stream
 
 SPACING_MM = 0.6
 S1_BODY_MM = 26.0
 TIP_UP = -100.5
-SPREAD_LIMIT = 2.2
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,8 @@ class Traits:
 
 
 def deviate(seed: int, purpose: str) -> float:
-    """Return a near-normal deviate of this person in SD, cut at the limit; 0 for the default adult."""
-    if seed == 0:
-        return 0.0
-    return min(max(near_normal(stream(seed, f"bones/sacrum/{purpose}")), -SPREAD_LIMIT), SPREAD_LIMIT)
+    """Return a deviate of this person (mean 0, variance 1); 0 for the default adult."""
+    return normal(seed, f"bones/sacrum/{purpose}")
 
 
 def traits(p: Parameters) -> Traits:
@@ -111,7 +108,7 @@ def sacrum(p: Parameters) -> Shape:
     for side in SIDES:
         _tubercles(b, shape, c, side, hiatus_up(person))
     _notch(b, shape, c)
-    _canal(b, shape, c)
+    _canal(b, shape, c, person.hiatus_depth / table["measures"]["hiatus_depth"]["value"])
     _hiatus(b, c, person)
     for side in SIDES:
         _horn(b, shape, c, side, person)
@@ -216,15 +213,23 @@ def _notch(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
     b.chain(points, [high] * 3, [wide] * 3, (0.0, 0.0, 1.0), 3.0, op=prim.SUBTRACT, square=0.0, smooth=0)
 
 
-def _canal(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
-    """Cut the canal: a wide flat part along the bodies and a narrow deep one behind it make the triangle."""
-    rows = shape["canal"]
+def _canal(b: Builder, shape: Mapping[str, Any], c: Curve, end: float) -> None:
+    """Cut the canal: a wide flat part along the bodies and a narrow deep one behind it make the triangle.
+
+    end: depth of its lower end against the table.
+    """
+    rows = [[up, face, wide, deep * (1.0 + (end - 1.0) * lower_share(up))] for up, face, wide, deep in shape["canal"]]
     for wide, front, deep in ((1.0, 0.27, 0.27), (0.55, 0.50, 0.48)):
         points = [c.point("left", 0.0, r[0], r[1] - front * r[3]) for r in rows]
         b.chain(
             points, [wide * r[2] for r in rows], [deep * r[3] for r in rows], (0.0, 1.0, 0.0), 3.0,
             op=prim.SUBTRACT, square=0.0, smooth=1,
         )  # fmt: skip
+
+
+def lower_share(up: float) -> float:
+    """Return 0 above S3, 1 at the hiatus: how much the lower end of the canal follows the depth of the hiatus."""
+    return min(max((-up - 56.0) / 18.0, 0.0), 1.0)
 
 
 def _hiatus(b: Builder, c: Curve, person: Traits) -> None:
@@ -238,14 +243,12 @@ def _hiatus(b: Builder, c: Curve, person: Traits) -> None:
         (base, 1.05 * half),
     ]
     depth = person.hiatus_depth
-    points = [c.point("left", 0.0, up, -6.5 - 0.5 * depth) for up, _ in rows]
+    # clear of the front wall, which the canal has cut: the depth at the apex is that of the canal
+    points = [c.point("left", 0.0, up, -8.0 - 0.8 * depth) for up, _ in rows]
     b.chain(
-        points, [w for _, w in rows], [6.5 + 0.5 * depth] * len(rows), (0.0, 1.0, 0.0), 1.5,
+        points, [w for _, w in rows], [6.5 + 0.4 * depth] * len(rows), (0.0, 1.0, 0.0), 1.5,
         op=prim.SUBTRACT, square=0.3, smooth=1,
     )  # fmt: skip
-    # the clear depth under the apex: from the front wall of the canal to the roof's edge
-    points = [c.point("left", 0.0, up, -0.5 * depth) for up in (apex + 3.0, apex - 4.0)]
-    b.chain(points, [0.8 * half] * 2, [0.5 * depth] * 2, (0.0, 1.0, 0.0), 1.5, op=prim.SUBTRACT, square=0.0, smooth=0)
 
 
 def _horn(b: Builder, shape: Mapping[str, Any], c: Curve, side: str, person: Traits) -> None:

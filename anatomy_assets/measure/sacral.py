@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets.measure.rays import RAY_STEP_MM, free_way, sampled, surface_area
-from sim.phantom import Bone
+from sim.phantom import Bone, Phantom
 
 F64 = NDArray[np.float64]
 SIDES = ("left", "right")
@@ -42,8 +42,13 @@ class Local:
         return free_way(self.bone, start, direction, most)
 
 
-def measures(bones: Mapping[str, Bone], marks: Mapping[str, F64]) -> dict[str, float]:
-    """Return all measures that the given bones allow: name -> mm, mm2 or degrees."""
+def measures(phantom: Phantom) -> dict[str, float]:
+    """Return the measures of sacrum, coccyx and sacroiliac joints of a phantom: mm, mm2 or degrees."""
+    return of_bones({b.name: b for b in phantom.bones}, phantom.landmarks)
+
+
+def of_bones(bones: Mapping[str, Bone], marks: Mapping[str, F64]) -> dict[str, float]:
+    """Return all measures that the given bones allow."""
     out: dict[str, float] = {}
     if "S" in bones:
         s = Local(bones["S"], marks)
@@ -53,8 +58,6 @@ def measures(bones: Mapping[str, Bone], marks: Mapping[str, F64]) -> dict[str, f
         for side in SIDES:
             if f"ilium_{side}" in bones:
                 out |= joint(bones["S"], bones[f"ilium_{side}"], side)
-    if "ilium_left" in bones and "ilium_right" in bones:
-        out |= _pelvis(bones, marks)
     if "coccyx" in bones:
         out |= _coccyx(bones["coccyx"])
     return out
@@ -231,18 +234,6 @@ def joint(sacrum: Bone, ilium: Bone, side: str) -> dict[str, float]:
     }
 
 
-def _pelvis(bones: Mapping[str, Bone], marks: Mapping[str, F64]) -> dict[str, float]:
-    """Return width across the crests, distance of the posterior spines, and the crest line against the L4-L5 disc."""
-    points = {side: bones[f"ilium_{side}"].to_patient(bones[f"ilium_{side}"].shell_vertices) for side in SIDES}
-    top = 0.5 * (float(points["left"][:, 2].max()) + float(points["right"][:, 2].max()))
-    crest = {side: q[q[:, 2] > -40.0] for side, q in points.items()}
-    out = {"bi_iliac_width": float(crest["left"][:, 0].max() - crest["right"][:, 0].min()), "crest_height": top}
-    if "L4.endplate.inferior" in marks and "L5.endplate.superior" in marks:
-        disc = 0.5 * (marks["L4.endplate.inferior"][2] + marks["L5.endplate.superior"][2])
-        out["crest_above_l45"] = top - float(disc)
-    return out
-
-
 def _coccyx(bone: Bone) -> dict[str, float]:
     """Return straight and curved length and the angle between the first and the last segment.
 
@@ -280,7 +271,7 @@ def _end(piece: F64, joint: F64) -> F64:
 
 
 def _pieces(bone: Bone) -> list[F64]:
-    """Return the vertices of the separate closed pieces of a bone's mesh, in its frame, from above down."""
+    """Return the vertices of the separate closed pieces of a bone's mesh, in its frame, along the curve."""
     n = len(bone.shell_vertices)
     label = np.arange(n)
     while True:
@@ -294,4 +285,4 @@ def _pieces(bone: Bone) -> list[F64]:
         label = new
     v = bone.shell_vertices.astype(np.float64)
     parts = [v[label == k] for k in np.unique(label[bone.shell_faces])]
-    return sorted((q for q in parts if len(q) > 30), key=lambda q: -q[:, 2].mean())
+    return sorted((q for q in parts if len(q) > 30), key=lambda q: q[:, 0].mean() - q[:, 2].mean())
