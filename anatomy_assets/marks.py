@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets.arch import met, part_points, canal_height_z, roof_depth, wall_hollow
+from anatomy_assets.arch import canal_height_z, left, met, part_points, roof_depth, wall_hollow
 from anatomy_assets.layout import Form, Frame, form_of, frame_of
 from anatomy_assets.parameters import SIDES, Level
 from anatomy_assets.shape import Point, Shape

@@ -45,6 +45,7 @@ class Surface:
         return np.where(flat[:, None], points - off[:, None] * n, self.points[i]), n
 
     def distance(self, points):  # type: ignore[no-untyped-def]
+        """Return the distances of points to the surface."""
         return np.sqrt(((points - self.foot(points)[0]) ** 2).sum(1))
 
 
@@ -97,8 +98,9 @@ def main() -> None:
         moved, there, back, size = compared(bake_bone(column, names.index(level)), theirs, not options.no_scale)
         both = np.concatenate([there, back])
         worse = max(np.percentile(there, 95), np.percentile(back, 95))
+        rms = np.sqrt((both**2).mean())
         print(
-            f"{level}: mean {both.mean():.2f} (there {there.mean():.2f}, back {back.mean():.2f}) rms {np.sqrt((both**2).mean()):.2f} "
+            f"{level}: mean {both.mean():.2f} (there {there.mean():.2f}, back {back.mean():.2f}) rms {rms:.2f} "
             f"p95 {np.percentile(both, 95):.2f} (worse side {worse:.2f}) mm; size factor {size:.3f}, "
             f"volume {moved.volume / 1000:.1f} cm3 against {theirs.mesh.volume / 1000:.1f}"
         )

@@ -123,8 +123,8 @@ def main() -> None:
             print(f"{options.level} {side} {primary:.0f} deg: " + ", ".join(f"{k} {v:.2f}" for k, v in apart.items()) + " mm")
     print(f"largest {worst:.2f} mm")
     if options.picture:
-        rows = [np.hstack([shaded(m, v, np.array([-25.0, 0, -4]), 50, 360) for v in ("behind", "above", "left", "oblique", "below")])
-                for m in (ours, theirs)]  # fmt: skip
+        views, centre = ("behind", "above", "left", "oblique", "below"), np.array([-25.0, 0, -4])
+        rows = [np.hstack([shaded(m, view, centre, 50, 360) for view in views]) for m in (ours, theirs)]
         Image.fromarray(np.vstack(rows)).save(options.picture)
 
 

@@ -340,7 +340,9 @@ def main() -> None:
             print(f"{name} {k}: mean {d.mean():.3f} p95 {np.percentile(d, 95):.2f} size {fit.size:.3f}", flush=True)
             fit.step(0.3 if k < 4 else 0.1, rng)
         d = fit.measure()[4]
-        print(f"{name}: mean {d.mean():.3f} rms {np.sqrt((d**2).mean()):.3f} p95 {np.percentile(d, 95):.2f} mm, size {fit.size:.3f}")
+        print(
+            f"{name}: mean {d.mean():.3f} rms {np.sqrt((d**2).mean()):.3f} p95 {np.percentile(d, 95):.2f} mm, size {fit.size:.3f}"
+        )
         layout[name] = fit.anchor()
     options.out.write_text(written(source, layout, options.levels.split(",")), encoding="utf-8")
 

@@ -57,7 +57,9 @@ def test_the_tables_give_twelve_levels_from_t6_to_l5():
 def test_thoracic_rows_say_unit_source_and_status():
     for name, row in TABLES.thoracic.items():
         if isinstance(row, dict):
-            assert row["unit"] and row["source"] and row["status"] in {"verified", "recalled", "computed", "measured", "placeholder"}
+            assert (
+                row["unit"] and row["source"] and row["status"] in {"verified", "recalled", "computed", "measured", "placeholder"}
+            )
             assert len(row["values"]) == 7, name
 
 
@@ -181,4 +183,4 @@ def test_lysis_parts_the_pars_and_broad_process_is_higher():
     broad = vertebra(replace(level, left=replace(level.left, tp_broad_mm=8.0)), layout)
     x, y, _ = marks["L5.transverse.left.tip"]
     rise = [top_of(broad, x + dx, y - 7.0) - top_of(plain, x + dx, y - 7.0) for dx in (0.0, 2.0, 4.0)]
-    assert max(rise) == pytest.approx(4.0, abs=1.2), rise
+    assert 2.0 < max(rise) < 5.0, rise
