@@ -80,7 +80,7 @@ def part_points(f: Frame, part: str) -> list[Point]:
     if part in ("sap", "mammillary"):
         return [turned(f, p) for p in points]
     if part == "tp":
-        return [_stretched(f, p, r[1]) for p, r in zip(points, rows, strict=True)]
+        return [_dropped(f, _stretched(f, p, r[1]), i / (len(rows) - 1)) for i, (p, r) in enumerate(zip(points, rows, strict=True))]
     return points
 
 
@@ -97,7 +97,8 @@ def _part(b: Builder, f: Frame, part: str, smooth: int) -> None:
     x, y, z = f.form[f"{part}_along"]
     scale = f.level.arch_low if part == "iap" else 0.5 * (f.up_scale + f.down_scale)
     articular = part in ("sap", "iap", "mammillary")
-    thick = f.level.arch_scale * f.side.hypertrophy if articular else 1.0
+    grown = f.side.hypertrophy_low if part == "iap" else f.side.hypertrophy
+    thick = f.level.arch_scale * grown if articular else 1.0
     broad = f.side.tp_broad_mm if part == "tp" else 0.0
     along = [r[3] * scale * thick + 0.5 * broad for r in rows]
     across = [r[4] * thick for r in rows]
@@ -110,6 +111,11 @@ def _stretched(f: Frame, point: Point, lat: float) -> Point:
     inner = root * f.level.arch_scale
     y = inner + (lat - root) * (f.side.transverse_half_span - inner) / (tip - root)
     return (point[0], f.sign * y, point[2])
+
+
+def _dropped(f: Frame, point: Point, share: float) -> Point:
+    """Return a transverse process point lowered towards the ala, the more the further out."""
+    return (point[0], point[1], point[2] - f.side.tp_drop_mm * share) if f.side.tp_drop_mm else point
 
 
 def spinous(b: Builder, f: Frame) -> None:

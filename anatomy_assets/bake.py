@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
-from itertools import pairwise
 from threading import Lock
 from typing import Any
 
@@ -23,6 +22,7 @@ from anatomy_assets.column import Column, Placed
 from anatomy_assets.joints import Joint, Plain, Pose, cut, partners, unmoved
 from anatomy_assets.parameters import SIDES, Parameters
 from anatomy_assets.redistance import core_field, redistance
+from anatomy_assets.vertebra import arch_name
 from sim.phantom import Bone
 from sim.rng import stream
 
@@ -186,9 +186,23 @@ def _cropped(raw: NDArray[np.float32], origin: F64, spacing: float) -> tuple[NDA
 def joints_of(column: Column) -> tuple[Joint, ...]:
     """Return the pairs of bones that share a joint or nearly touch, with their gaps."""
     p = column.parameters
-    facets = [Joint(*pair, p.facet_gap) for pair in pairwise([*(lv.name for lv in p.levels), "S"])]
     there = {b.shape.name for b in column.bones}
-    return tuple(j for j in (*facets, *pelvic_joints(p), *rib_joints(p)) if j.one in there and j.two in there)
+    return tuple(j for j in (*spinal_joints(p), *pelvic_joints(p), *rib_joints(p)) if j.one in there and j.two in there)
+
+
+def spinal_joints(p: Parameters) -> list[Joint]:
+    """Return the joints of neighbouring vertebrae; a parted arch meets its own body and both neighbours."""
+    names = [*(lv.name for lv in p.levels), "S"]
+    out = []
+    for i, (level, disc) in enumerate(zip(p.levels, p.discs, strict=True)):
+        gaps = disc.facet_gap_mm or (p.facet_gap, p.facet_gap)
+        right = gaps[1] if gaps[1] != gaps[0] else None
+        out.append(Joint(level.name, names[i + 1], gaps[0], right))
+        if level.split_mm > 0.0:
+            arch = arch_name(level)
+            out += [Joint(arch, level.name, level.split_mm), Joint(arch, names[i + 1], gaps[0], right)]
+            out += [Joint(names[i - 1], arch, p.facet_gap)] if i else []
+    return out
 
 
 def pelvic_joints(p: Parameters) -> list[Joint]:

@@ -103,7 +103,7 @@ def sacrum(p: Parameters) -> Shape:
     _plate(b, shape, c, person)
     _transverse_lines(b, shape, c)
     for side in SIDES:
-        _sap(b, shape, c, side)
+        _sap(b, shape, c, side, p.sacrum.sap_scale[0 if side == "left" else 1])
     _crest(b, shape, c, hiatus_up(person))
     for side in SIDES:
         _tubercles(b, shape, c, side, hiatus_up(person))
@@ -165,11 +165,12 @@ def _transverse_lines(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
         b.chain(points, [thick] * 3, [2.4] * 3, (0.0, 0.0, 1.0), 3.0, square=0.0, smooth=1)
 
 
-def _sap(b: Builder, shape: Mapping[str, Any], c: Curve, side: str) -> None:
+def _sap(b: Builder, shape: Mapping[str, Any], c: Curve, side: str, scale: float) -> None:
     sign = 1.0 if side == "left" else -1.0
     rows = shape["sap"]
     points = [(r[0] - shape["wall"] + c.wall, sign * r[1] * c.width[side], r[2]) for r in rows]
-    b.chain(points, [r[3] for r in rows], [r[4] for r in rows], (0.0, 0.0, 1.0), 4.0, square=0.45, smooth=2)
+    along, across = [r[3] * scale for r in rows], [r[4] * scale for r in rows]
+    b.chain(points, along, across, (0.0, 0.0, 1.0), 4.0, square=0.45, smooth=2)
 
 
 def _crest(b: Builder, shape: Mapping[str, Any], c: Curve, end: float) -> None:
