@@ -72,6 +72,15 @@ def thicker(p: Parameters, name: str, side: str, factor: float, osteophyte_mm: f
     return with_side(p, name, side, hypertrophy=factor, osteophyte_mm=spur)
 
 
+def forward(p: Parameters, name: str, side: str, by_mm: float) -> Parameters:
+    """Return the parameters with the superior articular process of a vertebra (or of S1) grown into the foramen above it."""
+    if name != "S1":
+        return with_side(p, name, side, sap_forward_mm=by_mm)
+    left, right = p.sacrum.sap_forward
+    ways = (by_mm, right) if side == "left" else (left, by_mm)
+    return replace(p, sacrum=replace(p.sacrum, sap_forward=ways))
+
+
 def _fracture(p: Parameters, one: Pathology) -> Parameters:
     level = p.level(one.level)
     upper, lower = losses(level, str(one["form"]), float(one["loss_percent"]), str(one["endplate"]))
@@ -175,7 +184,7 @@ def _transitional(p: Parameters, one: Pathology) -> Parameters:
     gaps = {side: (0.0 if fused(one, side) else p.facet_gap) for side in ("left", "right")}
     p = with_disc(p, one.level, facet_gap_mm=(gaps["left"], gaps["right"]), height=float(one["disc_mm"]) - 1.2)
     for side in broad_sides(one):
-        p = with_side(p, one.level, side, tp_broad_mm=6.0)
+        p = with_side(p, one.level, side, wing_mm=float(one["process_mm"]))
     return p
 
 

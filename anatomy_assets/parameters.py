@@ -54,10 +54,11 @@ class Side:
     facet_mdeg: int
     hypertrophy: float = 1.0  # scales the thickness of SAP and mammillary process
     hypertrophy_low: float = 1.0  # scales the thickness of the IAP
+    sap_forward_mm: float = 0.0  # the SAP grown forwards into the foramen
     osteophyte_mm: float = 0.0  # knob at the front inner edge of the SAP
     lysis_mm: float = 0.0  # cleft through the pars
-    tp_broad_mm: float = 0.0  # extra height of the transverse process (transitional vertebra)
-    tp_drop_mm: float = 0.0  # its outer part lowered towards the ala
+    tp_broad_mm: float = 0.0  # extra height of the transverse process
+    wing_mm: float = 0.0  # height of a plate that it carries downwards, towards the ala (transitional vertebra)
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ class SacrumSize:
     s1_depth: float
     sap_scale: tuple[float, float] = (1.0, 1.0)
     """Thickness of the superior articular processes (left, right)."""
+    sap_forward: tuple[float, float] = (0.0, 0.0)
+    """How far they are grown forwards into the foramen (mm)."""
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,9 @@ NO_MESH = (np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
 TOUCH_MM = 1.0
 """How deep a transitional process runs into the ala before the joint is cut."""
 LEAST_DISC_MM = 1.0
-THICK = (0.6, 2.2)
-"""Range of the factor of an articular process that a foraminal width may ask for."""
+FORWARD_MM = 12.0
+"""The most an articular process grows into a foramen."""
+WIDTH_TOLERANCE_MM = 0.15
 
 
 @dataclass
@@ -129,14 +130,14 @@ def settled(bench: Bench, found: Sequence[Pathology]) -> Bench:
     """Return the bench with every finding at its measured number."""
     for one in of_kind(found, "high_crest"):
         _crest(bench, float(one["crest_level"]))
-    for one in of_kind(found, "transitional"):
-        _process(bench, one)
     for turn in range(2):  # one measure moves the other a little
         for one in found:
             if one.kind in POSED:
                 POSED[one.kind](bench, one)
         if turn == 0 and len([f for f in found if f.kind in POSED]) < 2:
             break
+    for one in of_kind(found, "transitional"):
+        _process(bench, one)
     for one in of_kind(found, "foraminal_stenosis"):
         for side in one.sides:
             _width(bench, one, side)
@@ -213,36 +214,39 @@ def _height(bench: Bench, one: Pathology) -> None:
 
 
 def _width(bench: Bench, one: Pathology, side: str) -> None:
-    """Meet the width of a foramen: the articular process behind it thickens (or thins)."""
+    """Meet the width of a foramen: the articular process behind it grows forwards. One that is narrower stays so."""
     low = disease.below(bench.p, one.level)
     bone = "S" if low == "S1" else low
 
     def measure(x: float) -> float:
-        bench.bake(disease.thicker(bench.p, low, side, x), bone)
+        bench.bake(disease.forward(bench.p, low, side, x), bone)
         return findings.foramen_width(bench.phantom(*bench.pair(one.level)), one.level, side)
 
-    now = bench.p.sacrum.sap_scale[0 if side == "left" else 1] if low == "S1" else bench.p.level(low).side(side).hypertrophy
-    met(measure, float(one["width_mm"]), now, -4.0, THICK, 0.1, 0.001)
+    goal = float(one["width_mm"])
+    now = findings.foramen_width(bench.phantom(*bench.pair(one.level)), one.level, side)
+    if now > goal + WIDTH_TOLERANCE_MM:
+        met(measure, goal, now - goal, -1.0, (0.0, FORWARD_MM), WIDTH_TOLERANCE_MM, 0.01)
 
 
 def _process(bench: Bench, one: Pathology) -> None:
     """Let the transverse processes grow to their height and, but for type I, down into the ala."""
     for side in disease.broad_sides(one):
 
-        def height(x: float, side: str = side) -> float:
-            bench.bake(disease.with_side(bench.p, one.level, side, tp_broad_mm=x), one.level)
-            return findings.process_height(bench.phantom(one.level, "S"), one.level, side)
+        def grow(x: float, side: str = side) -> None:
+            bench.bake(disease.with_side(bench.p, one.level, side, wing_mm=x), one.level)
 
-        met(height, float(one["process_mm"]), 6.0, 1.0, (0.0, 24.0), 0.3, 0.01, 4)
+        def height(x: float) -> float:
+            grow(x)
+            return findings.process_height(bench.phantom(one.level, "S"), one.level, side)  # noqa: B023 (called at once)
+
+        def depth(x: float) -> float:
+            grow(x)
+            return _into_ala(bench, one.level, side)  # noqa: B023 (called at once)
+
+        goal = float(one["process_mm"])
+        least = met(height, goal, goal, 1.0, (8.0, 40.0), 0.4, 0.01, 5)
         if one["castellvi"] != "I":
-
-            def depth(x: float, side: str = side) -> float:
-                own = bench.p.level(one.level).side(side)
-                grown = disease.with_side(bench.p, one.level, side, tp_drop_mm=x, tp_broad_mm=max(own.tp_broad_mm, 0.0))
-                bench.bake(grown, one.level)
-                return _into_ala(bench, one.level, side)
-
-            met(depth, TOUCH_MM, 6.0, 0.8, (0.0, 24.0), 0.4, 0.01, 6)
+            met(depth, TOUCH_MM, least + 4.0, 1.0, (least, 60.0), 0.4, 0.01)
 
 
 def _into_ala(bench: Bench, level: str, side: str) -> float:

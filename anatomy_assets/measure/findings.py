@@ -1,7 +1,7 @@
 """What a finding is measured by, on baked bones (grids, not parameters).
 
 Definitions:
-  slip_percent.L4-L5          way of the rim behind forwards along the end plate below, against that plate's depth
+  slip_percent.L4-L5          way of the hindmost edge forwards along the end plate below, against that plate's depth
                               (Meyerding, as a share)
   cobb_deg                    between the upper plate of the upper and the lower plate of the lower end vertebra, each a line
                               through its surface 14 mm left and right of the middle, as an AP picture shows them
@@ -35,9 +35,9 @@ def below(phantom: Phantom, level: str) -> str:
 def slip_percent(phantom: Phantom, level: str) -> float:
     """Return how far a vertebra has slipped forwards on the one below (% of the depth of the plate below)."""
     upper, lower = plate(phantom, level, False), plate(phantom, below(phantom, level), True)
-    way = lower.front - lower.back
+    way = lower.front - lower.edge
     way = way / np.sqrt((way * way).sum())
-    return float(100.0 * ((upper.back - lower.back) @ way) / lower.depth)
+    return float(100.0 * ((upper.edge - lower.edge) @ way) / lower.depth)
 
 
 def disc_height(phantom: Phantom, level: str) -> float:
