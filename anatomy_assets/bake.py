@@ -166,10 +166,14 @@ def _finished(placed: Placed, plain: Plain, distance: NDArray[np.int16]) -> Bone
     raw = np.empty(distance.shape, np.float32)
     core_field(distance, origin, spacing, shape.cortex, raw)
     target = SHELL_TRIANGLES.get(shape.name, DEFAULT_TRIANGLES)
-    # a quarter of a step keeps the surface off the nodes: no triangle of zero area
-    shell = _mesh((distance + np.float32(0.25)) * np.float32(0.01), origin, spacing, target)
+    shell = surface(distance, origin, spacing, target)
     core = _mesh(raw, origin, spacing, int(target * CORE_SHARE))
     return Bone(shape.name, placed.rotation, placed.translation_mm, origin, spacing, distance, *shell, *core)
+
+
+def surface(distance: NDArray[np.int16], origin: F64, spacing: float, triangles: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return the closed surface of a grid: a quarter of a step keeps it off the nodes, no triangle has zero area."""
+    return _mesh((distance + np.float32(0.25)) * np.float32(0.01), origin, spacing, triangles)
 
 
 def _cropped(raw: NDArray[np.float32], origin: F64, spacing: float) -> tuple[NDArray[np.float32], F64]:

@@ -51,13 +51,14 @@ def dress(
     trap: tuple[str, str] | None,
     ends_mm: tuple[float, float],
     report: Progress,
+    sick: bool = False,
 ) -> Dressed:
-    """Return the soft parts of a person. ends_mm: lower and upper end of the section (z)."""
+    """Return the soft parts of a person. ends_mm: lower and upper end of the section (z); sick: a way may be blocked."""
     free = obstacles(bones)
     report("nerves", 0.80)
     nerve = nerves(spine, free, seed)
     report("targets", 0.83)
-    targets = all_targets(spine, bones, nerve)
+    targets = all_targets(spine, bones, nerve, sick)
     report("vessels", 0.88)
     tubes = (*nerve, *all_vessels(spine, bones, nerve, targets, trap, seed, who.sex))
     report("skin and labels", 0.90)
@@ -65,7 +66,8 @@ def dress(
     back = skin(outline)
     spots = [c.target for c in targets.values()]
     names = [b.name for b in bones]
-    labels = volume(spine, free, names, outline, plates, tubes, spots, who.bmi, seed, who.sex)
+    metal = [b.name for b in bones if b.material != "bone"]
+    labels = volume(spine, free, names, outline, plates, tubes, spots, who.bmi, seed, who.sex, metal)
     ways = approaches(spine, free, nerve)
     marks = dict(_target_marks(targets)) | _way_marks(ways)
     measures = _corridor_measures(targets) | _way_measures(ways) | vessel_measures(spine, tubes, seed)
