@@ -126,7 +126,7 @@ def of_kind(found: Sequence[Pathology], kind: str) -> list[Pathology]:
 
 def preset(kind: str, grade: str, level: str = "", side: str = "") -> Pathology:
     """Return a finding of a grade; place left out: the first that is usual for the kind."""
-    row, usual = table()[kind], USUAL.get(kind, ("", ""))
+    row, usual = table()[kind], USUAL.get(f"{kind}/{grade}", USUAL.get(kind, ("", "")))
     level = level or (usual[0] if any(row["levels"]) else "")
     side = side or (usual[1] if any(row["sides"]) else "")
     return Pathology(kind, level, side, grade)
@@ -136,6 +136,7 @@ USUAL = {
     "compression_fracture": ("L1", ""),
     "scoliosis": ("L2", "left"),
     "listhesis": ("L4", ""),
+    "listhesis/severe": ("L5", ""),
     "disc_height_loss": ("L4", ""),
     "facet_hypertrophy": ("L4", "both"),
     "foraminal_stenosis": ("L4", "right"),
@@ -143,7 +144,7 @@ USUAL = {
     "transitional": ("L5", "both"),
     "fusion": ("L4", ""),
 }
-"""Where a kind is shown when nobody says where."""
+"""Where a kind (or a grade of it) is shown when nobody says where."""
 
 
 @dataclass(frozen=True)
