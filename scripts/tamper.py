@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from scoring.keys import public_hex
-from scoring.record import SIGNED_AS, Verdict
+from scoring.record import Verdict, signed_as
 from sim.attempt import Chain, canonical
 
 Line = dict[str, Any]
@@ -63,7 +63,7 @@ def resigned(lines: list[Line], key: Ed25519PrivateKey) -> bytes:
     out = b"".join(chain.write(line) for line in lines[:-1])
     seal = {k: v for k, v in lines[-1]["seal"].items() if k != "signature"}
     seal |= {"lines": chain.lines, "root": chain.head.hex(), "public_key": public_hex(key)}
-    return out + chain.write({"seal": {**seal, "signature": key.sign(SIGNED_AS + canonical(seal)).hex()}})
+    return out + chain.write({"seal": {**seal, "signature": key.sign(signed_as() + canonical(seal)).hex()}})
 
 
 def edits(data: bytes, count: int, rng: random.Random) -> Iterator[tuple[str, bytes]]:
