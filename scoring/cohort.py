@@ -68,6 +68,7 @@ class Row:
     battery_item: int | None = None
     engine: str = ""
     key: str = ""
+    rubric_hash: str = ""
     passed: bool | None = None
     critical_errors: tuple[str, ...] = ()
     checklist_done: int = 0
@@ -160,6 +161,7 @@ def row_of(verdict: Verdict) -> Row:
         battery_item=_whole_or_none(battery.get("item")),
         engine=text["engine"],
         key=verdict.key or "",
+        rubric_hash=str(header.get("rubric_hash", "")),
     )
     return _with_score(row, result, verdict.seconds) if status in EVIDENCE else row
 

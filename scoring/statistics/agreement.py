@@ -84,9 +84,7 @@ def _single(x: Floats, model: str, level: float) -> Interval:
     return Interval(value, float((low - 1) / (low + k - 1)), float((high - 1) / (high + k - 1)), level, method)
 
 
-def _two_way(
-    n: int, k: int, between: float, judges: float, residual: float, tail: float, level: float, method: str
-) -> Interval:
+def _two_way(n: int, k: int, between: float, judges: float, residual: float, tail: float, level: float, method: str) -> Interval:
     value = (between - residual) / (between + (k - 1) * residual + k * (judges - residual) / n)
     if residual <= 0:
         return Interval(value, None, None, level, method, "no residual: the interval does not exist")

@@ -19,7 +19,9 @@ def best_of_warning(n: int, p: float = 0.2) -> str:
     """Return one line for a learner with n attempts at the same item; empty for one attempt."""
     if n <= 1:
         return ""
-    return f"best of {n}: somebody who passes {100 * p:g} % of the time passes at least once with chance {100 * best_of(p, n):.0f} %"
+    return (
+        f"best of {n}: somebody who passes {100 * p:g} % of the time passes at least once with chance {100 * best_of(p, n):.0f} %"
+    )
 
 
 def straight_successes(p: float, confidence: float = 0.95) -> int:

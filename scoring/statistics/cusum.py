@@ -1,4 +1,4 @@
-"""CUSUM in the form of Bolsin and Kestin: is the failure rate still acceptable?
+"""CUSUM in the form of Bolsin and Kestin, which asks whether the failure rate is still acceptable.
 
 Each success takes s off, each failure adds 1 - s; crossing h1 upwards says that the rate is unacceptable, crossing h0
 downwards that it is acceptable; both restart the count. Formulas: Bolsin & Colson, Int J Qual Health Care 2000;12:433;
@@ -87,7 +87,8 @@ def average_run_length(up: float, down: float, h: float, p_up: float, cells: int
     Markov chain on `cells` + 1 heights (Brook & Evans, Biometrika 1972;59:539); a height between two cells is shared
     between them so that its mean is kept. The error falls with the cell size; 2000 cells give about four digits.
     """
-    positive("weight up", up), positive("weight down", down), positive("h", h)
+    for name, number in (("weight up", up), ("weight down", down), ("h", h)):
+        positive(name, number)
     probability("p", p_up, ends=True)
     whole("cells", cells, 10, 100_000)
     if p_up == 0:
@@ -100,7 +101,9 @@ def average_run_length(up: float, down: float, h: float, p_up: float, cells: int
         low = np.floor(target)
         for cell, share in ((low, 1 - (target - low)), (low + 1, target - low)):
             keep = cell < cells
-            rows.append(start[keep]), columns.append(cell[keep].astype(int)), chances.append((share * chance)[keep])
+            rows.append(start[keep])
+            columns.append(cell[keep].astype(int))
+            chances.append((share * chance)[keep])
     move = csr_matrix((np.concatenate(chances), (np.concatenate(rows), np.concatenate(columns))), shape=(cells, cells))
     length = spsolve((identity(cells, format="csc") - move.tocsc()), np.ones(cells))
     if not np.isfinite(length[0]) or length[0] < 1:

@@ -95,8 +95,9 @@ def items_for(study: GStudy, target: float, coefficient: str = "phi", most: int 
 def phi_lambda(study: GStudy, cut: float, sizes: Mapping[str, int] | None = None) -> float:
     """Return Phi(lambda): how dependable decisions at `cut` are (Brennan & Kane, J Educ Meas 1977;14:277).
 
-    (v_p + d^2) / (v_p + d^2 + absolute error) with d^2 = (mean - cut)^2 - variance of the mean, its unbiased estimate
-    (not below 0), from the G study's own persons, items and occasions. For balanced designs and a full table.
+    (v_p + d^2) / (v_p + d^2 + absolute error) with d^2 = (mean - cut)^2 - variance of the mean, its unbiased estimate,
+    from the G study's own persons, items and occasions. d^2 can be a little below 0 near the mean, as published: at the mean
+    of right-wrong items the result is KR-21, which is below Phi. For balanced designs and a full table.
     """
     if not np.isfinite(cut):
         raise UsageError(f"cut is {cut}; expected a number on the scale of the scores")
@@ -106,8 +107,8 @@ def phi_lambda(study: GStudy, cut: float, sizes: Mapping[str, int] | None = None
     of_mean = 0.0
     for effect, variance in study.components.items():
         of_mean += variance / float(np.prod([study.sizes[a] for a in _letters(effect)]))
-    signal = result.person + max(0.0, (study.mean - cut) ** 2 - of_mean)
-    return signal / (signal + result.absolute_error)
+    signal = max(0.0, result.person + (study.mean - cut) ** 2 - of_mean)
+    return signal / (signal + result.absolute_error) if signal > 0 else 0.0
 
 
 def coefficient_interval(

@@ -1,4 +1,4 @@
-"""LC-CUSUM: has this trainee reached the acceptable failure rate? With limits that fit the number of attempts.
+"""LC-CUSUM: whether a trainee has reached the acceptable failure rate, with limits that fit the number of attempts.
 
 Biau et al., Br J Surg 2008;95:925 (the chart); limits by an exact dynamic programme (scoring.statistics.walk). On an
 unlimited number of attempts every trainee is signalled in the end, adequate or not: a limit belongs to a horizon.
@@ -20,7 +20,7 @@ from scoring.statistics.walk import MOST_STEPS, height, path, walk
 class LcCusumDesign:
     """Acceptable and unacceptable failure rate, the number of attempts, the limit and what it is worth.
 
-    false_competent: chance that a trainee who fails at p1 is signalled within the horizon. power: the same at p0.
+    false_signal: chance that a trainee who fails at p1 is signalled within the horizon. power: the same at p0.
     straight: successes in a row that signal from zero.
     """
 
@@ -30,7 +30,7 @@ class LcCusumDesign:
     alpha: float
     h: float
     straight: int
-    false_competent: float
+    false_signal: float
     power: float
 
     @property
@@ -45,7 +45,7 @@ class LcCusumDesign:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the design for JSON."""
-        names = ("p0", "p1", "horizon", "alpha", "h", "straight", "false_competent", "power")
+        names = ("p0", "p1", "horizon", "alpha", "h", "straight", "false_signal", "power")
         return {name: getattr(self, name) for name in names}
 
 
@@ -60,7 +60,7 @@ def signal_probability(p0: float, p1: float, h: float, attempts: int, failure_ra
 
 @lru_cache(maxsize=256)
 def lc_cusum_design(p0: float, p1: float, horizon: int, alpha: float = 0.05) -> LcCusumDesign:
-    """Return the design whose false-competent chance within `horizon` attempts is at most `alpha`.
+    """Return the design whose false-signal chance within `horizon` attempts is at most `alpha`.
 
     UsageError for impossible rates, and where no limit below certainty exists (horizon too short for alpha).
     """

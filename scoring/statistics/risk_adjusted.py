@@ -75,12 +75,12 @@ def simulated_maxima(risks: Sequence[float], odds_multiplier: float, runs: int, 
     whole("runs", runs, 1, 1_000_000)
     _odds(odds_multiplier)
     generator = stream(seed, "ra-cusum")
-    level, most = np.zeros(runs), np.zeros(runs)
+    height, most = np.zeros(runs), np.zeros(runs)
     for case in range(n if n is not None else chances.size):
-        p = chances[generator.integers(0, chances.size, runs)] if n is not None else np.full(runs, chances[case])
-        failed = generator.random(runs) < p
-        level = np.maximum(0.0, level + np.log(np.where(failed, odds_multiplier, 1.0) / (1 - p + odds_multiplier * p)))
-        most = np.maximum(most, level)
+        risk = chances[generator.integers(0, chances.size, runs)] if n is not None else np.full(runs, chances[case])
+        failed = generator.random(runs) < risk
+        height = np.maximum(0.0, height + np.log(np.where(failed, odds_multiplier, 1.0) / (1 - risk + odds_multiplier * risk)))
+        most = np.maximum(most, height)
     return most
 
 
@@ -119,9 +119,7 @@ def _two_weights(p: float, odds_multiplier: float) -> tuple[float, float, float]
     return (fail, -good, p) if odds_multiplier > 1 else (good, -fail, 1 - p)
 
 
-def markov_alpha(
-    risks: Sequence[float], odds_multiplier: float, limit: float, n: int | None = None, cells: int = 1000
-) -> float:
+def markov_alpha(risks: Sequence[float], odds_multiplier: float, limit: float, n: int | None = None, cells: int = 1000) -> float:
     """Return the chance of reaching `limit` under no change, for unequal risks, by a Markov chain on `cells` heights.
 
     risks as in `simulated_maxima`. A height between two cells is shared so that its mean is kept (error of the order

@@ -59,7 +59,8 @@ class Walk:
         signals = self.heights >= h
         done, out = 0.0, np.empty(self.steps)
         for n in range(self.steps):
-            new = np.bincount(self.after_up, mass * p_up, mass.size)
+            new = np.zeros_like(mass)
+            new += np.bincount(self.after_up, mass * p_up, mass.size)
             new += np.bincount(self.after_down, mass * (1 - p_up), mass.size)
             done += float(new[signals].sum())
             new[signals] = 0.0
@@ -100,13 +101,14 @@ def walk(up: float, down: float, steps: int) -> Walk:
     positive("weight down", down)
     whole("number of results", steps, 1, MOST_STEPS)
     states = [(0, 0)] + [
-        (a, b) for a in range(1, steps + 1) for b in range(min(steps - a, math.ceil(a * up / down)) + 1) if height(a, b, up, down) > 0
+        (a, b)
+        for a in range(1, steps + 1)
+        for b in range(min(steps - a, math.ceil(a * up / down)) + 1)
+        if height(a, b, up, down) > 0
     ]
     at = {state: i for i, state in enumerate(states)}
     heights = np.array([height(a, b, up, down) for a, b in states])
     # a state that only more than `steps` results reach leads nowhere that matters: it is sent to itself
     after_up = np.array([at.get((a + 1, b), i) for i, (a, b) in enumerate(states)])
-    after_down = np.array(
-        [(at.get((a, b + 1), i) if height(a, b + 1, up, down) > 0 else 0) for i, (a, b) in enumerate(states)]
-    )
+    after_down = np.array([(at.get((a, b + 1), i) if height(a, b + 1, up, down) > 0 else 0) for i, (a, b) in enumerate(states)])
     return Walk(heights, after_up, after_down, steps)
