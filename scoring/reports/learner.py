@@ -92,7 +92,7 @@ def curve_section(facts: Facts, learner: str) -> Section:
     marks = [charts.Mark(n, v, bool(row.passed)) for n, (v, row) in enumerate(zip(values, rows, strict=True), 1)]
     band = [(p.attempt, p.p10, p.p50, p.p90) for p in cohort_band(_curves(facts))]
     alt = f"{len(values)} attempts, first {values[0]:.0f}, last {values[-1]:.0f}, on a scale of 0 to 100."
-    who = (
+    cohort = (
         f"Band: the middle 80 % of the cohort ({len(facts.cohort.learners)} learners)"
         if band
         else "The cohort is too small for a band"
