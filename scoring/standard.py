@@ -224,7 +224,7 @@ def wording(
         return Wording(f"No standard set: the cut {standard.cut:g} on {standard.scale} is provisional and judges nobody.", None)
     if not standard.decided <= now < standard.expires:
         return Wording(f"The standard was valid from {standard.decided} to {standard.expires}: it judges nobody now.", None)
-    if procedure and procedure != standard.procedure or rubric_hash and standard.rubric_hash not in ("", rubric_hash):
+    if (procedure and procedure != standard.procedure) or (rubric_hash and standard.rubric_hash not in ("", rubric_hash)):
         return Wording("The standard was set for another procedure or rubric: it judges nobody here.", None)
     if not all_verified:
         return Wording("The standard judges attempts that were verified by replay alone (--verify).", None)

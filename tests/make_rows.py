@@ -43,7 +43,7 @@ def row(learner: str = "L-01", number: int = 0, **more: Any) -> Row:
         "seed": 100 + number,
         "mode": "assessment",
         "operator": "trainee",
-        "started": f"2026-02-{1 + number // 20:02d}T{8 + number % 12:02d}:{number % 60:02d}:00Z",
+        "started": f"2026-02-{1 + number // 12:02d}T{8 + number % 12:02d}:{number % 60:02d}:00Z",
         "battery_id": "tfesi-2026",
         "battery_item": number % 12 + 1,
         "engine": "1.2.0",
@@ -70,7 +70,12 @@ def cohort(learners: int = 18, items: int = 12, seed: int = 5) -> Cohort:
             failed = draw > 0.25 + 0.72 * skill
             error = ("ignores-vascular", "no-contrast", "no-timeout")[int(draw * 1000) % 3]
             made = row(f"L-{who:02d}", item, site="AB"[who % 2], handedness="left" if who % 6 == 5 else "right")
-            metrics = {**made.metrics, "points_percent": points, "fluoro_s": 60 - 35 * skill + 8 * noise}
+            metrics = {
+                **made.metrics,
+                "points_percent": points,
+                "points_verified_percent": points,
+                "fluoro_s": 60 - 35 * skill + 8 * noise,
+            }
             changes: dict[str, Any] = {"metrics": metrics, "passed": not failed, "critical_errors": (error,) if failed else ()}
             if who == 3 and item == 4:
                 changes = {"passed": None, "metrics": {}, "status": "interrupted", "reason": "sealed as abandoned at 12.00 s"}

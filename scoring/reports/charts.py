@@ -55,7 +55,7 @@ def ticks(low: float, high: float, most: int = 8) -> list[float]:
     first = -(-low // step)
     out, value = [], first * step
     while value <= high + 1e-9 * span:
-        out.append(round(value, 9))
+        out.append(round(value, 9) + 0.0)
         value += step
     return out
 
@@ -112,7 +112,7 @@ def curve(
         if mark.good:
             frame.sheet.dot(x, y, 4, fill=ACCENT, stroke=ACCENT)
         else:
-            frame.sheet.cross(x, y, 4.5, stroke=BAD, width=2)
+            frame.sheet.triangle(x, y, 4.5, fill=BAD, stroke=BAD)
     return frame.sheet
 
 

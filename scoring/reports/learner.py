@@ -98,7 +98,7 @@ def curve_section(facts: Facts, learner: str) -> Section:
         else "The cohort is too small for a band"
     )
     scale = facts.scale_name[0].upper() + facts.scale_name[1:]
-    caption = f"{scale}. Dots: passed; crosses: not passed. {cohort}. Different cases, so no pure curve."
+    caption = f"{scale}. Dots: passed; triangles: not passed. {cohort}. Different cases, so no pure curve."
     blocks: list[Block] = [Figure("learning-curve", charts.curve(marks, band, facts.cut, "score"), caption, alt)]
     points = running_mean(values, 5)
     table = tuple(
