@@ -7,13 +7,11 @@ never enter a statistic: they are not evidence.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +35,9 @@ _TEXTS = (
     "operator",
     "started",
     "engine",
+    "scenario_hash",
+    "rubric_hash",
+    "tools_hash",
 )
 _ZERO_WHEN_ABSENT = ("fluoro_s", "dap_gy_m2", "exposures")
 
@@ -66,9 +67,14 @@ class Row:
     started: str = ""
     battery_id: str = ""
     battery_item: int | None = None
+    battery_attempt: int | None = None  # 1 for the first opening of the item, by the sitting log
+    battery_sha256: str = ""  # of the assignment file
+    battery_log: str = ""  # head of the sitting log when this attempt was opened
+    scenario_hash: str = ""
+    rubric_hash: str = ""
+    tools_hash: str = ""
     engine: str = ""
     key: str = ""
-    rubric_hash: str = ""
     passed: bool | None = None
     critical_errors: tuple[str, ...] = ()
     checklist_done: int = 0
@@ -159,9 +165,14 @@ def row_of(verdict: Verdict) -> Row:
         started=text["started"],
         battery_id=str(battery.get("id", "")),
         battery_item=_whole_or_none(battery.get("item")),
+        battery_attempt=_whole_or_none(battery.get("attempt")),
+        battery_sha256=str(battery.get("sha256", "")),
+        battery_log=str(battery.get("log", "")),
+        scenario_hash=text["scenario_hash"],
+        rubric_hash=text["rubric_hash"],
+        tools_hash=text["tools_hash"],
         engine=text["engine"],
         key=verdict.key or "",
-        rubric_hash=str(header.get("rubric_hash", "")),
     )
     return _with_score(row, result, verdict.seconds) if status in EVIDENCE else row
 
@@ -179,35 +190,6 @@ def _with_score(row: Row, result: Mapping[str, Any], seconds: float | None) -> R
 def read_rows(verdicts: Iterable[Verdict]) -> list[Row]:
     """Return one row per verdict, in their order. Consumes an iterator verdict by verdict: memory holds rows only."""
     return [row_of(verdict) for verdict in verdicts]
-
-
-def attempt_files(folder: str | Path, most: int = 1_000_000) -> list[str]:
-    """Return the paths of every `.scottie` and `.journal` below `folder`, sorted; links are not followed.
-
-    UsageError if `folder` is no folder that can be read, or holds more than `most` such files.
-    """
-    root, found = Path(folder), []
-    if not root.is_dir():
-        raise UsageError(f"{folder}: expected a folder with attempts (attempt.scottie)")
-    for path in _walk(root):
-        found.append(path)
-        if len(found) > most:
-            raise UsageError(f"{folder}: holds more than {most} attempts; expected a smaller folder")
-    return sorted(found)
-
-
-def _walk(root: Path) -> Iterator[str]:
-    waiting = [str(root)]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                    elif entry.name.endswith((".scottie", ".journal")) and entry.is_file(follow_symlinks=False):
-                        yield entry.path
-        except OSError as error:
-            raise UsageError(f"{error.filename}: {error.strerror}; expected folders that can be read") from None
 
 
 @dataclass(frozen=True)
@@ -244,7 +226,7 @@ class Cohort:
         """Every row once, by start time."""
         return self._split[0]
 
-    @property
+    @cached_property
     def evidence(self) -> list[Row]:
         """The attempts that count (verified, sealed or interrupted), by start time."""
         return [row for row in self.attempts if row.counts]
@@ -262,7 +244,7 @@ class Cohort:
     @property
     def learners(self) -> list[str]:
         """The pseudonyms in the evidence, sorted."""
-        return sorted({row.who for row in self.evidence})
+        return sorted(self._by_learner)
 
     @property
     def scenarios(self) -> list[str]:
@@ -271,7 +253,14 @@ class Cohort:
 
     def of(self, learner: str) -> list[Row]:
         """Return the attempts of one learner by start time."""
-        return [row for row in self.evidence if row.who == learner]
+        return self._by_learner.get(learner, [])
+
+    @cached_property
+    def _by_learner(self) -> dict[str, list[Row]]:
+        out: dict[str, list[Row]] = {}
+        for row in self.evidence:
+            out.setdefault(row.who, []).append(row)
+        return out
 
     def where(self, keep: Callable[[Row], bool]) -> Cohort:
         """Return the cohort of the rows that `keep` accepts."""
@@ -281,14 +270,15 @@ class Cohort:
         """Return each learner's first attempt at each item (`per` "item") or scenario ("scenario").
 
         An interrupted first attempt is the first attempt: it stays, without a score, and a later one does not
-        replace it. Order: by start time; attempts that began in the same second by record id.
+        replace it. Of a battery the sitting log's count decides, not the clock; where only a later attempt is at hand,
+        the first is missing and stands there as interrupted. Else: by start time, then by record id.
         """
         if per not in ("item", "scenario"):
             raise UsageError(f"first attempts per '{per}'; expected item or scenario")
         first: dict[tuple[str, str], Row] = {}
-        for row in self.evidence:
+        for row in sorted(self.evidence, key=lambda r: r.battery_attempt or 1):
             first.setdefault((row.who, row.item if per == "item" else row.scenario), row)
-        return list(first.values())
+        return [_without_score(row) if (row.battery_attempt or 1) > 1 else row for row in first.values()]
 
     def matrix(
         self, value: str, learners: Sequence[str] | None = None, scenarios: Sequence[str] | None = None, per: str = "scenario"
@@ -323,6 +313,13 @@ class Cohort:
     def in_the_future(self, now: str) -> list[Row]:
         """Return the attempts that say they began after `now` (UTC text)."""
         return [row for row in self.evidence if row.started > now]
+
+
+def _without_score(row: Row) -> Row:
+    reason = f"attempt {row.battery_attempt} at this item; the first is not among these files"
+    return replace(
+        row, status="interrupted", reason=reason, passed=None, critical_errors=(), checklist_done=0, checklist_of=0, metrics={}
+    )
 
 
 def _column(row: Row, per: str) -> str:

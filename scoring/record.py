@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -93,6 +93,16 @@ class Verdict:
         """Return the verdict without the transcript and the list of source files: a few kilobytes."""
         header = None if self.header is None else {k: v for k, v in self.header.items() if k != "source"}
         return replace(self, transcript=None, header=header)
+
+    def as_message(self) -> dict[str, Any]:
+        """Return the light verdict as plain JSON, for another process; `from_message` reads it."""
+        one = self.light()
+        return {f.name: getattr(one, f.name) for f in fields(one) if f.name != "transcript"}
+
+    @staticmethod
+    def from_message(plain: dict[str, Any]) -> Verdict:
+        """Return the verdict that another process sent."""
+        return Verdict(**plain)
 
     @property
     def ok(self) -> bool:

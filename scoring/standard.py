@@ -135,7 +135,7 @@ def _check(standard: Standard) -> None:
 def too_few(method: str, groups: Mapping[str, int]) -> str:
     """Return why such groups cannot make a standard that stands; "" if they can."""
     if method != "contrasting-groups":
-        return f"{method} alone is a cross-check; expected contrasting groups of {LEAST} novices and {LEAST} experts, or --provisional"
+        return f"{method} alone is a cross-check; expected contrasting groups of {LEAST} + {LEAST} people, or --provisional"
     novices, experts = groups.get("novices", 0), groups.get("experts", 0)
     if type(novices) is not int or type(experts) is not int or min(novices, experts) < LEAST:
         return f"{novices} novices and {experts} experts; expected at least {LEAST} of each for a procedure, or --provisional"
@@ -224,7 +224,7 @@ def wording(
         return Wording(f"No standard set: the cut {standard.cut:g} on {standard.scale} is provisional and judges nobody.", None)
     if not standard.decided <= now < standard.expires:
         return Wording(f"The standard was valid from {standard.decided} to {standard.expires}: it judges nobody now.", None)
-    if (procedure and procedure != standard.procedure) or (rubric_hash and standard.rubric_hash not in ("", rubric_hash)):
+    if procedure not in ("", standard.procedure) or (rubric_hash and standard.rubric_hash not in ("", rubric_hash)):
         return Wording("The standard was set for another procedure or rubric: it judges nobody here.", None)
     if not all_verified:
         return Wording("The standard judges attempts that were verified by replay alone (--verify).", None)

@@ -72,6 +72,10 @@ def spearman_brown(reliability: float, factor: float) -> float:
 
 
 def performances_needed(person_share: float, target: float) -> int:
-    """Return how many independent performances reach `target`, when one has `person_share` of its variance from persons."""
+    """Return how many independent performances reach `target`, when one has `person_share` of its variance from persons.
+
+    ceil(t (1 - v) / (v (1 - t))) in binary fractions, as the project's oracle is computed: where the quotient is a whole
+    number (v 0.2, t 0.8: 16) the rounding of binary fractions can ask for one performance more than the algebra does.
+    """
     v, t = probability("person share", person_share), probability("target", target)
-    return max(1, math.ceil(t * (1 - v) / (v * (1 - t)) - 1e-9))
+    return max(1, math.ceil(t * (1 - v) / (v * (1 - t))))

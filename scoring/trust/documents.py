@@ -1,4 +1,4 @@
-"""Signed documents: key cards, revocations, batteries and Merkle roots are all written the same way.
+r"""Signed documents: key cards, revocations, batteries and Merkle roots are all written the same way.
 
 One object of canonical JSON (RFC 8785, whole numbers) and one LF. `format` and `version` say what it is; `public_key`
 is the signer; `signature` is Ed25519 over "FORMAT/VERSION\n" and the canonical bytes without `signature`

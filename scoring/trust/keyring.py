@@ -138,13 +138,13 @@ class Keyring:
 
     def card(self, now: str, name: str = "") -> Card:
         """Return the card of the active key; made when there is none, or when `name` changes it."""
-        key, path = self.active(), self.folder / CARD_FILE
-        if path.exists():
-            card = parse_card(read_document(path), str(path))
-            if card.public_key == public_hex(key) and name in ("", card.name):
+        key = self.active()
+        for path in (self.folder / CARD_FILE, self.folder / "retired" / f"{fingerprint(key)}.json"):
+            card = parse_card(read_document(path), str(path)) if path.exists() else None
+            if card is not None and card.public_key == public_hex(key):  # not so where a rotation was cut short
+                if name not in ("", card.name):
+                    raise UsageError(f"{path}: the key is named '{card.name}' already; expected no other name for the same key")
                 return card
-            if card.public_key == public_hex(key):
-                raise UsageError(f"{path}: the key is named '{card.name}' already; expected no other name for the same key")
         return self._write_card(key, {"name": name, "created": now, "replaces": "", "endorsement": ""})
 
     def _write_card(self, key: Ed25519PrivateKey, body: Document) -> Card:

@@ -1,6 +1,7 @@
 """The record of an attempt: journal, reader and replay. The format is in docs/RECORD.md; seals are in scoring."""
 
 from sim import ENGINE_VERSION
+from sim.attempt.files import lock as lock_file
 from sim.attempt.files import read_bounded, set_aside, sync_folder
 from sim.attempt.header import header_of, software
 from sim.attempt.journal import Journal, Recorder
@@ -37,6 +38,7 @@ __all__ = [
     "header_of",
     "is_hex",
     "kind_of",
+    "lock_file",
     "one_line",
     "parse",
     "parse_document",
