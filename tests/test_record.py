@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from scoring import keys, record
 from scoring.record import check_file, seal, verify
-from scripts import tamper
+from scripts import forge as tamper
 from sim.attempt import Journal, Recorder, header_of, read_journal
 from sim.command import IDLE, Command
 from sim.errors import MachineError, RecordError
