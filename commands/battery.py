@@ -245,17 +245,37 @@ def prove(
 def report(
     file: FileOf,
     folder: Records,
-    out: Annotated[Path, typer.Option(help="folder for status.json and root.json")],
+    out: Annotated[Path, typer.Option(help="X.html or X.pdf: the evidence packet; a folder: packet, status and root")],
+    learner: Annotated[str, typer.Option(help="pseudonym; left out: everybody")] = "",
+    standard: Annotated[Path | None, typer.Option(help="a standard (main.py standard set); none: no standard set")] = None,
+    root: Annotated[Path | None, typer.Option(help="a signed root (battery root); left out: one is signed now")] = None,
+    pictures: Annotated[bool, typer.Option(help="draw the picture at each critical error")] = True,
     jobs: Jobs = 0,
     trusted: Trusted = None,
 ) -> None:
-    """Write the status and the signed root of a battery: the data that a committee's packet is made from."""
+    """Write the evidence packet for a committee; every attempt is verified by replay first."""
+    from commands.evidence import KINDS, document_bytes
+    from commands.report import packet
     from scoring.battery import battery_root
     from scoring.keys import load_or_create
     from scoring.trust.documents import write_whole
+    from scoring.trust.roots import parse_root
 
-    one = status_of(file, folder, jobs, trusted)
+    if out.suffix not in (*KINDS, ""):
+        raise UsageError(f"--out {out}: unknown kind '{out.suffix}'; expected .html, .pdf or a folder")
+    one = status_of(file, folder, jobs, trusted, root)
+    signed = battery_root(one, utc_now(), load_or_create()) if root is None else b""
+    head = parse_root(signed, "the root") if root is None else _root(root)
+    made = packet(one, folder, learner, standard, head, pictures, jobs, trusted)
+    if out.suffix:
+        write_file(out, document_bytes(made, out.suffix))
+        say(str(out))
+        return
     folder_out = writable_folder(out)
-    write_whole(folder_out / "root.json", battery_root(one, utc_now(), load_or_create()))
+    if signed:
+        write_whole(folder_out / "root.json", signed)
     write_file(folder_out / "status.json", json.dumps(one.as_dict(), indent=2) + "\n")
-    say(f"{folder_out / 'status.json'}\n{folder_out / 'root.json'}")
+    for kind in KINDS:
+        write_file(folder_out / f"packet{kind}", document_bytes(made, kind))
+    for path in sorted(folder_out.iterdir()):
+        say(str(path))

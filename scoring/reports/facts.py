@@ -113,8 +113,9 @@ class Facts:
         errors = sum(len(row.critical_errors) for row in rows)
         procedures = {row.procedure for row in rows}
         verified = all(row.status in ("verified", "interrupted") for row in rows)
-        procedure = procedures.pop() if len(procedures) == 1 else ""
-        return wording(self.standard, self.scores(learner), errors, self.now, procedure, "", verified)
+        rubrics = {row.rubric_hash for row in rows}
+        procedure, rubric = (found.pop() if len(found) == 1 else "several" for found in (procedures, rubrics))
+        return wording(self.standard, self.scores(learner), errors, self.now, procedure, rubric, verified)
 
     @cached_property
     def table(self) -> NDArray[np.float64]:
