@@ -86,31 +86,22 @@ def write_cohort(evidence: Evidence, standard: Path | None, out: Path, **design:
 
 
 def packet(
-    status: BatteryStatus,
-    folder: Path,
-    learner: str,
-    standard: Path | None,
-    root: Root,
-    pictures: bool,
-    jobs: int,
-    trusted: Path | None,
+    status: BatteryStatus, evidence: Evidence, learner: str, standard: Path | None, root: Root, pictures: Pictures | None
 ) -> Document:
-    """Return the evidence packet of a battery, for one learner or everybody; every record is replayed."""
+    """Return the evidence packet of a battery, for one learner or everybody. evidence: read with replay."""
     from scoring.reports.packet import Files, packet_document
     from scoring.standard import load_standard
     from scoring.trust.documents import digest, read_document
 
     cut = load_standard(standard)
-    with progress_bar(quiet=True) as progress:
-        evidence = read_evidence([folder], True, jobs, trusted, progress)
-        files = Files(
-            battery=battery_facts(status),
-            root=root,
-            standard_sha256=digest(read_document(standard)) if standard else "",
-            headers=evidence.headers,
-            picture=Pictures(progress) if pictures else None,
-        )
-        return packet_document(facts_of(evidence, cut, utc_now()), files, learner)
+    files = Files(
+        battery=battery_facts(status),
+        root=root,
+        standard_sha256=digest(read_document(standard)) if standard else "",
+        headers=evidence.headers,
+        picture=pictures,
+    )
+    return packet_document(facts_of(evidence, cut, utc_now()), files, learner)
 
 
 def battery_facts(status: BatteryStatus) -> BatteryFacts:
@@ -122,9 +113,8 @@ def battery_facts(status: BatteryStatus) -> BatteryFacts:
         BatteryItem(n, i.scenario, str(i.scenario_version), i.seed, i.scenario_hash, i.rubric_hash)
         for n, i in enumerate(one.items, 1)
     )
-    odd = [
-        f"{who.learner}, item {i.item}: {i.state}: {'; '.join(i.notes)}" for who in status.learners for i in who.items if i.notes
-    ]
+    told = [(who.learner, item) for who in status.learners for item in who.items if item.notes]
+    odd = [f"{learner}, item {item.item}: {item.state}: {'; '.join(item.notes)}" for learner, item in told]
     odd += [f"{who.learner}: {note}" for who in status.learners for note in who.notes]
     odd += [f"{file} does not belong to the battery: {verdict}: {why}" for file, verdict, why in status.refused]
     return BatteryFacts(one.id, one.title, one.sha256, one.created, one.signer, items, (*odd, *status.notes))
