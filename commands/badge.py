@@ -13,6 +13,7 @@ from sim.errors import RecordError, UsageError
 
 if TYPE_CHECKING:
     from scoring.cohort import Row
+    from scoring.exchange.badge import Evidence
 
 badge = typer.Typer(no_args_is_help=True, help="Decisions of a committee, and Open Badges from them.", rich_markup_mode=None)
 
@@ -108,7 +109,7 @@ def issue(
     say(f"{out}: issued; verify it with the public key {public_hex(signing)}")
 
 
-def _evidence(standard: Path | None, rows: list[Row]) -> object:
+def _evidence(standard: Path | None, rows: list[Row]) -> Evidence:
     from scoring.exchange.badge import Evidence
     from scoring.standard import load_standard
     from scoring.trust.documents import digest, read_document

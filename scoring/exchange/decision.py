@@ -69,7 +69,7 @@ def parse_decision(data: bytes, name: str) -> Decision:
     except (ValueError, TypeError) as error:
         raise RecordError(f"{name}: {error}") from None
     named = {field: tuple(value) if isinstance(value, list) else value for field, value in body.items()}
-    known = {field: named[field] for field in FIELDS}
+    known: dict[str, Any] = {field: named[field] for field in FIELDS}
     return Decision(**known, public_key=body["public_key"], sha256=digest(data))
 
 
