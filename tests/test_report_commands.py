@@ -53,7 +53,7 @@ def test_export(attempts: Path, tmp_path: Path, monkeypatch: Any, capsys: Any) -
     code, out, err = run(monkeypatch, capsys, *words)
     assert (code, err) == (0, "")
     assert "0 dose reports; 3 attempts without X-rays" in out
-    assert [row["operator"] for row in csv.DictReader(table.open(newline=""))] == ["ann", "ben", "ann"]
+    assert [row["operator"] for row in csv.DictReader(table.read_text().splitlines())] == ["ann", "ben", "ann"]
     made = [json.loads(line) for line in lines.read_text().splitlines()]
     assert len(made) == 3
     assert [complaints(each) for each in made] == [[], [], []]
