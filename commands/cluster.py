@@ -46,7 +46,7 @@ def on_cluster(address: str, tasks: Iterator[Task], config: Mapping[str, Any]) -
     except ImportError:
         raise MachineError("--scheduler needs Dask; expected it installed with: pip install 'scottie[cluster]'") from None
     try:
-        client = Client(address, timeout="10s", set_as_default=False)
+        client = Client(address, timeout="5s", set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise UsageError(f"--scheduler {address}: {error or 'no answer'}; expected the address of a Dask scheduler") from None
     with client:
@@ -54,7 +54,7 @@ def on_cluster(address: str, tasks: Iterator[Task], config: Mapping[str, Any]) -
         if not threads:
             raise UsageError(f"--scheduler {address}: the cluster has no workers; expected at least one (dask worker {address})")
         running: dict[Any, tuple[Task, int]] = {}
-        done = as_completed([], with_results=False)
+        done = as_completed(None, loop=client.loop)
         yield from _flow(client, tasks, config, running, done, threads * AHEAD)
 
 

@@ -298,7 +298,11 @@ def battery_status(battery: Battery, rows: Iterable[Row], sittings: Iterable[Sit
     status = BatteryStatus(battery, [])
     kept: dict[str, list[Row]] = {name: [] for name in battery.learners}
     seen: dict[str, str] = {}
-    for row in sorted(rows, key=lambda r: (r.started, r.path)):
+    rows = sorted(rows, key=lambda r: (r.started, r.path))
+    whole = {(row.battery_log, row.started) for row in rows if row.status in EVIDENCE}
+    for row in rows:
+        if row.status == "interrupted" and row.path.endswith(".journal") and (row.battery_log, row.started) in whole:
+            continue  # a crash between sealing and tidying up left the journal of a sealed attempt behind
         verdict, why = refusal(battery, row)
         if not verdict and row.record_id in seen:
             verdict, why = "duplicate", f"the same attempt as {seen[row.record_id]}"

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix, identity
 from scipy.sparse.linalg import spsolve
 
 from scoring.statistics.checks import outcomes, positive, probability, two_rates, whole
-from scoring.statistics.walk import DIGITS
+from scoring.statistics.walk import DIGITS, height
 from sim.errors import UsageError
 
 
@@ -70,42 +70,78 @@ def cusum(failures: Sequence[bool], design: CusumDesign) -> CusumChart:
     values: list[float] = []
     crossings: list[tuple[int, str]] = []
     excess, fails, tries, count = [], 0, 0, 0
+    h0, h1 = round(design.h0, DIGITS), round(design.h1, DIGITS)  # whole failures can lie on a line exactly (p1 = 3 p0)
     for number, failed in enumerate(results, 1):
         fails, tries, count = fails + failed, tries + 1, count + failed
         value = round(fails - tries * design.s, DIGITS)
         values.append(value)
         excess.append(count - number * design.p0)
-        if value >= design.h1 or value <= -design.h0:
-            crossings.append((number, "unacceptable" if value >= design.h1 else "acceptable"))
+        if value >= h1 or value <= -h0:
+            crossings.append((number, "unacceptable" if value >= h1 else "acceptable"))
             fails = tries = 0
     return CusumChart(design, tuple(values), tuple(crossings), tuple(excess))
 
 
-def average_run_length(up: float, down: float, h: float, p_up: float, cells: int = 2000) -> float:
+def average_run_length(up: float, down: float, h: float, p_up: float, states: int = 20_000) -> float:
     """Return the mean number of results until S >= h, S = max(0, S + up or - down) from zero.
 
-    Markov chain on `cells` + 1 heights (Brook & Evans, Biometrika 1972;59:539); a height between two cells is shared
-    between them so that its mean is kept. The error falls with the cell size; 2000 cells give about four digits.
+    Markov chain (Brook & Evans, Biometrika 1972;59:539) on the heights that can really be reached, as in `walk`, not on a
+    grid: a grid is wrong by a tenth and more where h lies close to a multiple of a weight. Heights beyond the first
+    `states` that are reached fall together with the nearest of those.
     """
     for name, number in (("weight up", up), ("weight down", down), ("h", h)):
         positive(name, number)
     probability("p", p_up, ends=True)
-    whole("cells", cells, 10, 100_000)
     if p_up == 0:
         raise UsageError("p is 0: the chart never rises; expected a chance above 0")
-    step = h / cells
-    start = np.arange(cells)
+    heights, moves = _reachable(up, down, round(h, DIGITS), whole("states", states, 10, 1_000_000))
+    size = len(heights)
     rows, columns, chances = [], [], []
-    for weight, chance in ((up, p_up), (-down, 1 - p_up)):
-        target = np.maximum(0.0, start + weight / step)
-        low = np.floor(target)
-        for cell, share in ((low, 1 - (target - low)), (low + 1, target - low)):
-            keep = cell < cells
-            rows.append(start[keep])
-            columns.append(cell[keep].astype(int))
-            chances.append((share * chance)[keep])
-    move = csr_matrix((np.concatenate(chances), (np.concatenate(rows), np.concatenate(columns))), shape=(cells, cells))
-    length = spsolve((identity(cells, format="csc") - move.tocsc()), np.ones(cells))
-    if not np.isfinite(length[0]) or length[0] < 1:
+    for state, (after_up, after_down) in enumerate(moves):
+        for target, chance in ((after_up, p_up), (after_down, 1 - p_up)):
+            if target >= 0:
+                rows.append(state)
+                columns.append(target)
+                chances.append(chance)
+    move = csr_matrix((chances, (rows, columns)), shape=(size, size))
+    length = float(spsolve(identity(size, format="csc") - move.tocsc(), np.ones(size))[0])
+    if not math.isfinite(length) or length < 1:
         raise UsageError(f"the run length to h = {h:g} cannot be computed: a signal is all but impossible")
-    return float(length[0])
+    return length
+
+
+def _reachable(up: float, down: float, h: float, most: int) -> tuple[list[float], list[tuple[int, int]]]:
+    """Return the heights below h in the order they are reached, and where each result leads (-1: a signal)."""
+    at: dict[tuple[int, int], int] = {(0, 0): 0}
+    order, heights = [(0, 0)], [0.0]
+    targets: list[list[tuple[int, int] | float | None]] = []
+    for ups, downs in order:  # grows while it is read
+        found: list[tuple[int, int] | float | None] = []
+        for new in ((ups + 1, downs), (ups, downs + 1)):
+            level = height(*new, up, down)
+            if level >= h:
+                found.append(None)
+            elif level <= 0:
+                found.append((0, 0))
+            elif new in at or len(order) < most:
+                if new not in at:
+                    at[new] = len(order)
+                    order.append(new)
+                    heights.append(level)
+                found.append(new)
+            else:
+                found.append(level)
+        targets.append(found)
+    by_height = np.argsort(heights, kind="stable")
+    levels = np.array(heights)[by_height]
+
+    def index(target: tuple[int, int] | float | None) -> int:
+        if target is None:
+            return -1
+        if isinstance(target, tuple):
+            return at[target]
+        k = int(np.searchsorted(levels, target))
+        near = min((k - 1, k), key=lambda j: abs(levels[j] - target) if 0 <= j < levels.size else math.inf)
+        return int(by_height[near])
+
+    return heights, [(index(one), index(other)) for one, other in targets]

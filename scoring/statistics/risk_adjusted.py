@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scoring.statistics.checks import Floats, outcomes, positive, probability, vector, whole
-from scoring.statistics.walk import walk
+from scoring.statistics.walk import DIGITS, walk
 from sim.errors import UsageError
 from sim.rng import stream
 
@@ -59,7 +59,7 @@ def ra_cusum(
     for number, (failed, p) in enumerate(zip(results, chances, strict=True), 1):
         level = max(0.0, level + steiner_weight(failed, float(p), odds_multiplier))
         values.append(sign * level)
-        if limit is not None and level >= abs(limit):
+        if limit is not None and round(level - abs(limit), DIGITS) >= 0:
             signals.append(number)
     return RaCusumChart(tuple(values), tuple(signals), limit)
 

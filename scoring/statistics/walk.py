@@ -56,7 +56,7 @@ class Walk:
         probability("p", p_up, ends=True)
         mass = np.zeros(self.heights.size)
         mass[0] = 1.0
-        signals = self.heights >= h
+        signals = self.heights >= round(h, DIGITS)
         done, out = 0.0, np.empty(self.steps)
         for n in range(self.steps):
             new = np.zeros_like(mass)

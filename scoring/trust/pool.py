@@ -56,6 +56,7 @@ class _Child:
     task: Task | None = None
     key: str = ""
     since: float = 0.0
+    reader: threading.Thread | None = None
 
     def ask(self, task: Task) -> None:
         self.task, self.key, self.since = task, task.key, time.monotonic()
@@ -182,7 +183,8 @@ class Pool:
         self._made += 1
         child = _Child(self._made, process, errors)
         self._children[child.number] = child
-        threading.Thread(target=self._read, args=(child,), daemon=True).start()
+        child.reader = threading.Thread(target=self._read, args=(child,), daemon=True)
+        child.reader.start()
         assert process.stdin is not None
         with suppress(OSError):
             process.stdin.write(json.dumps(self.config) + "\n")
@@ -215,6 +217,10 @@ class Pool:
                 child.process.stdin.close()
         child.process.kill()
         child.process.wait()
+        if child.reader:
+            child.reader.join()
+        if child.process.stdout:
+            child.process.stdout.close()
         words = child.last_words()
         child.errors.close()
         return words

@@ -20,7 +20,7 @@ _SCENARIO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)
 _STARTED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _MAX_TEXT = 200
 _MAX_FILES = 2000
-_FILE = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
+_FILE = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 MAY_BE_EMPTY = ("learner", "site", "handedness", "input_device")
 HANDS = ("left", "right", "")
 
