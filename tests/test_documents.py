@@ -152,9 +152,9 @@ def test_a_record_that_is_not_under_the_root_is_named() -> None:
     given = facts(24)
     less = root(Cohort([r for r in given.cohort.rows if r.who != "L-05"]))
     page = html_text(packet_document(given, files(given.cohort, root=less)))
-    assert "12 attempts are not under this root" in page
+    assert "Not under this root: 12 attempts" in page
     fewer = Facts(Cohort([r for r in given.cohort.rows if r.who != "L-05"]), None, NOW)
-    assert "12 records of the root are missing here" in html_text(packet_document(fewer, files(given.cohort)))
+    assert "Missing here: 12 records of the root" in html_text(packet_document(fewer, files(given.cohort)))
 
 
 def test_an_interrupted_first_attempt_stays_first() -> None:

@@ -136,7 +136,7 @@ def score_band(rows: Sequence[tuple[str, float, float | None]], cut: float | Non
         sheet.label(x, high - 6, str(value), anchor="middle", color=MUTED, size=10)
     for number, (name, mean, half) in enumerate(rows):
         y, x = 34.0 + 22.0 * number, left + wide * mean / 100
-        sheet.label(0, y + 4, name, size=10)
+        sheet.label(0, y + 4, name if len(name) <= 18 else name[:15] + "...", size=10)
         if half is not None:
             low, top = (left + wide * min(100.0, max(0.0, v)) / 100 for v in (mean - half, mean + half))
             sheet.line(low, y, top, y, stroke=ACCENT, width=2)

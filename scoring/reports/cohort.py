@@ -10,7 +10,7 @@ from scoring.cohort import Row
 from scoring.record import STATUSES
 from scoring.reports import charts
 from scoring.reports.blocks import Block, Document, Figure, Items, Section, Table, Text
-from scoring.reports.facts import Facts, day, interval, number, outcome
+from scoring.reports.facts import Facts, counted, day, interval, number, outcome
 from scoring.reports.learner import band_figure
 from scoring.statistics.chance import best_of_warning
 from scoring.statistics.curves import cohort_band
@@ -27,8 +27,8 @@ def cohort_document(facts: Facts) -> Document:
     if not cohort.evidence:
         raise UsageError("no attempt here counts as evidence: there is nothing to report (main.py verify says why)")
     first, last = cohort.evidence[0].started, cohort.evidence[-1].started
-    title = f"Cohort report: {len(cohort.learners)} learners, {len(cohort.scenarios)} scenarios"
-    subtitle = f"{len(cohort.attempts)} attempts from {day(first)} to {day(last)} UTC. Made {day(facts.now)} UTC."
+    title = f"Cohort report: {counted(len(cohort.learners), 'learner')}, {counted(len(cohort.scenarios), 'scenario')}"
+    subtitle = f"{counted(len(cohort.attempts), 'attempt')} from {day(first)} to {day(last)} UTC. Made {day(facts.now)} UTC."
     parts = [
         overview_section(facts),
         learners_section(facts),

@@ -170,6 +170,11 @@ class Facts:
         return lc_cusum([bool(row.passed) for row in self.cohort.of(learner)], self.design)
 
 
+def counted(number_: int, what: str) -> str:
+    """Return "1 attempt" or "2 attempts"."""
+    return f"{number_} {what}{'' if number_ == 1 else 's'}"
+
+
 def number(value: float | None, digits: int = 1) -> str:
     """Return a number for a table, "-" for none."""
     return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"

@@ -6,7 +6,7 @@ from scoring.cohort import Row
 from scoring.figures import clock
 from scoring.reports import charts
 from scoring.reports.blocks import Block, Document, Figure, Items, Section, Table, Text
-from scoring.reports.facts import Facts, day, number, outcome
+from scoring.reports.facts import Facts, counted, day, number, outcome
 from scoring.statistics.chance import best_of_warning, wilson
 from scoring.statistics.curves import cohort_band, running_mean
 from sim.errors import UsageError
@@ -34,7 +34,7 @@ def learner_document(facts: Facts, learner: str) -> Document:
         Section("limits", "Limits", [Items(tuple(("", text) for text in LIMITS))]),
     ]
     span = f"{day(rows[0].started)} to {day(rows[-1].started)} UTC" if rows else ""
-    return Document(f"Learner report: {learner}", f"{len(rows)} attempts, {span}. Made {day(facts.now)} UTC.", parts)
+    return Document(f"Learner report: {learner}", f"{counted(len(rows), 'attempt')}, {span}. Made {day(facts.now)} UTC.", parts)
 
 
 def standing_section(facts: Facts, learner: str) -> Section:
@@ -194,7 +194,7 @@ def critical_section(facts: Facts, rows: list[Row]) -> Section:
     if not lines:
         return Section("critical", "Critical errors", [Text("None.", "good")])
     header = ("Attempt of (UTC)", "Scenario", "Critical error", "At (min:s)", "What happened")
-    table = Table(f"{len(lines)} critical errors.", header, tuple(lines), (15, 20, 16, 9, 40))
+    table = Table(f"{counted(len(lines), 'critical error')}.", header, tuple(lines), (15, 20, 16, 9, 40))
     return Section("critical", "Critical errors", [table])
 
 

@@ -17,7 +17,7 @@ from scoring.record import STATUSES
 from scoring.reports import validity
 from scoring.reports.blocks import Block, Document, Form, Items, Photo, Section, Table, Text
 from scoring.reports.cohort import reliability_section, standard_line
-from scoring.reports.facts import Facts, Moment, day, number, outcome
+from scoring.reports.facts import Facts, Moment, counted, day, number, outcome
 from scoring.reports.learner import band_figure
 from scoring.standard import Standard
 from scoring.trust.roots import Root, inclusion
@@ -87,7 +87,7 @@ def packet_document(facts: Facts, files: Files, learner: str = "") -> Document:
         verify_section(files),
         form_section(people),
     ]
-    who = f"learner {learner}" if learner else f"{len(people)} learners"
+    who = f"learner {learner}" if learner else counted(len(people), "learner")
     title = f"Evidence packet: {who}"
     subtitle = f"{files.battery.title if files.battery else 'No battery given'}. Made {day(facts.now)} UTC. Pseudonyms only."
     return Document(title, subtitle, parts, contents=True)
@@ -215,7 +215,7 @@ def critical_section(facts: Facts, files: Files, rows: Sequence[Row]) -> Section
         for row, m in found
     )
     header = ("Learner", "Item", "Attempt of (UTC)", "Critical error", "At (min:s)", "What happened")
-    blocks: list[Block] = [Table(f"{len(found)} critical errors.", header, lines, (12, 15, 14, 15, 9, 35))]
+    blocks: list[Block] = [Table(f"{counted(len(found), 'critical error')}.", header, lines, (12, 15, 14, 15, 9, 35))]
     if files.picture is not None:
         blocks.append(Text("The last X-ray picture before each moment, drawn again from the record."))
         for row, moment in found:
@@ -303,9 +303,9 @@ def root_section(files: Files, rows: Sequence[Row], whole: bool) -> Section:
     seen = {row.record_id for row in rows}
     gone = [leaf for leaf in root.leaves if leaf not in seen]
     if outside:
-        blocks.append(Text(f"{len(outside)} attempts are not under this root: {_shown(outside)}.", "bad"))
+        blocks.append(Text(f"Not under this root: {counted(len(outside), 'attempt')}: {_shown(outside)}.", "bad"))
     if gone and whole:
-        blocks.append(Text(f"{len(gone)} records of the root are missing here: {_shown(gone)}.", "bad"))
+        blocks.append(Text(f"Missing here: {counted(len(gone), 'record')} of the root: {_shown(gone)}.", "bad"))
     elif gone:
         blocks.append(Text(f"{len(gone)} further records of the root are those of other learners, or missing here."))
     return Section("root", title, blocks)
