@@ -275,7 +275,7 @@ def verdicts_section(facts: Facts, rows: Sequence[Row]) -> Section:
     if facts.cohort.duplicates:
         blocks.append(Text(f"{len(facts.cohort.duplicates)} records were found more than once; each is counted once."))
     if "sealed" in counts:
-        blocks.append(Text("Records marked sealed were not replayed. Make the packet with --verify before deciding.", "bad"))
+        blocks.append(Text("Records marked sealed were not replayed: main.py battery report replays each one.", "bad"))
     return Section("verdicts", "Verification of the records", blocks)
 
 
@@ -365,7 +365,7 @@ def verify_section(files: Files) -> Section:
 
 def form_section(people: Sequence[str]) -> Section:
     """Return the form for the committee's decision."""
-    who = people[0] if len(people) == 1 else "one form for each learner"
+    who = f"For {people[0]}" if len(people) == 1 else "One form for each learner"
     note = "A decision is signed as a file too (docs/EVIDENCE.md); only from that file is a badge issued."
     lines = (
         "Learner",
@@ -377,4 +377,4 @@ def form_section(people: Sequence[str]) -> Section:
         "Signature of the chair",
         "Signature",
     )
-    return Section("decision", "Decision of the committee", [Text(f"For {who}. {note}"), Form(lines)])
+    return Section("decision", "Decision of the committee", [Text(f"{who}. {note}"), Form(lines)])
