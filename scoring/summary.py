@@ -22,7 +22,7 @@ from scoring.statistics.decision import coefficient_interval, d_study, items_for
 from scoring.statistics.fairness import dif, group_gaps
 from scoring.statistics.generalizability import g_study
 from scoring.statistics.lc_cusum import LcCusumDesign, lc_cusum, lc_cusum_design
-from sim.errors import ScottieError
+from sim.errors import ScottieError, UsageError
 
 GROUPS = ("site", "handedness", "input_device")
 
@@ -203,6 +203,8 @@ def shared_matrix(cohort: Cohort, value: str) -> tuple[list[str], list[str], Flo
 def g_part(cohort: Cohort, value: str) -> dict[str, Any]:
     """Return the G study of learners x items (first attempts) with D studies, Phi and its interval, and SEM."""
     people, items, x = shared_matrix(cohort, value)
+    if min(x.shape) < 2:
+        raise UsageError("fewer than 2 learners share 2 items (first attempts with a score)")
     study = g_study(x, "pxi")
     now = d_study(study)
     full = study.method == "ANOVA"

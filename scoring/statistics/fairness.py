@@ -83,7 +83,10 @@ class MantelHaenszel:
 
     @property
     def size(self) -> str:
-        """ETS words for |delta| (Zieky 1993): negligible < 1, moderate < 1.5, large."""
+        """ETS words for |delta| (Zieky 1993): negligible < 1, moderate < 1.5, large; "not shown" when 1 lies in the interval."""
+        low, high = self.odds_ratio.low, self.odds_ratio.high
+        if low is not None and high is not None and low <= 1 <= high:
+            return "not shown"
         return "negligible" if abs(self.delta) < 1 else "moderate" if abs(self.delta) < 1.5 else "large"
 
 
