@@ -27,9 +27,6 @@ sys.path.insert(0, str(ROOT))
 
 FIRST_SEED = 101
 SITES = ("north", "south")
-DESIGN = {"p0": 0.10, "p1": 0.30, "horizon": 30}
-"""LC-CUSUM design of the check: adequate 10 % failures, inadequate 30 %, over 30 attempts; nominal rate 5 %."""
-NOMINAL = 0.05
 TRAINEES = 2000
 
 
@@ -89,6 +86,7 @@ def analyse(out: Path, people: list[tuple[str, str]]) -> dict[str, Any]:
 
     from scoring.cohort import Cohort, read_rows
     from scoring.record import check_file
+    from scoring.statistics import feedback
     from scoring.statistics.decision import coefficient_interval, d_study
     from scoring.statistics.generalizability import g_study
     from scoring.statistics.lc_cusum import lc_cusum_design
@@ -113,7 +111,7 @@ def analyse(out: Path, people: list[tuple[str, str]]) -> dict[str, Any]:
         found[f"{coefficient}, {points.shape[1]} items"] = coefficient_interval(points, coefficient=coefficient).text(3)
     found["share of variance"] = {k: round(v / sum(study.components.values()), 3) for k, v in study.components.items()}
     found["SEM (absolute), points"] = round(float(np.sqrt(result.absolute_error)), 2)
-    design = lc_cusum_design(**DESIGN)
+    design = lc_cusum_design(feedback.P0, feedback.P1, feedback.HORIZON, feedback.ALPHA)
     rate = false_competent(design)
     found["LC-CUSUM"] = {k: round(v, 3) if isinstance(v, float) else v for k, v in design.as_dict().items()}
     found[f"false competent among {TRAINEES} trainees who fail at p1"] = round(rate, 4)
@@ -171,7 +169,7 @@ def main() -> int:
     if given.table:
         given.table.write_text(as_table(found), encoding="utf-8")
     ranked = found["rank correlation of mean points and skill"] >= 0.9
-    honest = found[f"false competent among {TRAINEES} trainees who fail at p1"] <= NOMINAL
+    honest = found[f"false competent among {TRAINEES} trainees who fail at p1"] <= found["LC-CUSUM"]["alpha"]
     return 0 if ranked and honest else 1
 
 
