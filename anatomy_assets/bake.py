@@ -171,7 +171,9 @@ def _finished(placed: Placed, plain: Plain, distance: NDArray[np.int16]) -> Bone
     return Bone(shape.name, placed.rotation, placed.translation_mm, origin, spacing, distance, *shell, *core)
 
 
-def surface(distance: NDArray[np.int16], origin: F64, spacing: float, triangles: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+def surface(
+    distance: NDArray[np.int16], origin: F64, spacing: float, triangles: int
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Return the closed surface of a grid: a quarter of a step keeps it off the nodes, no triangle has zero area."""
     return _mesh((distance + np.float32(0.25)) * np.float32(0.01), origin, spacing, triangles)
 

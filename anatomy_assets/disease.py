@@ -111,9 +111,8 @@ def _osteoporosis(p: Parameters, one: Pathology) -> Parameters:
     return replace(p, cortex_scale=float(one["cortex_scale"]))
 
 
-def end_vertebrae(p: Parameters, apex: str) -> tuple[int, int, int]:
+def end_vertebrae(names: Sequence[str], apex: str) -> tuple[int, int, int]:
     """Return the places of the upper end vertebra, the apex and the lower end vertebra of a curve."""
-    names = [lv.name for lv in p.levels]
     a = names.index(apex)
     return max(a - CURVE_REACH, 0), a, min(a + CURVE_REACH, len(names) - 1)
 
@@ -128,7 +127,7 @@ def curved(p: Parameters, one: Pathology, cobb_deg: float) -> Parameters:
     Lean grows from the sacrum to the lower end vertebra, changes sign at the apex and fades above the upper one. Turn is
     greatest at the apex: the bodies look to the convex side.
     """
-    up, apex, low = end_vertebrae(p, one.level)
+    up, apex, low = end_vertebrae([lv.name for lv in p.levels], one.level)
     sign = -1.0 if one.side == "left" else 1.0  # a vertebra that leans to the left is turned about the front axis by less than 0
     n = len(p.levels)
     lean, turn = [0.0] * (n + 1), [0.0] * (n + 1)  # the last entry is the sacrum

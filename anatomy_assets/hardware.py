@@ -53,7 +53,9 @@ class Screw:
     radius: float
 
 
-def implants(marks: Marks, bones: Sequence[Bone], found: Sequence[Pathology], spacing_mm: float | None = None) -> tuple[Bone, ...]:
+def implants(
+    marks: Marks, bones: Sequence[Bone], found: Sequence[Pathology], spacing_mm: float | None = None
+) -> tuple[Bone, ...]:
     """Return the implants of all fusions; nothing without one."""
     out: list[Bone] = []
     spacing = max(spacing_mm or 0.0, SPACING_MM)
@@ -90,7 +92,9 @@ def screw(marks: Marks, bones: Sequence[Bone], level: str, side: str, diameter_m
 
 def _middled(bone: Bone, centre: F64, way: F64, marks: Marks, level: str) -> F64:
     """Return the point across the axis where the pedicle is roomiest (0.5 mm steps, 2 mm at most)."""
-    up = _unit(marks[f"{level}.endplate.superior"] - marks[f"{level}.body.centre"]) if level != "S1" else np.array([0.0, 0.0, 1.0])
+    up = (
+        _unit(marks[f"{level}.endplate.superior"] - marks[f"{level}.body.centre"]) if level != "S1" else np.array([0.0, 0.0, 1.0])
+    )
     up = _unit(up - dot(up, way) * way)
     across = np.array([up[1] * way[2] - up[2] * way[1], up[2] * way[0] - up[0] * way[2], up[0] * way[1] - up[1] * way[0]])
     steps = np.arange(-4.0, 4.1, 1.0)

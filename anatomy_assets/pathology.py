@@ -101,9 +101,8 @@ def check(found: Sequence[Pathology], field: str, bmi_given: bool, density_given
             raise UsageError(f"pathology {p.kind}: given for {one.level} and {p.level}; expected one per patient")
     discs: dict[str, str] = {}
     for p in found:
-        if p.kind in SAME_DISC:
-            if discs.setdefault(p.level, p.kind) != p.kind:
-                raise UsageError(f"pathology {p.kind} and {discs[p.level]} at {p.level}: both set its disc; expected one of them")
+        if p.kind in SAME_DISC and discs.setdefault(p.level, p.kind) != p.kind:
+            raise UsageError(f"pathology {p.kind} and {discs[p.level]} at {p.level}: both set its disc; expected one of them")
     kinds = {p.kind for p in found}
     if "obesity" in kinds and bmi_given:
         raise UsageError("pathology obesity together with bmi or weight_kg: expected one of them")
@@ -113,7 +112,9 @@ def check(found: Sequence[Pathology], field: str, bmi_given: bool, density_given
         raise UsageError(f"pathology high_crest in the field '{field}': it has no hip bones; expected 'lumbosacral'")
     for p in found:
         if p.kind == "fusion" and int(p.level[1]) + int(p["segments"]) > 6:
-            raise UsageError(f"pathology fusion {p.level}: {p['segments']:g} segments end below S1; expected at most {6 - int(p.level[1])}")
+            raise UsageError(
+                f"pathology fusion {p.level}: {p['segments']:g} segments end below S1; expected at most {6 - int(p.level[1])}"
+            )
         isthmic = p.kind == "listhesis" and p["cause"] == "isthmic"
         if isthmic and any(q.kind == "fusion" and q["laminectomy"] and q.level <= p.level for q in found):
             raise UsageError(f"pathology listhesis {p.level} (isthmic) with a laminectomy there: expected one of them")

@@ -75,9 +75,11 @@ def dressed(seed: int, options: PatientOptions, column: Column, bones: tuple[Bon
     p, who = column.parameters, person(seed, options)
     sp = spine(measured(column.landmarks, obstacles(bones)), lesions(options.pathology))
     habitus = Habitus(who.bmi, who.depth_deviate, who.sex)
-    soft = dress(sp, bones, _plates(p), habitus, seed, options.vascular_trap, (Z_LOW_MM, _top(sp)), report, bool(options.pathology))
+    soft = dress(
+        sp, bones, _plates(p), habitus, seed, options.vascular_trap, (Z_LOW_MM, _top(sp)), report, bool(options.pathology)
+    )
     marks = {k: _kept(k, v) for k, v in sp.marks.items()} | dict(soft.landmarks)
-    measures = dict(column.measures) | dict(soft.measures)
+    measures = dict(column.measures) | dict(soft.measures) | _whole(p)
     return Phantom("generated", bones, soft.tubes, soft.volume, soft.skin, marks, measures, _told(seed, options, who, p))
 
 
@@ -133,6 +135,13 @@ def _told(seed: int, options: PatientOptions, who: Person, p: Parameters) -> dic
         "below": dict(BELOW),
         "pathology": [one.told for one in options.pathology],
     }
+
+
+def _whole(p: Parameters) -> dict[str, float]:
+    """Return the heights that broken bodies had before."""
+    broken = [lv for lv in p.levels if max(*lv.loss_upper, *lv.loss_lower) > 0.0]
+    heights = {"front": "height_front", "back": "height_back"}
+    return {f"body_whole_mm.{lv.name}.{where}": float(getattr(lv, name)) for lv in broken for where, name in heights.items()}
 
 
 def free_space(made: Phantom) -> Fields:

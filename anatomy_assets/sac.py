@@ -56,7 +56,9 @@ def thecal_sac(spine: Spine, free: Fields, seed: int) -> Tube:
         if p[2] < end + 2.0:
             break
         room = 0.5 * norm(spine.mark(f"{level}.canal.back") - spine.mark(f"{level}.canal.front"))
-        deep = min(0.5 * drawn(seed, "sac.depth_mm", level), max(room - 1.2, 2.0))  # fat behind and before it in a tight canal too
+        deep = min(
+            0.5 * drawn(seed, "sac.depth_mm", level), max(room - 1.2, 2.0)
+        )  # fat behind and before it in a tight canal too
         points.append([*(p - min(shift, max(room - deep - 0.8, 0.0)) * back), deep])
         halves.append(max(0.5 * drawn(seed, "sac.width_mm", level) - deep, 0.2))
     points.append([*_end_point(spine, end), 1.6])

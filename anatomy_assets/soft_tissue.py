@@ -54,7 +54,7 @@ def volume(
     sex: str = "male",
     metal: Sequence[str] = (),
 ) -> LabelVolume:
-    """Return the tissue labels of one person; spots: targets kept in foramen fat (2.5 mm balls); metal: implants among the bones."""
+    """Return the tissue labels of one person; spots: targets kept in foramen fat (2.5 mm balls); metal: implants by name."""
     origin, shape = _box(trunk)
     out = np.zeros(shape, np.uint8)
     _paint_trunk(out, origin, spine, free, trunk, bmi, seed, sex)

@@ -86,7 +86,7 @@ def met(
     before: tuple[float, float] | None = None
     for _ in range(rounds):
         error = measure(x) - goal
-        if not error == error:
+        if np.isnan(error):
             break
         if abs(error) < best_error:
             best, best_error = x, abs(error)
@@ -178,7 +178,7 @@ def _slip(bench: Bench, one: Pathology) -> None:
 
 
 def _curve(bench: Bench, one: Pathology) -> None:
-    up, _, low = disease.end_vertebrae(bench.p, one.level)
+    up, _, low = disease.end_vertebrae([lv.name for lv in bench.p.levels], one.level)
     ends = bench.p.levels[up].name, bench.p.levels[low].name
     sign = 1.0 if one.side == "left" else -1.0
 
@@ -279,4 +279,3 @@ def on_bench(column: Column, plain: Mapping[str, Plain], found: Sequence[Patholo
 def sick(p: Parameters, found: Sequence[Pathology]) -> Parameters:
     """Return the parameters of a person with findings, before anything is measured."""
     return crested(disease.diseased(p, found), found) if found else p
-

@@ -18,8 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from anatomy_assets.patient import build
 from anatomy_assets.pathology import GRADES, preset, table
+from anatomy_assets.patient import build
 from anatomy_assets.population import PatientOptions
 from sim.frames import gantry
 from sim.phantom import Phantom
@@ -59,7 +59,8 @@ def tile(projector: Projector, phantom: Phantom, view: str, level: str, size: in
     line = line.reshape(size, 2, size, 2).mean((1, 3))
     slow = _slow(line)
     line = line - 0.65 * slow
-    low, high = np.percentile(line, (1.0, 99.3))
+    part = line[size // 8 : -size // 8, size // 8 : -size // 8]
+    low, high = np.percentile(part, (2.0, 98.5))
     grey = 245.0 - 225.0 * np.clip((line - low) / max(high - low, 1e-3), 0.0, 1.0)
     return Image.fromarray((np.round(grey / 6.0) * 6.0).astype(np.uint8))
 
@@ -96,7 +97,12 @@ def patients(sheet: str) -> list[tuple[str, int, PatientOptions, str]]:
 
 
 LEVELS = ("T12", "L1", "L2", "L3", "L4")
-SHOWN = {knob for row in table().values() for knob in row["knobs"]} - {"numbering", "rotation_per_cobb", "division_up", "lysis_mm"}
+SHOWN = {knob for row in table().values() for knob in row["knobs"]} - {
+    "numbering",
+    "rotation_per_cobb",
+    "division_up",
+    "lysis_mm",
+}
 
 
 def main() -> None:

@@ -35,8 +35,8 @@ MATERIALS: dict[str, tuple[float, float]] = {
 }
 """Material -> (water-equivalent, cortical-bone-equivalent) mm per mm: scripts/make_beam_tables.py, fit 30-90 keV.
 
-"cancellous" is spongiosa of NORMAL_DENSITY mg/cm3; make_scene mixes it to the patient's density. "titanium" (Ti-6Al-4V) as bone alone,
-equal at 60 keV: the pair that fits 30-90 keV best (-15.0, 10.5) would take water away.
+"cancellous" is spongiosa of NORMAL_DENSITY mg/cm3; make_scene mixes it to the patient's density. "titanium" (Ti-6Al-4V) as
+bone alone, equal at 60 keV: the pair that fits 30-90 keV best (-15.0, 10.5) would take water away.
 
 "mixed" (viscera) and "loose" (the fatty tissue around the spine) lie between fat and muscle: chosen, 7:3 and 2:3.
 "soft" (the whole trunk outside the bones, 0.205 per cm at 60 keV as in exported meshes) and "bowel" (gas and content) too.
