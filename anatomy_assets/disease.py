@@ -16,6 +16,8 @@ from anatomy_assets.pathology import Pathology
 HEALED_BAND_MM = 3.0
 PEDICLE_ROOM_MM = 2.0
 """How far the upper end plate may sink at the back: the pedicle starts 2.4 mm below it."""
+FUSED_MM = 0.4
+"""Line left in a bony bridge: bones are kept apart as solids; no needle passes and hardly a picture shows it."""
 CURVE_REACH = 2
 """The end vertebrae of a scoliosis lie this many levels above and below its apex."""
 
@@ -180,7 +182,7 @@ def _facets(p: Parameters, one: Pathology) -> Parameters:
 
 
 def _transitional(p: Parameters, one: Pathology) -> Parameters:
-    gaps = {side: (0.0 if fused(one, side) else p.facet_gap) for side in ("left", "right")}
+    gaps = {side: (FUSED_MM if fused(one, side) else p.facet_gap) for side in ("left", "right")}
     p = with_disc(p, one.level, facet_gap_mm=(gaps["left"], gaps["right"]), height=float(one["disc_mm"]) - 1.2)
     for side in broad_sides(one):
         p = with_side(p, one.level, side, wing_mm=float(one["process_mm"]))

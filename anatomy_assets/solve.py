@@ -60,8 +60,9 @@ class Bench:
                 self.plain[placed.shape.name] = plain_bone(self.column, i, self.spacing_mm)
 
     def phantom(self, *names: str) -> Phantom:
-        """Return the bones named, joints not cut, as a phantom to be measured."""
-        bones = tuple(self._bone(b.shape.name) for b in self.column.bones if not names or b.shape.name in names)
+        """Return the bones named (none: all that are baked), joints not cut, as a phantom to be measured."""
+        wanted = set(names or self.plain) & set(self.plain)
+        bones = tuple(self._bone(b.shape.name) for b in self.column.bones if b.shape.name in wanted)
         marks = measured(self.column.landmarks, obstacles(bones))
         volume = LabelVolume(np.zeros((1, 1, 1), np.uint8), np.zeros(3), 1.0)
         return Phantom("bench", bones, (), volume, Skin(np.zeros((2, 2)), 0.0, 0.0, 1.0, *NO_MESH), marks)

@@ -60,8 +60,9 @@ def tile(projector: Projector, phantom: Phantom, view: str, level: str, size: in
     slow = _slow(line)
     line = line - 0.65 * slow
     part = line[size // 8 : -size // 8, size // 8 : -size // 8]
-    low, high = np.percentile(part, (2.0, 98.5))
-    grey = 245.0 - 225.0 * np.clip((line - low) / max(high - low, 1e-3), 0.0, 1.0)
+    metal = any(b.material != "bone" for b in phantom.bones)  # metal may be as black as it likes
+    low, high = np.percentile(part, (2.0, 80.0 if metal else 98.5))
+    grey = 245.0 - 225.0 * np.clip((line - low) / max((1.6 if metal else 1.0) * (high - low), 1e-3), 0.0, 1.0)
     return Image.fromarray((np.round(grey / 6.0) * 6.0).astype(np.uint8))
 
 

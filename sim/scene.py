@@ -55,6 +55,8 @@ def cancellous(density_mg_cm3: float) -> tuple[float, float]:
     return water + PER_MG[0] * more, max(bone + PER_MG[1] * more, 0.0)
 
 
+ENCLOSED = ("gas", "vacuum")
+"""Soft parts that end within the patient's section: not prolonged."""
 LOOSE = (Tissue.RETROPERITONEUM,)
 OUTER = (Tissue.AIR, Tissue.SKIN, Tissue.FAT)
 MIXED = (Tissue.ABDOMEN, Tissue.BOWEL_GAS, Tissue.LUNG)
@@ -147,9 +149,11 @@ def make_scene(phantom: Phantom, soft_tissue: bool = True) -> Scene:
     if soft_tissue:
         build.add("skin", vertices, phantom.skin.surface_faces, "fat", "air")
         for name, labels, cell, material, outside in _soft_parts():
-            mesh = label_surface(phantom.volume, labels, cell)  # None: nothing of it
+            mesh = label_surface(phantom.volume, labels, cell)
             if mesh is not None:
-                place = _haustra(mesh[0]) if name == "gas" else _prolonged(mesh[0], 0.51 * cell)
+                place = _prolonged(mesh[0], 0.51 * cell)
+                if name in ENCLOSED:
+                    place = _haustra(mesh[0]) if name == "gas" else mesh[0]
                 build.add(name, place, mesh[1], material, outside)
     else:
         around = "soft"

@@ -91,14 +91,15 @@ def _wall(bone: Bone, rim: F64, a: Axes) -> F64:
 
 
 def process_height(phantom: Phantom, level: str, side: str) -> float:
-    """Return the greatest height (mm) of a transverse process from 9 mm outside the pedicle on."""
+    """Return the greatest height (mm) of a transverse process from 9 mm outside the pedicle on (3 mm of its length at least)."""
     bone, a = phantom.bone(level), axes_of(phantom, level)
     sign = 1.0 if side == "left" else -1.0
     tip = (phantom.landmark(f"{level}.transverse.{side}.tip") - a.origin) @ np.stack([a.left, a.back, a.up]).T
     start = float((phantom.landmark(f"{level}.pedicle.{side}.lateral") - a.origin) @ a.left)
     best = 0.0
     ups = np.arange(-40.0, 30.1, 0.25)
-    for out in np.arange(abs(start) + OUT_MM, abs(float(tip[0])) - 3.0, 1.5):
+    end = abs(float(tip[0])) - 3.0
+    for out in np.arange(min(abs(start) + OUT_MM, end - 3.0), end + 0.1, 1.5):
         for back in np.arange(float(tip[1]) - 8.0, float(tip[1]) + 4.1, 2.0):
             points = np.array([a.at(sign * out, back, u) for u in ups])
             inside = distance(bone, points) < 0.0
