@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets.measure.grid import along, distance, first
-from anatomy_assets.measure.vertebrae import Axes, _surface, axes_of, bone_of, levels_of, plate
+from anatomy_assets.measure.vertebrae import Axes, _run, _surface, axes_of, bone_of, levels_of, plate
 from sim.phantom import Bone, Phantom
 
 F64 = NDArray[np.float64]
 BESIDE_MM = 14.0
 OUT_MM = 9.0
+BORDER_MM = 1.0
+"""How far behind its front edge the border of a body is measured: on the rim, not on its rounding."""
 
 
 def below(phantom: Phantom, level: str) -> str:
@@ -116,8 +118,14 @@ def _longest(mask: NDArray[np.bool_]) -> int:
 
 
 def body_heights(phantom: Phantom, level: str) -> tuple[float, float, float]:
-    """Return the heights (mm) of a body: front, middle, back of its rims' line (midsagittal)."""
-    upper, lower = plate(phantom, level, True), plate(phantom, level, False)
-    pairs = ((upper.front, lower.front), (upper.middle, lower.middle), (upper.back, lower.back))
-    front, middle, back = (float(np.sqrt(((a - b) ** 2).sum())) for a, b in pairs)
-    return front, middle, back
+    """Return the heights (mm) of a body at its front border, in the middle and at its back border (midsagittal)."""
+    bone, a = bone_of(phantom, level), axes_of(phantom, level)
+    places = np.arange(-26.0, 26.1, 0.25)
+    tops = [np.array([_surface(bone, a, 0.0, p, sign, sign * 0.5, 22.0) for p in places]) for sign in (1.0, -1.0)]
+    run = _run(np.isfinite(tops[0]) & np.isfinite(tops[1]), len(places) // 2)
+    depth = plate(phantom, level, True).depth, plate(phantom, level, False).depth
+    heights = (tops[0] - tops[1])[run]
+    last = min(int(max(depth) / 0.25), len(heights) - 1)
+    border = int(BORDER_MM / 0.25)
+    front, back = float(heights[border]), float(np.max(heights[last - 3 * border : last]))
+    return front, float(np.min(heights[last // 3 : 2 * last // 3])), back

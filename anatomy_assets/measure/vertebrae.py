@@ -24,8 +24,8 @@ from sim.phantom import Bone, Phantom
 
 F64 = NDArray[np.float64]
 EDGE_MM = 1.0
-WHOLE = 100
-"""Fewer places (of 0.25 mm) than this on an end plate: it is broken."""
+WHOLE = 0.8
+"""An end plate shorter than this share of the depth of its body at mid height is broken."""
 SIDES = ("left", "right")
 
 
@@ -91,11 +91,11 @@ def plate(phantom: Phantom, level: str, upper: bool) -> Plate:
     places = np.arange(-26.0, 26.1, 0.25)
     start = 0.0 if level == "S1" else sign * 8.0
     heights = np.array([_surface(bone, a, 0.0, p, sign, start) for p in places])
-    if level != "S1" and np.isfinite(heights).sum() < WHOLE:  # a broken body: its plate lies deeper
+    run = _run(np.isfinite(heights), len(places) // 2)
+    if level != "S1" and 0.25 * (run.stop - run.start) < WHOLE * _span(bone, a):  # a broken body: its plate lies deeper
         heights = np.array([_surface(bone, a, 0.0, p, sign, sign * 0.5, 22.0) for p in places])
         heights[np.abs(heights) < 0.6] = np.nan
-    inside = np.isfinite(heights)
-    run = _run(inside, int(np.argmin(np.abs(places))))
+        run = _run(np.isfinite(heights), len(places) // 2)
     p, h = places[run], heights[run]
     n = len(p) // 3
     front, back = int(np.argmax(sign * h[:n])), len(p) - n + int(np.argmax(sign * h[-n:]))
@@ -105,6 +105,11 @@ def plate(phantom: Phantom, level: str, upper: bool) -> Plate:
     mid = 0.5 * (p[front] + p[back])
     middle = a.at(0.0, mid, float(np.interp(mid, p, h)))
     return Plate(a.at(0.0, p[front], h[front]), a.at(0.0, p[back], h[back]), middle, float(edge_back - edge_front), edge)
+
+
+def _span(bone: Bone, a: Axes) -> float:
+    """Return the midsagittal depth (mm) of a body at its middle."""
+    return first(*along(bone, a.origin, a.back, 30.0), False) + first(*along(bone, a.origin, -a.back, 30.0), False)
 
 
 def _surface(bone: Bone, a: Axes, left: float, back: float, sign: float, start: float, over: float = 14.0) -> float:
