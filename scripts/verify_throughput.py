@@ -79,9 +79,8 @@ def main() -> int:
             link.unlink()
         together, seen, memory = rate(linked(given.folder, given.files, Path(all_)), given.files, given.jobs, "all processes")
     share = together / (given.jobs * alone)
-    print(
-        f"one process {alone:.2f} files/s; {given.jobs} processes {together:.2f} files/s: {100 * share:.0f} % of {given.jobs} x single"
-    )
+    rates = f"one process {alone:.2f} files/s; {given.jobs} processes {together:.2f} files/s"
+    print(f"{rates}: {100 * share:.0f} % of {given.jobs} x single")
     print("verdicts:", ", ".join(f"{status} {count}" for status, count in seen.items()))
     for number, here, child in memory:
         print(f"  after {number:>5} files: {here:6.0f} MiB here, {child:6.0f} MiB in the largest child")
