@@ -46,7 +46,7 @@ def same(a: Shape, b: Shape) -> bool:
 
 
 def test_the_tables_give_twelve_levels_from_t6_to_l5():
-    assert NAMES == (*(f"T{i}" for i in range(6, 13)), *(f"L{i}" for i in range(1, 6)))
+    assert list(NAMES) == [f"T{i}" for i in range(6, 13)] + [f"L{i}" for i in range(1, 6)]
     numbers = [default(n).number for n in NAMES]
     assert numbers == list(range(6, 18))
     widths = [default(n).width_upper for n in NAMES]
