@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets import pelvis, sacrum
-from anatomy_assets.marks import foramen_marks, level_marks
+from anatomy_assets import primitives as prim
+from anatomy_assets.marks import BELOW, facet_marks, foramen_marks, level_marks
 from anatomy_assets.parameters import SIDES, Parameters, mdeg
 from anatomy_assets.shape import Shape
 from anatomy_assets.vertebra import half_wedge, vertebra
@@ -35,6 +36,13 @@ class Placed:
     def to_patient(self, p: tuple[float, float, float]) -> F64:
         """Return a local point in the patient frame."""
         return moved(self.rotation, p) + self.translation_mm
+
+    def field(self, p: F64) -> float:
+        """Return the raw field (mm, before carving and ripple) at a point of the patient frame."""
+        d, r = p - self.translation_mm, self.rotation
+        x, y, z = (r[0, i] * d[0] + r[1, i] * d[1] + r[2, i] * d[2] for i in range(3))
+        rows = self.shape.rows
+        return float(prim.field(rows, self.shape.aux, np.arange(len(rows)), 0, len(rows), x, y, z))
 
 
 @dataclass(frozen=True)
@@ -131,6 +139,8 @@ def _landmarks(p: Parameters, bones: Mapping[str, Placed]) -> tuple[dict[str, F6
         marks |= {name: bones[pelvis.NAMES[side]].to_patient(q) for name, q in pelvis.landmarks(p, side).items()}
     for level in p.levels:
         marks |= foramen_marks(marks, level.name)
+        below = BELOW[level.name]
+        marks |= facet_marks(bones[level.name].field, bones["S" if below == "S1" else below].field, marks, level.name)
     for name in [n for n in marks if n.endswith((".normal", ".axis"))]:
         marks[name] = marks[name] - marks[name.rsplit(".", 1)[0] + ".zero"]
     return {name: q for name, q in marks.items() if not name.endswith(".zero")}, measures

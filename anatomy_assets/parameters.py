@@ -23,14 +23,17 @@ SIDES = ("left", "right")
 SPREAD_LIMIT = 2.0
 """Deviates are cut at +-2 SD: a trainer needs variety, not the rarest spine of the population."""
 
+FIRST = 13
+"""Number of L1: the default adult's pattern of asymmetry starts there."""
 TIED = {"Wl": "Wu", "Dl": "Du", "Hp": "Ha"}
 """Measures without an own spread vary in proportion to another one."""
 
 
 @dataclass(frozen=True)
 class Morphometry:
-    """The tables as read: lumbar sizes, layout, alignment, sacrum, pelvis."""
+    """The tables as read: sizes of the vertebrae, layout, alignment, sacrum, pelvis."""
 
+    thoracic: Mapping[str, Any]
     lumbar: Mapping[str, Any]
     layout: Mapping[str, Any]
     alignment: Mapping[str, Any]
@@ -48,13 +51,21 @@ class Side:
     sap: float
     iap: float
     facet_mdeg: int
+    hypertrophy: float = 1.0  # scales the thickness of SAP and IAP
+    osteophyte_mm: float = 0.0  # knob at the front inner edge of the SAP
+    lysis_mm: float = 0.0  # cleft through the pars
+    tp_broad_mm: float = 0.0  # extra height of the transverse process (transitional vertebra)
 
 
 @dataclass(frozen=True)
 class Level:
-    """Sizes of one lumbar vertebra (mm); see morphometry/lumbar.toml for the definitions."""
+    """Sizes of one vertebra (mm); see morphometry/lumbar.toml and thoracic.toml for the definitions.
+
+    The fields with defaults are changes by disease; their defaults leave the bone as it is, to the bit.
+    """
 
     name: str
+    number: int  # T6 = 6 .. T12 = 12, L1 = 13 .. L5 = 17
     width_upper: float
     width_lower: float
     depth_upper: float
@@ -66,10 +77,16 @@ class Level:
     spinous_length: float
     spinous_lean: float
     arch_scale: float
-    layout_share: float
+    arch_low: float  # as arch_scale, of the inferior processes: they follow the joint below
     pedicle_mdeg: int
     left: Side
     right: Side
+    loss_upper: tuple[float, float, float] = (0.0, 0.0, 0.0)  # height lost at the endplate: front, middle, back (mm)
+    loss_lower: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    retropulsion_mm: float = 0.0  # posterior wall into the canal
+    rim_osteophyte_mm: float = 0.0  # rims grown outwards
+    lateral_wedge_mm: float = 0.0  # left edge of the body higher than the right one
+    cortex_scale: float = 1.0
 
     @property
     def height(self) -> float:
@@ -193,7 +210,7 @@ def individual(seed: int, morphometry: Morphometry | None = None) -> Parameters:
     stature = 0.0 if seed == 0 else near_normal(stream(seed, "bones/stature"))
     stature = min(max(stature, -SPREAD_LIMIT), SPREAD_LIMIT)
     draw = _Draw(seed, stature, a["size"]["value"], a["asymmetry"]["value"], tuple(a["asymmetry_default"]["values"]))
-    levels = tuple(_level(m, draw, i) for i in range(len(m.lumbar["order"])))
+    levels = tuple(_level(m, draw, name) for name in m.lumbar["order"])
     return Parameters(
         seed=seed,
         stature=stature,
@@ -227,23 +244,37 @@ def _posture(draw: _Draw, purpose: str) -> float:
     return min(max(near_normal(stream(draw.seed, f"bones/posture/{purpose}")), -1.5), 1.5)
 
 
-def _size(m: Morphometry, draw: _Draw, measure: str, i: int) -> float:
-    """Return one measure of level i: table mean plus deviate times SD."""
-    row = m.lumbar[measure]
-    level = m.lumbar["order"][i]
+def vertebra_names(m: Morphometry) -> tuple[str, ...]:
+    """Return the levels that the tables know, cranial to caudal (T6..T12, L1..L5)."""
+    return (*m.thoracic["order"], *m.lumbar["order"])
+
+
+def _table(m: Morphometry, name: str) -> tuple[Mapping[str, Any], int]:
+    """Return the table of a level and its column there."""
+    table = m.lumbar if name in m.lumbar["order"] else m.thoracic
+    return table, table["order"].index(name)
+
+
+def _size(m: Morphometry, draw: _Draw, measure: str, name: str) -> float:
+    """Return one measure of a level: table mean plus deviate times SD."""
+    table, i = _table(m, name)
+    row = table[measure]
     if measure in TIED:
-        lead = m.lumbar[TIED[measure]]
-        return float(row["values"][i] * (1.0 + draw.deviate(TIED[measure], level) * lead["sd"][i] / lead["values"][i]))
+        lead = table[TIED[measure]]
+        return float(row["values"][i] * (1.0 + draw.deviate(TIED[measure], name) * lead["sd"][i] / lead["values"][i]))
     if "sd" not in row:
         return float(row["values"][i])
-    return float(row["values"][i] + draw.deviate(measure, level) * row["sd"][i])
+    return float(row["values"][i] + draw.deviate(measure, name) * row["sd"][i])
 
 
-def _level(m: Morphometry, draw: _Draw, i: int) -> Level:
-    name = m.lumbar["order"][i]
-    size = {key: _size(m, draw, key, i) for key in m.lumbar if key != "order"}
+def _level(m: Morphometry, draw: _Draw, name: str) -> Level:
+    """Return the sizes of one level, T6..L5."""
+    table, i = _table(m, name)
+    size = {key: _size(m, draw, key, name) for key in table if key not in ("order", "numbers")}
+    number = int(table["numbers"][i])
     return Level(
         name=name,
+        number=number,
         width_upper=size["Wu"],
         width_lower=size["Wl"],
         depth_upper=size["Du"],
@@ -253,26 +284,29 @@ def _level(m: Morphometry, draw: _Draw, i: int) -> Level:
         canal_width=size["SCW"],
         canal_depth=size["SCD"],
         spinous_length=size["SPL"],
-        spinous_lean=1.2 * draw.uneven("lean", name, i + 2) / max(draw.asymmetry, 1e-6),
+        spinous_lean=1.2 * draw.uneven("lean", name, number - FIRST + 2) / max(draw.asymmetry, 1e-6),
         arch_scale=size["arch"],
-        layout_share=size["layout"],
+        arch_low=size["arch_low"],
         pedicle_mdeg=mdeg(size["pedinc"]),
-        left=_side(m, draw, i, size, +1.0),
-        right=_side(m, draw, i, size, -1.0),
+        left=_side(m, draw, name, size, +1.0),
+        right=_side(m, draw, name, size, -1.0),
     )
 
 
-def _side(m: Morphometry, draw: _Draw, i: int, size: Mapping[str, float], sign: float) -> Side:
-    name = m.lumbar["order"][i]
+def _side(m: Morphometry, draw: _Draw, name: str, size: Mapping[str, float], sign: float) -> Side:
+    table, i = _table(m, name)
+    place = int(table["numbers"][i]) - FIRST
 
     def part(measure: str, offset: int) -> float:
-        return size[measure] + sign * draw.uneven(measure, name, i + offset) * float(m.lumbar[measure]["sd"][i])
+        return size[measure] + sign * draw.uneven(measure, name, place + offset) * float(table[measure]["sd"][i])
 
-    tropism = m.alignment["asymmetry"]["facet_tropism_deg"] * draw.uneven("facet", name, i + 1) / max(draw.asymmetry, 1e-6)
+    tropism = m.alignment["asymmetry"]["facet_tropism_deg"] * draw.uneven("facet", name, place + 1) / max(draw.asymmetry, 1e-6)
+    span = sign * draw.uneven("TPW", name, place + 2) * 0.2 * table["TPW"]["sd"][i]
     return Side(
-        pedicle_width=max(part("PDW", 0), 5.5),
+        # a real pedicle never closes up, however thin the draw: 0.7 of the mean at most
+        pedicle_width=max(part("PDW", 0), min(5.5, 0.7 * table["PDW"]["values"][i])),
         pedicle_height=part("PDH", 1),
-        transverse_half_span=0.5 * part("TPW", 2) + sign * draw.uneven("TPW", name, i + 2) * 0.2 * m.lumbar["TPW"]["sd"][i],
+        transverse_half_span=0.5 * part("TPW", 2) + span,
         sap=part("sap", 3),
         iap=part("iap", 4),
         facet_mdeg=mdeg(size["facet"] + sign * tropism),
