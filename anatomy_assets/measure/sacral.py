@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets.measure.rays import RAY_STEP_MM, free_way, sampled, surface_area
-from sim.phantom import Bone, Phantom
+from sim.phantom import Bone
 
 F64 = NDArray[np.float64]
 SIDES = ("left", "right")
@@ -42,12 +42,7 @@ class Local:
         return free_way(self.bone, start, direction, most)
 
 
-def measures(phantom: Phantom) -> dict[str, float]:
-    """Return the measures of sacrum, coccyx and sacroiliac joints of a phantom: mm, mm2 or degrees."""
-    return of_bones({b.name: b for b in phantom.bones}, phantom.landmarks)
-
-
-def of_bones(bones: Mapping[str, Bone], marks: Mapping[str, F64]) -> dict[str, float]:
+def measures(bones: Mapping[str, Bone], marks: Mapping[str, F64]) -> dict[str, float]:
     """Return all measures that the given bones allow."""
     out: dict[str, float] = {}
     if "S" in bones:
