@@ -62,8 +62,8 @@ def traits(p: Parameters) -> Traits:
         cornua=max(drawn("cornua"), 6.5),
         curvature=drawn("curvature"),
         foramen_lat=table["s1_foramen_lat"]["sd"] * deviate(p.seed, "foramen_lat"),
-        foramen_depth=table["s1_foramen_depth"]["sd"] * deviate(p.seed, "foramen_depth"),
-        foramen_half=0.5 * table["s1_foramen_width"]["sd"] * deviate(p.seed, "foramen_half"),
+        foramen_depth=limits["foramen_share"] * table["s1_foramen_depth"]["sd"] * deviate(p.seed, "foramen_depth"),
+        foramen_half=0.5 * limits["foramen_share"] * table["s1_foramen_width"]["sd"] * deviate(p.seed, "foramen_half"),
         foramen_slope=S1_SLOPE + SLOPE_PER_DEG * table["s1_foramen_angle"]["sd"] * deviate(p.seed, "foramen_angle"),
     )
 
