@@ -19,7 +19,10 @@ def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None
     """Return the patient of a scenario for one seed (from the cache when it was baked before)."""
     file = scenario.file
     trap = (file.target.level, file.target.side) if file.vessel.at_target else None
-    options = PatientOptions(sex=file.patient.sex, age=file.patient.age_years, bmi=file.patient.bmi, vascular_trap=trap)
+    who = file.patient
+    options = PatientOptions(
+        sex=who.sex, age=who.age_years, stature_cm=who.height_cm, weight_kg=who.weight_kg, vascular_trap=trap
+    )
     return build(seed, options, progress)
 
 

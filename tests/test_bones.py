@@ -88,8 +88,8 @@ def test_redistance_of_a_ball_is_exact_to_a_tenth():
 def test_every_number_says_unit_source_and_status():
     m = load_morphometry()
     tables = [(k, v) for t in (m.lumbar, m.alignment) for k, v in t.items() if isinstance(v, dict)]
-    tables += [(k, v) for t in (m.sacrum, m.pelvis) for k, v in t["measures"].items()]
-    tables += [("layout", m.layout), ("sacrum", m.sacrum), ("pelvis", m.pelvis)]
+    tables += [(k, v) for t in (m.sacrum, m.pelvis, m.coccyx, m.ribs) for k, v in t["measures"].items()]
+    tables += [("layout", m.layout), ("sacrum", m.sacrum), ("pelvis", m.pelvis), ("coccyx", m.coccyx), ("ribs", m.ribs)]
     for name, row in tables:
         assert row["unit"] and row["source"], name
         assert row["status"] in STATUS, name
