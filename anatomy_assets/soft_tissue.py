@@ -185,7 +185,7 @@ def _paint_longitudinal(out: NDArray[np.uint8], origin: F64, spine: Spine, plate
     rows.sort()
     grid = np.array(rows)
     band = np.stack([line(z, grid[:, 0], grid[:, c]) for c in (1, 2, 3)], axis=1)
-    band[(z < grid[0, 0] - 6.0), 2] = -1e3
+    band[(z < grid[0, 0] - 6.0) | (z > grid[-1, 0] + 4.0), 2] = -1e3
     paint.paint_slab(out, origin, SPACING_MM, number(T, "ligament.anterior_half_mm"), band, int(Tissue.LONGITUDINAL_LIGAMENT))
 
 
@@ -199,7 +199,7 @@ def _paint_posterior(out: NDArray[np.uint8], origin: F64, spine: Spine, z: F64) 
     rows.sort()
     grid = np.array(rows)
     band = np.stack([line(z, grid[:, 0], grid[:, c]) for c in (1, 2, 3)], axis=1)
-    band[(z < grid[0, 0] - 8.0), 2] = -1e3
+    band[(z < grid[0, 0] - 8.0) | (z > grid[-1, 0] + 4.0), 2] = -1e3
     paint.paint_slab(out, origin, SPACING_MM, number(T, "ligament.posterior_half_mm"), band, int(Tissue.LONGITUDINAL_LIGAMENT))
 
 

@@ -1,7 +1,7 @@
 """Nerves, vessels, ligaments and depths, taken from the tubes and labels of a baked phantom.
 
 Definitions (keys end in a level, a gap "L3-L4" or a side where one is named):
-  flavum_thickness_mm.L3-L4      mean length through the flavum across the canal's axis, 3 mm to either side of the midline
+  flavum_thickness_mm.L3-L4      mean length through the flavum across the canal's axis, 5 mm to either side of the midline
   skin_to_epidural_mm.L3-L4          from the skin straight forwards to the epidural space where no lamina is in the way
   conus_level                     where the cord ends: T12 = 0, middle of L1 = 1, its lower third 1.24 (absent: above the section)
   sac_end_level                   where the sac ends, counted on: S1 = 6, S2 = 7
@@ -163,7 +163,7 @@ def flavum(phantom: Phantom, sp: Spine, level: str) -> float | None:
     bone = (int(Tissue.BONE_CORTEX), int(Tissue.BONE_CANCELLOUS))
     found = []
     for share in np.arange(0.25, 0.96, 0.02):
-        for x in (-3.0, -2.4, -1.8, -1.2, 1.2, 1.8, 2.4, 3.0):
+        for x in (-4.6, -3.8, -3.0, -2.2, -1.4, 1.4, 2.2, 3.0, 3.8, 4.6):
             row = _labels_along(phantom, a + share * (b - a) + np.array([x, 0.0, 0.0]), way, 22.0, 0.2)
             hit = np.flatnonzero(row == Tissue.LIGAMENTUM_FLAVUM)
             if len(hit) == 0 or hit[0] == 0 or np.isin(row[max(hit[0] - 4, 0) : hit[-1] + 9], bone).any():
