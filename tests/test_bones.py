@@ -89,7 +89,10 @@ def test_redistance_of_a_ball_is_exact_to_a_tenth():
 
 def test_every_number_says_unit_source_and_status():
     m = load_morphometry()
-    tables = [(k, v) for t in (m.lumbar, m.alignment) for k, v in t.items() if isinstance(v, dict)]
+    tables = [
+        (k, v) for t in (m.lumbar, m.alignment) for k, v in t.items() if isinstance(v, dict) and k not in ("fields", "posture")
+    ]
+    assert all(row["source"] and row["status"] in STATUS for row in m.alignment["posture"].values())
     tables += [(k, v) for t in (m.sacrum, m.pelvis) for k, v in t["measures"].items()]
     tables += [("layout", m.layout), ("sacrum", m.sacrum), ("pelvis", m.pelvis)]
     for name, row in tables:
