@@ -101,7 +101,7 @@ def interlaminar(spine: Spine, free: Fields, nerve: Sequence[Tube]) -> list[Way]
                 at = sac_at(sac, back[2])
                 p = 0.5 * (back + at[:3] + np.array([0.0, at[3], 0.0]))
                 q = rounded(p + beside * frame.axes[0] - (0.5 if side else 0.0) * frame.axes[1])
-                turn = range(0, 15_001, 5_000) if side else range(0, 1)
+                turn = range(0, 15_001, 5_000) if side else range(1)
                 seen = _seen(free, q, SIGN.get(side, 1.0), turn, range(-30_000, 40_001, 5_000), (5_000 if side else 0, 0))
                 toll = 40.0 * abs(share - 0.5) + (0.7e-3 * abs(seen["secondary_mdeg"]) if seen else 100.0)
                 if best is None or toll < best[0]:
@@ -212,7 +212,12 @@ def transpedicular(spine: Spine, free: Fields) -> list[Way]:
             best: tuple[float, F64, F64, float] | None = None
             for beside in np.arange(0.0, 13.0, 2.0):
                 for up in (-3.0, 0.0, 3.0):
-                    end = frame.origin + SIGN[side] * beside * frame.axes[0] - 0.45 * body_front * frame.axes[1] + up * frame.axes[2]
+                    end = (
+                        frame.origin
+                        + SIGN[side] * beside * frame.axes[0]
+                        - 0.45 * body_front * frame.axes[1]
+                        + up * frame.axes[2]
+                    )
                     way = unit(centre - end)
                     room = min(-float(bone_gap(free, *(centre + t * way))[0]) for t in (-4.0, -2.0, 0.0, 2.0, 4.0))
                     score = min(room, 4.5) - 0.05 * abs(beside - 4.0) - 0.05 * abs(up)

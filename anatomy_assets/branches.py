@@ -8,6 +8,7 @@ ramus itself lies in the groove between ala and articular process of the sacrum.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from anatomy_assets.landmarks import BELOW, SIGN, Frame, Spine
 from anatomy_assets.soft_person import drawn
 from anatomy_assets.tables import number
-from anatomy_assets.tubes import bone_gap, free_way, one_bone, rounded, settle, shrink, smooth_path
+from anatomy_assets.tubes import bone_gap, clearance, free_way, one_bone, rounded, settle, shrink, smooth_path, tighten
 from sim.phantom import Fields, Tube, TubeKind
 
 F64 = NDArray[np.float64]
@@ -54,7 +55,7 @@ def dorsal_branches(spine: Spine, free: Fields, trio: list[Tube], level: str, si
     start = trio[2].nodes[min(2, len(trio[2].nodes) - 1), :3]
     top = probe(1.0, 1.0, 0.0, -axes[2])
     ridge = max((probe(2.5, b, 0.0, -axes[2]) for b in (-1.0, 0.5, 2.0)), key=lambda p: float(p[2]))
-    over = max(drawn(seed, "dorsal_ramus.fork_over_mm", level, side, 0.3) - r - gap, 0.1)
+    over = max(drawn(seed, "dorsal_ramus.fork_over_mm", level, side, 0.95) - r - gap, 0.1)
     fork = ridge + np.array([0.0, 0.0, over])
     rd = number(N, "dorsal_ramus.radius_mm")
     dorsal = _laid(f"dorsal_ramus_{level}_{side}", TubeKind.DORSAL_RAMUS, level, side, [start, fork], rd, free, gap)
@@ -63,7 +64,7 @@ def dorsal_branches(spine: Spine, free: Fields, trio: list[Tube], level: str, si
     medial = _laid(f"medial_branch_{level}_{side}", TubeKind.MEDIAL_BRANCH, level, side, [fork, *groove], r, free, gap)
     far = [fork + s * 7.0 * axes[0] + 6.0 * axes[1] - 4.0 * axes[2], fork + s * 20.0 * axes[0] + 14.0 * axes[1] - 16.0 * axes[2]]
     lateral = _laid(f"lateral_branch_{level}_{side}", TubeKind.DORSAL_RAMUS, level, side, [fork, *far], r, free, gap)
-    return [dorsal, medial, lateral]
+    return [dorsal, _outside(free, medial), _outside(free, lateral)]
 
 
 def sacral_dorsal(spine: Spine, free: Fields, trio: list[Tube], level: str, side: str) -> list[Tube]:
@@ -73,12 +74,37 @@ def sacral_dorsal(spine: Spine, free: Fields, trio: list[Tube], level: str, side
     middle = 0.5 * (dorsal + ventral)
     near = min(trio[0].nodes, key=lambda q: float(((q[:3] - middle) ** 2).sum()))[:3]
     out = dorsal + 0.35 * (dorsal - middle)
-    points = [near, 0.5 * (near + dorsal), dorsal, out]
-    ramus = _laid(f"dorsal_ramus_{level}_{side}", TubeKind.DORSAL_RAMUS, level, side, points, r, free, 0.2)
+    name, kind = f"dorsal_ramus_{level}_{side}", TubeKind.DORSAL_RAMUS
+    tries = []
+    for x, z in (
+        (0.0, 0.0),
+        (1.5, 0.0),
+        (-1.5, 0.0),
+        (0.0, 1.5),
+        (0.0, -1.5),
+        (2.0, 2.0),
+        (-2.0, -2.0),
+        (2.0, -2.0),
+        (-2.0, 2.0),
+    ):
+        shift = np.array([s * x, 0.0, z])  # the mark of the opening lies on its rim in some people
+        points = [near, 0.5 * (near + dorsal) + shift, dorsal + shift, out + shift]
+        tries.append(_laid(name, kind, level, side, points, r, free, 0.2))
+        if clearance(free, tries[-1].nodes)[0] >= 0.0:
+            break
+    ramus = _outside(free, max(tries, key=lambda t: float(clearance(free, t.nodes)[0])))
     tip = ramus.nodes[-1, :3]
     ways = [tip, tip + np.array([s * 7.0, 2.0, -3.0]), tip + np.array([s * 15.0, -1.0, -7.0])]
     lateral = _laid(f"lateral_branch_{level}_{side}", TubeKind.DORSAL_RAMUS, level, side, ways, 0.8 * r, free, 0.3)
-    return [ramus, lateral]
+    return [ramus, _outside(free, lateral)]
+
+
+def _outside(free: Fields, tube: Tube) -> Tube:
+    """Return a fine nerve cut where it would enter bone (its end is of no further interest there)."""
+    for n in range(len(tube.nodes), 2, -1):
+        if clearance(free, tube.nodes[:n])[0] >= -0.01:
+            return replace(tube, nodes=tube.nodes[:n])
+    return replace(tube, nodes=tube.nodes[:2])
 
 
 def _laid(name: str, kind: TubeKind, level: str, side: str, points: list[F64], r: float, free: Fields, gap: float) -> Tube:
@@ -87,7 +113,7 @@ def _laid(name: str, kind: TubeKind, level: str, side: str, points: list[F64], r
     loose = np.ones(len(rough), np.int64)
     loose[0] = 0
     nodes = settle(free, rough, loose, gap, IGNORE_TUBES, 80)
-    nodes = shrink(free, nodes, loose, min(0.25, gap), 0.5)
+    nodes = tighten(free, shrink(free, nodes, loose, min(0.25, gap), 0.5), 0.03, 0.15)
     return Tube(name, kind, level, side, rounded(nodes))
 
 

@@ -61,7 +61,7 @@ def great_vessels(spine: Spine, free: Fields, seed: int, sex: str) -> list[Tube]
     fronts = _front_line(spine, free)
     arteries = _trunk(spine, fronts, "aorta", seed, sex)
     veins = _trunk(spine, fronts, "cava", seed, sex)
-    return [replace(t, nodes=rounded(_lifted(free, t.nodes, 0.5))) for t in (*arteries, *veins)]
+    return [replace(t, nodes=rounded(_lifted(free, t.nodes, 0.6))) for t in (*arteries, *veins)]
 
 
 def _front_line(spine: Spine, free: Fields) -> F64:
@@ -102,7 +102,7 @@ def _trunk(spine: Spine, fronts: F64, name: str, seed: int, sex: str) -> list[Tu
     low = height(spine, division(seed, f"{name}.division_share"))
     across = (1.0 if artery else -1.0) * number(N, f"{name}.beside_mm")
     top = spine.mark(f"{spine.top}.endplate.superior")[2] + OVER_MM
-    extra = spread(N, f"{name}.gap_mm") * max(deviate(seed, f"{name}/gap"), -1.0)
+    extra = spread(N, f"{name}.gap_mm") * deviate(seed, f"{name}/gap")
     points, halves = [], []
     z = top
     while True:
@@ -112,7 +112,7 @@ def _trunk(spine: Spine, fronts: F64, name: str, seed: int, sex: str) -> list[Tu
         near = min(1.0, max(0.0, (z - low) / 35.0))
         offset = across * (0.35 + 0.65 * near)
         curve = number(N, "front.curve_per_mm") * offset * offset
-        gap = max(number(N, f"{name}.gap_mm", level) + extra, 0.6)
+        gap = max(number(N, f"{name}.gap_mm", level) + extra, 0.3)
         points.append([mid + offset, front + curve - gap - r, z, r])
         halves.append(half)
         if z <= low:
@@ -159,7 +159,7 @@ def _lifted(free: Fields, nodes: F64, gap: float) -> F64:
                 short = 0.0
                 for x, y in ring:
                     wide = half * (1.0 if x > 0.0 else -1.0 if x < 0.0 else 0.0)
-                    for dz in (-3.0, 0.0, 3.0):
+                    for dz in (-6.0, -3.0, 0.0, 3.0, 6.0):
                         d, _ = bone_gap(free, node[0] + wide + node[3] * x, node[1] + node[3] * y, node[2] + dz)
                         short = max(short, gap - d)
                 if short <= 0.0:

@@ -33,9 +33,8 @@ def _ladder(spine: Spine) -> tuple[F64, F64]:
         rows.append((c + BODY, spine.mark(f"{level}.endplate.inferior")[2]))
     first = spine.mark("S1.endplate.superior")[2]
     rows.append((coordinate("S1") - BODY, first))
-    for name in SACRAL:
-        if f"{name}.canal.centre" in spine.marks:
-            rows.append((coordinate(name) + (0.05 if name == "S1" else 0.0), spine.mark(f"{name}.canal.centre")[2]))
+    there = [name for name in SACRAL if f"{name}.canal.centre" in spine.marks]
+    rows += [(coordinate(name) + (0.05 if name == "S1" else 0.0), spine.mark(f"{name}.canal.centre")[2]) for name in there]
     table = np.array(rows)
     return table[:, 0], table[:, 1]
 

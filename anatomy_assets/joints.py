@@ -57,12 +57,15 @@ def partners(joints: Sequence[Joint], name: str) -> list[tuple[str, float]]:
 
 
 def relative(own: Pose, other: Pose) -> F64:
-    """Return the move from one bone's frame to another's: rotation row by row, then shift (12 numbers)."""
+    """Return the move from one bone's frame to another's: rotation row by row, then shift (12 numbers), on a lattice of 1e-9.
+
+    The lattice makes the move the same however the two came to stand: moved together, they are cut as before.
+    """
     a, b = other.rotation, own.rotation
     d = own.translation_mm - other.translation_mm
     turn = [[a[0, i] * b[0, j] + a[1, i] * b[1, j] + a[2, i] * b[2, j] for j in range(3)] for i in range(3)]
     shift = [a[0, i] * d[0] + a[1, i] * d[1] + a[2, i] * d[2] for i in range(3)]
-    return np.array([*turn[0], *turn[1], *turn[2], *shift])
+    return np.asarray(np.floor(np.array([*turn[0], *turn[1], *turn[2], *shift]) * 1e9 + 0.5) / 1e9, np.float64)
 
 
 def cut(plain: Mapping[str, Plain], poses: Mapping[str, Pose], joints: Sequence[Joint], name: str) -> I16:

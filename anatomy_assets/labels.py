@@ -122,6 +122,14 @@ def paint_trunk(labels: U8, origin: F64, h: float, back: F64, front: F64, slices
 
 
 @jit
+def dither(i: int, k: int) -> float:
+    """Return the ordered dither (-0.47..0.47 voxel, 4 x 4) of a column: a plane keeps its mean place among voxels."""
+    fine = 2 * ((i ^ k) & 1) + (k & 1)
+    coarse = 2 * (((i >> 1) ^ (k >> 1)) & 1) + ((k >> 1) & 1)
+    return (4 * fine + coarse - 7.5) / 16.0
+
+
+@jit
 def paint_canal(labels: U8, origin: F64, h: float, line: F64, last_flavum: int) -> None:
     """Paint epidural fat in the canal and the ligamentum flavum behind it.
 
@@ -164,8 +172,9 @@ def paint_canal(labels: U8, origin: F64, h: float, line: F64, last_flavum: int) 
                 if ventral or lateral * lateral + v * v <= 1.0 or (at >= last_flavum and lateral * lateral + v * v <= 1.5):
                     labels[i, j, k] = EPIDURAL
                 elif dorsal > 0.2 * deep and at < last_flavum:
-                    lateral = (origin[0] + h * i - centre) / (half + thick)
-                    v = dorsal / (deep + thick)
+                    rough = thick + h * dither(i, k)  # a mean thickness finer than a voxel
+                    lateral = (origin[0] + h * i - centre) / (half + rough)
+                    v = dorsal / (deep + rough)
                     if lateral * lateral + v * v <= 1.0:
                         apart = abs(origin[0] + h * i - centre) < gap
                         labels[i, j, k] = INTERSPINOUS if apart else FLAVUM
@@ -351,7 +360,7 @@ def paint_chest(labels: U8, origin: F64, h: float, back: F64, centre: F64, size:
             y = origin[1] + h * j
             a, b = (beside - size[0]) / size[1], (y - centre[1]) / size[2]
             dome = centre[2] - size[3] * (a * a + b * b)
-            line = rim[1] - rim[2] * (beside - 20.0)
+            line = rim[1] - rim[2] * (beside - 20.0) + 0.8 * max(0.0, centre[1] - y)  # the front attaches higher
             low = max(dome, line)
             k0 = max(0, int((line - origin[2]) / h) + 1)
             for k in range(k0, nz):

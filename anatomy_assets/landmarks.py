@@ -6,7 +6,7 @@ patient has, whichever they are. Frame axes are rows: patient left, posterior, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np

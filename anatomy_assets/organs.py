@@ -6,6 +6,8 @@ overlapping pockets of uneven size, not a few bubbles. Outlines are layout; the 
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,7 +42,10 @@ def kidneys(spine: Spine, seed: int) -> F64:
     off, wide, deep, tall = table(T)["organ"]["kidney_mm"]["value"]
     shift = 6.0 * (2.0 * float(stream(seed, "soft/kidney").random()) - 1.0) if seed else 0.0
     out = []
-    for side, lift in (("left", 0.5 * number(T, "organ.kidney_left_up_mm")), ("right", -0.5 * number(T, "organ.kidney_left_up_mm"))):
+    for side, lift in (
+        ("left", 0.5 * number(T, "organ.kidney_left_up_mm")),
+        ("right", -0.5 * number(T, "organ.kidney_left_up_mm")),
+    ):
         z = height(spine, number(T, "organ.kidney_coordinate")) + lift + shift
         near = min(spine.frames.values(), key=lambda f: abs(f.origin[2] - z))
         out.append([near.origin[0] + SIGN[side] * off, near.origin[1] + 4.0, z, wide, deep, tall])
@@ -73,7 +78,7 @@ def gas(spine: Spine, trunk: Trunk, rim: float, seed: int) -> F64:
     rows: list[list[float]] = []
     for path, wide, filled in _bowel(spine, trunk, rim):
         step = 0.9 * wide
-        for a, b in zip(path[:-1], path[1:], strict=True):
+        for a, b in itertools.pairwise(path):
             n = max(1, int(float(np.sqrt(((b - a) ** 2).sum())) / step))
             for i in range(n):
                 there, size, dx, dy, dz, flat = (float(v) for v in draw.random(6))
@@ -98,10 +103,12 @@ def _bowel(spine: Spine, trunk: Trunk, rim: float) -> list[tuple[F64, float, flo
             [x - wide, flank, low - 40.0], [x - 1.02 * wide, flank, low + 15.0], [x - 0.95 * wide, flank, up - 25.0],
             [x - 0.6 * wide, 0.4 * flank + 0.6 * belly, up - 22.0], [x, belly, up - 48.0], [x + 0.6 * wide, belly, up - 15.0],
             [x + 0.95 * wide, flank, up + 15.0], [x + 1.03 * wide, flank, up - 40.0], [x + 0.98 * wide, flank, low],
-            [x + 0.75 * wide, flank - 15.0, low - 40.0], [x + 0.25 * wide, flank - 25.0, low - 62.0], [x, flank - 20.0, low - 85.0],
+            [x + 0.75 * wide, flank - 15.0, low - 40.0], [x + 0.25 * wide, flank - 25.0, low - 62.0],
+            [x, flank - 20.0, low - 85.0],
         ]
     )  # fmt: skip
-    loops = [[x + 0.55 * wide * a, belly + 12.0 + 8.0 * (i % 2), low - 25.0 + 11.0 * i] for i, a in enumerate(_ZIGZAG)]
+    across = 0.55 * wide
+    loops = [[x + across * a, belly + 12.0 + 8.0 * (i % 2), low - 25.0 + 11.0 * i] for i, a in enumerate(_ZIGZAG)]
     stomach = np.array([[x + 0.35 * wide, belly + 15.0, up + 38.0], [x + 0.5 * wide, belly + 25.0, up + 52.0]])
     return [
         (colon, number(T, "organ.colon_mm"), number(T, "organ.colon_gas")),

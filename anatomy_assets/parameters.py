@@ -16,8 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from anatomy_assets.population import SIDES, PatientOptions, draw_of, normal, table
+from anatomy_assets.population import SIDES as SIDES
 from anatomy_assets.population import Draw as _Draw
+from anatomy_assets.population import PatientOptions, draw_of, normal, table
 
 FOLDER = Path(__file__).parent / "morphometry"
 

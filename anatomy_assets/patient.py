@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -121,7 +121,12 @@ def _told(seed: int, options: PatientOptions, who: Person, p: Parameters) -> dic
     """Return the description of this individual for the record and the chart."""
     trap = options.vascular_trap
     told = {"seed": seed, **asdict(who), "stature_sd": round(p.stature, 3), "levels": [lv.name for lv in p.levels]}
-    return told | {"vascular_trap": list(trap) if trap else None, "posture": p.posture, "field": options.field, "below": dict(BELOW)}
+    return told | {
+        "vascular_trap": list(trap) if trap else None,
+        "posture": p.posture,
+        "field": options.field,
+        "below": dict(BELOW),
+    }
 
 
 def free_space(made: Phantom) -> Fields:

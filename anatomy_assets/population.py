@@ -72,7 +72,7 @@ class PatientOptions:
         _within("bone_density", self.bone_density, 20, 300, "mg/cm3")
         _within("lordosis_deg", self.lordosis_deg, 15, 90, "degrees")
         if self.bmi is not None and self.weight_kg is not None:
-            raise UsageError("patient: bmi and weight_kg were both given; expected one of them")
+            raise UsageError("patient bmi and weight_kg were both given: expected one of them")
         if self.weight_kg is not None and self.stature_cm is not None:
             _within("bmi (from weight_kg and stature_cm)", _bmi(self.weight_kg, self.stature_cm), *BMI_RANGE, "kg/m2")
         trap = self.vascular_trap

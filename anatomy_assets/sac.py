@@ -15,6 +15,7 @@ from anatomy_assets.landmarks import BELOW, SACRAL, SIDES, SIGN, Spine
 from anatomy_assets.soft_person import deviate, drawn, uniform
 from anatomy_assets.tables import number, spread
 from anatomy_assets.tubes import bone_gap, rounded, settle, shrink, smooth_path
+from sim.frames import norm
 from sim.phantom import Fields, Tube, TubeKind
 
 F64 = NDArray[np.float64]
@@ -54,8 +55,9 @@ def thecal_sac(spine: Spine, free: Fields, seed: int) -> Tube:
     for p, back, level in _canal_points(spine):
         if p[2] < end + 2.0:
             break
-        deep = 0.5 * drawn(seed, "sac.depth_mm", level)
-        points.append([*(p - shift * back), deep])
+        room = 0.5 * norm(spine.mark(f"{level}.canal.back") - spine.mark(f"{level}.canal.front"))
+        deep = min(0.5 * drawn(seed, "sac.depth_mm", level), room - 1.2)  # fat behind and before it in a tight canal too
+        points.append([*(p - min(shift, max(room - deep - 0.8, 0.0)) * back), deep])
         halves.append(max(0.5 * drawn(seed, "sac.width_mm", level) - deep, 0.2))
     points.append([*_end_point(spine, end), 1.6])
     halves.append(0.05)
@@ -140,7 +142,9 @@ def cord(spine: Spine, sac: Tube, seed: int) -> list[Tube]:
         out.append(Tube("cord", TubeKind.CORD, "", "", rounded(np.array(rows))))
     start = min(tip, top)
     count = max(2, int((start - low) / 12.0))
-    filum = [_resting(sac, start + (low + 3.0 - start) * i / count, number(N, "cauda.filum_radius_mm"), 0.0) for i in range(count + 1)]
+    filum = [
+        _resting(sac, start + (low + 3.0 - start) * i / count, number(N, "cauda.filum_radius_mm"), 0.0) for i in range(count + 1)
+    ]
     return [*out, Tube("filum", TubeKind.ROOTLET, "", "", rounded(np.array(filum)[:, :4]))]
 
 

@@ -68,7 +68,7 @@ def _back_points(spine: Spine, bmi: float, deviate: float) -> tuple[F64, F64]:
     """Return heights (ascending) and y of the skin over the midline."""
     extra = number(T, "epidural_depth.offset_mm") + number(T, "epidural_depth.per_bmi_mm") * (bmi - 25.0)
     extra += number(T, "epidural_depth.sd_mm") * deviate
-    over = number(T, "epidural_depth.over_spine_mm") + 0.4 * max(bmi - 22.0, 0.0)
+    over = number(T, "epidural_depth.over_spine_mm") + 0.2 * max(bmi - 22.0, 0.0)
     points = []
     for level, frame in spine.frames.items():
         dorsal = 0.5 * (spine.mark(f"{level}.canal.back") + spine.mark(f"{BELOW[level]}.canal.back"))

@@ -185,7 +185,7 @@ def _paint_longitudinal(out: NDArray[np.uint8], origin: F64, spine: Spine, plate
     rows.sort()
     grid = np.array(rows)
     band = np.stack([line(z, grid[:, 0], grid[:, c]) for c in (1, 2, 3)], axis=1)
-    band[(z < grid[0, 0] - 6.0), 2] = -1e3
+    band[(z < grid[0, 0] - 6.0) | (z > grid[-1, 0] + 4.0), 2] = -1e3
     paint.paint_slab(out, origin, SPACING_MM, number(T, "ligament.anterior_half_mm"), band, int(Tissue.LONGITUDINAL_LIGAMENT))
 
 
@@ -199,7 +199,7 @@ def _paint_posterior(out: NDArray[np.uint8], origin: F64, spine: Spine, z: F64) 
     rows.sort()
     grid = np.array(rows)
     band = np.stack([line(z, grid[:, 0], grid[:, c]) for c in (1, 2, 3)], axis=1)
-    band[(z < grid[0, 0] - 8.0), 2] = -1e3
+    band[(z < grid[0, 0] - 8.0) | (z > grid[-1, 0] + 4.0), 2] = -1e3
     paint.paint_slab(out, origin, SPACING_MM, number(T, "ligament.posterior_half_mm"), band, int(Tissue.LONGITUDINAL_LIGAMENT))
 
 
@@ -257,7 +257,15 @@ def _paint_discs(out: NDArray[np.uint8], origin: F64, spine: Spine, plates: Mapp
 def _paint_spot(out: NDArray[np.uint8], origin: F64, spot: F64) -> None:
     """Paint a small ball of foramen fat: a target never lies in muscle by a rounding of shapes."""
     spare = np.ones(256, np.uint8)
-    for tissue in (Tissue.MUSCLE, Tissue.MULTIFIDUS, Tissue.FASCIA, Tissue.RETROPERITONEUM, Tissue.PSOAS, Tissue.FACET_JOINT, Tissue.LIGAMENTUM_FLAVUM):
+    for tissue in (
+        Tissue.MUSCLE,
+        Tissue.MULTIFIDUS,
+        Tissue.FASCIA,
+        Tissue.RETROPERITONEUM,
+        Tissue.PSOAS,
+        Tissue.FACET_JOINT,
+        Tissue.LIGAMENTUM_FLAVUM,
+    ):
         spare[int(tissue)] = 0
     nodes = np.array([[*spot, 2.5, 0.0], [*spot, 2.5, 0.0]])
     paint.paint_tube(out, origin, SPACING_MM, nodes, 0.0, int(Tissue.FORAMEN_FAT), spare)

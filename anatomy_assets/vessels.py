@@ -196,7 +196,9 @@ def basivertebral(spine: Spine, free: Fields, plexus: Sequence[Tube]) -> list[Tu
         deep = number(N, "vein.basivertebral_share") * 2.0 * ahead
         nodes = [[*(wall - deep * frame.axes[1]), 0.5 * r], [*(wall - 0.5 * deep * frame.axes[1]), 0.8 * r]]
         nodes += [[*(wall - 2.0 * frame.axes[1]), r], [*(wall + 0.3 * frame.axes[1]), r]]
-        vein = Tube(f"basivertebral_vein_{level}", TubeKind.BASIVERTEBRAL, level, "", rounded(smooth_path(nodes, 2.0)), 0.1, speed)
+        vein = Tube(
+            f"basivertebral_vein_{level}", TubeKind.BASIVERTEBRAL, level, "", rounded(smooth_path(nodes, 2.0)), 0.1, speed
+        )
         out.append(vein)
         for tube in plexus:
             end = min(tube.nodes, key=lambda q: float(((q[:3] - wall) ** 2).sum()))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from anatomy_assets.patient import PatientOptions, build
+from anatomy_assets.patient import build
+from anatomy_assets.population import PatientOptions
 from scenarios.plan import make_plan
 from scenarios.registry import Scenario
 from scenarios.toolbox import load_toolbox, tools_hash

@@ -253,7 +253,20 @@ def test_withdrawing_and_tilting_redirects():
 
 
 def test_labels_of_the_kernel_are_those_of_the_phantom():
-    for name in ("AIR", "SKIN", "FAT", "FASCIA", "MUSCLE", "PSOAS", "QUADRATUS", "MULTIFIDUS", "CSF", "NERVE", "RETROPERITONEUM", "VESSEL"):
+    for name in (
+        "AIR",
+        "SKIN",
+        "FAT",
+        "FASCIA",
+        "MUSCLE",
+        "PSOAS",
+        "QUADRATUS",
+        "MULTIFIDUS",
+        "CSF",
+        "NERVE",
+        "RETROPERITONEUM",
+        "VESSEL",
+    ):
         assert getattr(puncture, name) == Tissue[name]
     assert puncture.CORTEX == Tissue.BONE_CORTEX and puncture.CANCELLOUS == Tissue.BONE_CANCELLOUS
     for kind in TubeKind:

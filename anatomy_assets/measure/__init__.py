@@ -12,7 +12,6 @@ from sim.phantom import Phantom
 
 def measure(phantom: Phantom) -> dict[str, float]:
     """Return every measure of a phantom by key."""
-    bones = {b.name: b for b in phantom.bones}
     out = vertebrae.measures(phantom) | segments.measures(phantom) | pelvis.measures(phantom)
-    out |= sacral.measures(bones, phantom.landmarks) if "ilium_left" in bones else {}
-    return out | (soft.measures(phantom) if phantom.tubes else {})
+    pelvic = any(b.name == "ilium_left" for b in phantom.bones)
+    return out | (sacral.measures(phantom) if pelvic else {}) | (soft.measures(phantom) if phantom.tubes else {})

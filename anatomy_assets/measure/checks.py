@@ -14,6 +14,8 @@ from sim.phantom import Bone, Phantom, Tube
 F64 = NDArray[np.float64]
 OVERLAP_MM = 0.05
 TUBE_MM = 0.01
+ARCH_MM = 3.0
+"""A root passes in front of the arch when a line straight backwards comes this near to it."""
 INSIDE_BONE = frozenset({"BASIVERTEBRAL"})
 """Kinds of tubes that lie in bone by nature."""
 WAYS = np.array([w for w in np.ndindex(5, 5, 5) if 2 in (abs(w[0] - 2), abs(w[1] - 2), abs(w[2] - 2))], np.float64) - 2.0
@@ -103,7 +105,9 @@ def roots_astray(phantom: Phantom) -> list[str]:
     out = []
     for level, below in zip(levels, (*levels[1:], "S"), strict=True):
         for side in SIDES:
-            trio = [nerves[f"{part}_{level}_{side}"] for part in ("root", "ganglion", "ramus") if f"{part}_{level}_{side}" in nerves]
+            trio = [
+                nerves[f"{part}_{level}_{side}"] for part in ("root", "ganglion", "ramus") if f"{part}_{level}_{side}" in nerves
+            ]
             if trio:
                 fault = _fault(phantom, np.concatenate([t.nodes for t in trio])[:, :3], level, below, side)
                 out += [f"{level} root {side}: {fault}"] if fault else []
@@ -125,5 +129,5 @@ def _fault(phantom: Phantom, path: F64, level: str, below: str, side: str) -> st
     for fault, (bone, way) in walls.items():
         if not np.isfinite(first(*along(bone, here, way, 24.0), True)):
             return fault
-    behind = [first(*along(b, here, a.back, 22.0), True) for b in (upper, lower)]
-    return "" if np.isfinite(behind).any() else "no articular process behind"
+    behind = min(float(along(b, here, a.back, 22.0)[1].min()) for b in (upper, lower))
+    return "" if behind < ARCH_MM else "no arch behind"

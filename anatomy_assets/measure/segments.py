@@ -12,6 +12,8 @@ Definitions:
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,10 +48,7 @@ def curve(phantom: Phantom) -> dict[str, float]:
     levels = (*levels_of(phantom), "S1")
     left = axes_of(phantom, "S1").left
     ways = {level: (lambda p: p.back - p.front)(plate(phantom, level, True)) for level in levels}
-    out = {
-        f"segment_lordosis_deg.{a}-{b}": angle_deg(ways[a], ways[b], left)
-        for a, b in zip(levels[:-1], levels[1:], strict=True)
-    }
+    out = {f"segment_lordosis_deg.{a}-{b}": angle_deg(ways[a], ways[b], left) for a, b in pairwise(levels)}
     if "L1" in levels:
         out["lordosis_deg"] = angle_deg(ways["L1"], ways["S1"], left)
     out["sacral_slope_deg"] = angle_deg(np.array([0.0, 1.0, 0.0]), ways["S1"], np.array([1.0, 0.0, 0.0]))

@@ -1,7 +1,7 @@
 """Nerves, vessels, ligaments and depths, taken from the tubes and labels of a baked phantom.
 
 Definitions (keys end in a level, a gap "L3-L4" or a side where one is named):
-  flavum_thickness_mm.L3-L4      mean length through the flavum across the canal's axis, 3 mm to either side of the midline
+  flavum_thickness_mm.L3-L4      mean length through the flavum across the canal's axis, 5 mm to either side of the midline
   skin_to_epidural_mm.L3-L4          from the skin straight forwards to the epidural space where no lamina is in the way
   conus_level                     where the cord ends: T12 = 0, middle of L1 = 1, its lower third 1.24 (absent: above the section)
   sac_end_level                   where the sac ends, counted on: S1 = 6, S2 = 7
@@ -88,7 +88,9 @@ def _nerve(phantom: Phantom, sp: Spine, level: str, side: str) -> Iterator[tuple
     root, ganglion = _tube(phantom, f"root_{level}_{side}"), _tube(phantom, f"ganglion_{level}_{side}")
     if root is None or ganglion is None:
         return
-    before = [n for n in root.nodes[2:] if float(((n[:3] - ganglion.nodes[0, :3]) ** 2).sum()) > 0.25 and n[2] > ganglion.nodes[0, 2]]
+    before = [
+        n for n in root.nodes[2:] if float(((n[:3] - ganglion.nodes[0, :3]) ** 2).sum()) > 0.25 and n[2] > ganglion.nodes[0, 2]
+    ]
     yield f"root_diameter_mm.{level}", 2.0 * float(np.median([n[3] for n in before or root.nodes[2:]]))
     yield f"drg_width_mm.{level}", 2.0 * float(ganglion.nodes[:, 3].max())
     yield f"drg_length_mm.{level}", float(_length(ganglion.nodes)[-1])
@@ -112,7 +114,7 @@ def _over_bone(phantom: Phantom, node: F64, s: float) -> float:
     """Return how far down (mm) below a node's centre, or 1 mm lateral of it, bone is met: the process it crosses."""
     free = obstacles(phantom.bones)
     best = 15.0
-    for out, back in ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, -1.0)):
+    for out, back in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)):
         t = 0.0
         while t < best and float(bone_gap(free, node[0] + s * out, node[1] + back, node[2] - t)[0]) > 0.0:
             t += 0.1
@@ -161,11 +163,11 @@ def flavum(phantom: Phantom, sp: Spine, level: str) -> float | None:
     bone = (int(Tissue.BONE_CORTEX), int(Tissue.BONE_CANCELLOUS))
     found = []
     for share in np.arange(0.25, 0.96, 0.02):
-        for x in (-3.0, -2.4, -1.8, -1.2, 1.2, 1.8, 2.4, 3.0):
+        for x in (-4.6, -3.8, -3.0, -2.2, -1.4, 1.4, 2.2, 3.0, 3.8, 4.6):
             row = _labels_along(phantom, a + share * (b - a) + np.array([x, 0.0, 0.0]), way, 22.0, 0.2)
             hit = np.flatnonzero(row == Tissue.LIGAMENTUM_FLAVUM)
-            if len(hit) == 0 or row[min(hit[-1] + 1, len(row) - 1)] in bone or row[hit[0] - 1] in bone:
-                continue
+            if len(hit) == 0 or hit[0] == 0 or np.isin(row[max(hit[0] - 4, 0) : hit[-1] + 9], bone).any():
+                continue  # a lamina cuts it short here
             if (row[hit[0] : hit[-1] + 1] != Tissue.LIGAMENTUM_FLAVUM).any():
                 continue
             found.append(0.2 * len(hit))
@@ -210,7 +212,7 @@ def _front_gap(phantom: Phantom, sp: Spine, level: str, name: str) -> float | No
     nodes = phantom.tubes[t].nodes
     if not nodes[:, 2].min() - 1.0 < disc[2]:
         return None
-    k = int(round((disc[2] - v.origin_mm[2]) / v.spacing_mm))
+    k = round((disc[2] - v.origin_mm[2]) / v.spacing_mm)
     cells = np.argwhere(np.isin(v.labels[:, :, k], (Tissue.DISC_ANNULUS, Tissue.DISC_NUCLEUS)))
     best = 40.0
     for i, j in cells:
@@ -240,7 +242,7 @@ def _organs(phantom: Phantom, sp: Spine) -> Iterator[tuple[str, float]]:
 def _muscles(phantom: Phantom, sp: Spine) -> Iterator[tuple[str, float]]:
     v = phantom.volume
     for level, frame in sp.frames.items():
-        k = int(round((frame.origin[2] - v.origin_mm[2]) / v.spacing_mm))
+        k = round((frame.origin[2] - v.origin_mm[2]) / v.spacing_mm)
         if not 0 <= k < v.labels.shape[2]:
             continue
         plane = v.labels[:, :, k]
@@ -249,7 +251,7 @@ def _muscles(phantom: Phantom, sp: Spine) -> Iterator[tuple[str, float]]:
         yield f"multifidus_area_cm2.{level}", float((plane == Tissue.MULTIFIDUS).sum()) * area
         fat = []
         for beside in (-40.0, 40.0):
-            i = int(round((frame.origin[0] + beside - v.origin_mm[0]) / v.spacing_mm))
+            i = round((frame.origin[0] + beside - v.origin_mm[0]) / v.spacing_mm)
             column = plane[i]
             skin = np.flatnonzero(column == Tissue.SKIN)
             under = np.flatnonzero(np.isin(column, (Tissue.FASCIA, Tissue.MUSCLE)))

@@ -137,9 +137,7 @@ def _width_upper(bone: Bone, a: Axes, upper: Plate) -> float:
 
 def _canal(phantom: Phantom, bone: Bone, a: Axes, level: str) -> dict[str, float]:
     wall = float((phantom.landmark(f"{level}.wall.posterior") - a.origin) @ a.back)
-    height = float(
-        np.mean([(phantom.landmark(f"{level}.pedicle.{s}.centre") - a.origin) @ a.up for s in SIDES])
-    )
+    height = float(np.mean([(phantom.landmark(f"{level}.pedicle.{s}.centre") - a.origin) @ a.up for s in SIDES]))
     widths = []
     for back in np.arange(wall + 2.0, wall + 11.0, 0.5):
         here = a.at(0.0, back, height)
