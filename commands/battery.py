@@ -114,8 +114,8 @@ def _problem(one: Battery, number: int, item: Item) -> str:
     return ""
 
 
-def gather(folder: Path, jobs: int, trusted: Path | None) -> tuple[list[Row], list[Sitting], list[tuple[str, str, str]]]:
-    """Return (rows of all attempts below a folder, sitting logs, files refused) after verifying everything."""
+def gather(folder: Path, jobs: int, trusted: Path | None) -> list[Row]:
+    """Return the rows of all attempts below a folder after verifying everything."""
     from commands.verify import counted_bar, trust_of
     from commands.verifying import check_jobs, find, verdicts
     from scoring.cohort import row_of
@@ -128,8 +128,7 @@ def gather(folder: Path, jobs: int, trusted: Path | None) -> tuple[list[Row], li
         for verdict in verdicts(paths, min(check_jobs(jobs), max(1, len(paths))), trust_of(trusted)):
             step(verdict.status)
             rows.append(row_of(verdict))
-    logs, refused = _logs(folder)
-    return rows, logs, refused
+    return rows
 
 
 def _logs(folder: Path) -> tuple[list[Sitting], list[tuple[str, str, str]]]:
@@ -144,8 +143,13 @@ def _logs(folder: Path) -> tuple[list[Sitting], list[tuple[str, str, str]]]:
     return logs, refused
 
 
-def status_of(file: Path, folder: Path, jobs: int, trusted: Path | None, root: Path | None = None) -> BatteryStatus:
-    """Return the status of a battery after verifying every attempt in `folder`. UsageError for an untrusted assignment."""
+def status_of(
+    file: Path, folder: Path, jobs: int, trusted: Path | None, root: Path | None = None, rows: list[Row] | None = None
+) -> BatteryStatus:
+    """Return the status of a battery after verifying every attempt in `folder` (not again where `rows` are given).
+
+    UsageError for an untrusted assignment.
+    """
     from commands.verify import trust_of
     from scoring.battery import against_root, battery_status, read_battery
 
@@ -153,7 +157,8 @@ def status_of(file: Path, folder: Path, jobs: int, trusted: Path | None, root: P
     trust = trust_of(trusted)
     if trust is not None and (doubt := trust.doubt(one.signer, one.sha256)):
         raise UsageError(f"{file}: {doubt}; expected an assignment signed by a trusted key")
-    rows, logs, refused = gather(folder, jobs, trusted)
+    rows = gather(folder, jobs, trusted) if rows is None else rows
+    logs, refused = _logs(folder)
     status = battery_status(one, rows, logs)
     status.refused += refused
     if root is not None:
@@ -245,17 +250,42 @@ def prove(
 def report(
     file: FileOf,
     folder: Records,
-    out: Annotated[Path, typer.Option(help="folder for status.json and root.json")],
+    out: Annotated[Path, typer.Option(help="X.html or X.pdf: the evidence packet; a folder: packet, status and root")],
+    learner: Annotated[str, typer.Option(help="pseudonym; left out: everybody")] = "",
+    standard: Annotated[Path | None, typer.Option(help="a standard (main.py standard set); none: no standard set")] = None,
+    root: Annotated[Path | None, typer.Option(help="a signed root (battery root); left out: one is signed now")] = None,
+    pictures: Annotated[bool, typer.Option(help="draw the picture at each critical error")] = True,
     jobs: Jobs = 0,
     trusted: Trusted = None,
 ) -> None:
-    """Write the status and the signed root of a battery: the data that a committee's packet is made from."""
+    """Write the evidence packet for a committee; every attempt is verified by replay first."""
+    from commands.common import progress_bar
+    from commands.evidence import KINDS, Pictures, document_bytes, read_evidence
+    from commands.report import packet
     from scoring.battery import battery_root
     from scoring.keys import load_or_create
     from scoring.trust.documents import write_whole
+    from scoring.trust.roots import parse_root
 
-    one = status_of(file, folder, jobs, trusted)
+    if out.suffix not in (*KINDS, ""):
+        raise UsageError(f"--out {out}: unknown kind '{out.suffix}'; expected .html, .pdf or a folder")
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: expected a folder with attempts")
+    with progress_bar(quiet=True) as progress:
+        evidence = read_evidence([folder], True, jobs, trusted, progress)
+        one = status_of(file, folder, jobs, trusted, root, evidence.rows)
+        signed = battery_root(one, utc_now(), load_or_create()) if root is None else b""
+        head = parse_root(signed, "the root") if root is None else _root(root)
+        made = packet(one, evidence, learner, standard, head, Pictures(progress) if pictures else None)
+    if out.suffix:
+        write_file(out, document_bytes(made, out.suffix))
+        say(str(out))
+        return
     folder_out = writable_folder(out)
-    write_whole(folder_out / "root.json", battery_root(one, utc_now(), load_or_create()))
+    if signed:
+        write_whole(folder_out / "root.json", signed)
     write_file(folder_out / "status.json", json.dumps(one.as_dict(), indent=2) + "\n")
-    say(f"{folder_out / 'status.json'}\n{folder_out / 'root.json'}")
+    for kind in KINDS:
+        write_file(folder_out / f"packet{kind}", document_bytes(made, kind))
+    for path in sorted(folder_out.iterdir()):
+        say(str(path))

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -80,6 +80,7 @@ def cohort(
     json_: AsJson = False,
     csv_: Annotated[Path | None, typer.Option("--csv", help="also write one line per attempt there")] = None,
     standard: Annotated[Path | None, typer.Option(help="a standard (main.py standard set)")] = None,
+    out: Annotated[Path | None, typer.Option(help="X.html or X.pdf: write the director's report instead")] = None,
     replay: Verify = False,
     jobs: Jobs = 0,
     trusted: Trusted = None,
@@ -92,17 +93,21 @@ def cohort(
     ] = "points_percent",
 ) -> None:
     """Show a cohort: verdicts, first attempts, CUSUM, learning curves, reliability, critical errors, fairness."""
+    from scoring.exchange.table import csv_text
     from scoring.standard import load_standard
     from scoring.statistics.lc_cusum import lc_cusum_design
     from scoring.summary import Plan, summarise
 
     lc_cusum_design(p0, p1, horizon, alpha)  # impossible rates end here, before any file is read
     plan = Plan(p0, p1, horizon, alpha, value, standard=load_standard(standard), now=utc_now())
+    if out is not None:
+        _write_report(folder, out, standard, replay, jobs, trusted, p0=p0, p1=p1, horizon=horizon, alpha=alpha)
+        return
     with progress_bar(quiet=True) as progress:
         people = read_cohort(folder, replay, jobs, trusted, progress)
     _check_value(people, value)
     if csv_ is not None:
-        write_file(csv_, attempts_csv(people.attempts))
+        write_file(csv_, csv_text(people.attempts))
     summary = summarise(people, plan)
     if json_:
         say(json.dumps(summary, indent=2, allow_nan=False, default=float))
@@ -113,33 +118,24 @@ def cohort(
         say(line)
 
 
+def _write_report(
+    folder: Path, out: Path, standard: Path | None, replay: bool, jobs: int, trusted: Path | None, **design: float
+) -> None:
+    from commands.evidence import check_kind, read_evidence
+    from commands.report import write_cohort
+
+    check_kind(out)
+    with progress_bar(quiet=True) as progress:
+        evidence = read_evidence([folder], replay, jobs, trusted, progress)
+    write_cohort(evidence, standard, out, **design)
+    say(str(out))
+
+
 def _check_value(people: Cohort, value: str) -> None:
     for row in people.evidence:
         if row.passed is not None:
             row.value(value)
             return
-
-
-def attempts_csv(rows: list[Row]) -> str:
-    """Return one line per attempt; a text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    texts = ("path", "status", "reason", "learner", "site", "handedness", "input_device", "scenario", "procedure")
-    more = ("seed", "mode", "operator", "started", "battery_id", "battery_item", "engine", "key", "passed")
-    measures = sorted({name for row in rows for name in row.metrics})
-    writer.writerow([*texts, *more, "critical_errors", "checklist_done", "checklist_of", *measures, "record_id"])
-    for row in rows:
-        cells = [getattr(row, name) for name in (*texts, *more)]
-        cells += [" ".join(row.critical_errors), row.checklist_done, row.checklist_of]
-        cells += [row.metrics.get(name) for name in measures]
-        writer.writerow([_safe(cell) for cell in [*cells, row.record_id]])
-    return out.getvalue()
-
-
-def _safe(cell: Any) -> Any:
-    if cell is None:
-        return ""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 # --- standards

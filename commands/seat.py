@@ -126,11 +126,14 @@ def _take(path: Path, out: Path, who: Who, wanted: int | None) -> Case:
     _may_sit(battery, who.learner, utc_now())
     name = f"{battery.sha256[:16]}-{who.learner}{SUFFIX}"
     log = SittingLog(sittings_folder() / name, battery.sha256, who.learner, load_or_create(), [out / who.learner / name])
-    number = next_item(len(battery.items), log.read(), wanted)
+    sitting = log.read()
+    number = next_item(len(battery.items), sitting, wanted)
+    again = sitting.opened(number)
+    folder = f"item-{number:02d}" + (f"-attempt-{again + 1}" if again else "")
     item = battery.items[number - 1]
     check_item(battery, number, item)
     who.seat = Seat(battery, number, log)
-    return Case(item.scenario, item.seed, "assessment", out / who.learner / f"item-{number:02d}", who)
+    return Case(item.scenario, item.seed, "assessment", out / who.learner / folder, who)
 
 
 def sittings_folder() -> Path:

@@ -171,9 +171,9 @@ def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys, arguments, line):
 
 
 def test_a_formula_in_a_table_is_made_harmless():
-    from commands.cohort import attempts_csv
+    from scoring.exchange.table import csv_text
 
-    assert "'=cmd()" in attempts_csv([row(path="=cmd()")])
+    assert "'=cmd()" in csv_text([row(path="=cmd()")])
 
 
 @pytest.mark.slow
