@@ -25,7 +25,7 @@ from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind
 
 KEEP = 80
 FORMAT = 1
-UNUSED = frozenset({"__init__.py", "cache.py", "export.py", "meshes.py", "materials.toml"})
+UNUSED = frozenset({"__init__.py", "cache.py", "export.py", "meshes.py", "materials.toml", "imports.toml"})
 SOFT = UNUSED | {
     *("labels.py", "landmarks.py", "neurovascular.py", "patient.py", "skin.py", "soft_tissue.py", "tables.py"),
     *("targets.py", "trap.py", "tubes.py", "vessels.py", "vessel_ways.py", "neurovascular.toml", "soft_tissue.toml"),
