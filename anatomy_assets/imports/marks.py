@@ -1,8 +1,7 @@
 """Landmarks of a real bone: the model's landmarks carried onto it, then measured where a definition allows it.
 
 The names are the contract of anatomy_assets/marks.py. Measured on the bone itself: end plates (plane through
-their rims), body centre, pedicles (narrowest section between body and arch), spinous and transverse tips,
-articular tips. Everything else is carried by the registration (imports/registration.py).
+their rims), body centre, pedicles (section across their axis), canal, spinous and transverse tips, lower articular tips. Everything else is carried by the registration (imports/registration.py).
 """
 
 from __future__ import annotations
@@ -142,7 +141,7 @@ def _plane(points: F64, up: F64) -> tuple[F64, F64]:
 
 
 def _pedicle(base: str, out_way: F64, up: F64, out: dict[str, F64], solid: Solid) -> None:
-    """Measure one pedicle: of the sections between body and arch the one with the least area; its middle and borders."""
+    """Measure one pedicle: the middle of its section across the carried axis, and its borders from there."""
     axis = unit(out[f"{base}.axis"])  # forwards
     start = out[f"{base}.centre"]
     across = unit(np.cross(axis, up))
@@ -150,21 +149,10 @@ def _pedicle(base: str, out_way: F64, up: F64, out: dict[str, F64], solid: Solid
     high = np.cross(across, axis)
     high = high if (high * up).sum() > 0 else -high
     a, b = np.meshgrid(np.arange(-13.0, 13.1, 0.5), np.arange(-13.0, 13.1, 0.5), indexing="ij")
-    best: tuple[float, F64, float] | None = None
-    for t in np.arange(-5.0, 5.1, 0.5):
-        plane = start + t * axis + a[..., None] * across + b[..., None] * high
-        found = _section(solid.at(plane) < 0.0)
-        if found is None:
-            continue
-        u, v = a[found], b[found]
-        area = float(found.sum())
-        middle = start + t * axis + u.mean() * across + v.mean() * high
-        wide = float(u.max() - u.min()) + 0.5
-        if area > 60.0 and (best is None or area < best[0]) and max(abs(u.mean()), abs(v.mean())) < 6.0:
-            best = area, middle, wide
-    if best is None:
+    found = _section(solid.at(start + a[..., None] * across + b[..., None] * high) < 0.0)
+    if found is None or found.sum() < 60 or max(abs(a[found].mean()), abs(b[found].mean())) > 6.0:
         return
-    centre = best[1]
+    centre = start + a[found].mean() * across + b[found].mean() * high
     out[f"{base}.centre"] = centre
     for word, way in (("lateral", out_way), ("medial", -out_way)):
         out[f"{base}.{word}"] = centre + _reach(solid, centre, way, 16.0) * way
@@ -209,7 +197,6 @@ def _processes(level: str, side: str, sign: float, out: dict[str, F64], points: 
     own = sign * x > 6.0
     for name, reach, near in (
         (f"{level}.transverse.{side}.tip", sign * x, 18.0),
-        (f"{level}.sap.{side}.tip", z, 8.0),
         (f"{level}.iap.{side}.tip", -z, 8.0),
     ):
         if name not in out:
@@ -259,5 +246,8 @@ def sacrum_marks(marks: Mapping[str, F64], solid: Solid) -> dict[str, F64]:
                 hits.append(start + t[inside[0]] * up)
     if len(hits) >= 20:
         origin, normal = _plane(np.array(hits), up)
-        out["S1.endplate.superior"] = top + ((origin - top) * normal).sum() / (up * normal).sum() * up
+        top = top + ((origin - top) * normal).sum() / (up * normal).sum() * up
+    pairs = [(n, n.replace(".left", ".right")) for n in out if n.startswith("S1.") and ".left" in n and not n.endswith(".axis")]
+    off = [float(((0.5 * (out[a] + out[b]) - top) * left).sum()) for a, b in pairs if b in out]
+    out["S1.endplate.superior"] = top + float(np.median(off)) * left  # the midline between left and right landmarks
     return out
