@@ -31,7 +31,6 @@ def make_plan(phantom: Phantom, target: TargetTable) -> Plan:
         side=target.side,
         approach=target.approach,
         target_mm=phantom.landmark(key),
-        zone_mm=np.array([target.zone_right_mm.value, target.zone_dorsal_mm.value, target.zone_cranial_mm.value]),
         endplate_normal=phantom.landmark(f"{target.level}.endplate.inferior.normal"),
         foramina=foramina,
         medial_line_mm=medial,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scenarios.toml_file import Quantity, Strict, in_unit
+from scenarios.toml_file import Quantity, Strict
 
 Level = Literal["L1", "L2", "L3", "L4", "L5", "S1"]
 Side = Literal["left", "right"]
@@ -31,14 +31,11 @@ class PatientTable(Strict):
 
 
 class TargetTable(Strict):
-    """Where the needle should end and how near is near enough (half sizes of the zone)."""
+    """Where the needle should end; how near is near enough is the rubric's matter."""
 
     level: Level
     side: Side
     approach: Literal["subpedicular"]
-    zone_right_mm: Annotated[Quantity, in_unit("mm")]
-    zone_dorsal_mm: Annotated[Quantity, in_unit("mm")]
-    zone_cranial_mm: Annotated[Quantity, in_unit("mm")]
 
 
 class VesselTable(Strict):

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from rich.progress import track
 
-import main
+from commands import joints
 
 PLAIN, VASCULAR = "tfesi-l4l5-right", "tfesi-l4l5-right-vascular"
 CASES = [
@@ -38,12 +38,12 @@ CASES = [
 def one(job: tuple[str, str, int, Path]) -> tuple[str, str, bool, str, float | None]:
     scenario, operator, seed, out = job
     folder = out / scenario / operator / str(seed)
-    public, paths = main.attempt(scenario, operator, seed, folder, "practice", lambda what, fraction: None, pictures=False)
+    public, paths = joints.attempt(scenario, operator, seed, folder, "practice", lambda what, fraction: None, pictures=False)
     errors = public["critical_errors"]
     good = (public["passed"] and not errors) if operator == "expert" else (not public["passed"] and operator in errors)
     if operator == "expert" and scenario == PLAIN:
         good = good and public["checklist"]["tip-in-zone"]["done"]
-    return scenario, operator, good, main.verdict_of(paths[0]).status, public["tip_error_mm"]
+    return scenario, operator, good, joints.verdict_of(paths[0]).status, public["tip_error_mm"]
 
 
 def sweep() -> int:

@@ -15,8 +15,7 @@ F64 = NDArray[np.float64]
 class Plan:
     """Target and surroundings of one procedure, taken from the phantom's landmarks (scenarios/plan.py).
 
-    target_mm: (3,) planned tip position; zone_mm: half sizes of the target zone towards the patient's right,
-    dorsal and cranial (axes of the patient frame). endplate_normal: (3,) unit normal of the endplate that is
+    target_mm: (3,) planned tip position. endplate_normal: (3,) unit normal of the endplate that is
     to be squared. foramina: (level, side) -> centre (3,) of each foramen. medial_line_mm: (level, side) ->
     x of the medial pedicle border. field_landmarks: name -> (3,): what a picture can be said to contain.
     """
@@ -25,7 +24,6 @@ class Plan:
     side: str
     approach: str
     target_mm: F64
-    zone_mm: F64
     endplate_normal: F64
     foramina: Mapping[tuple[str, str], F64]
     medial_line_mm: Mapping[tuple[str, str], float]

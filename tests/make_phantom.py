@@ -163,7 +163,6 @@ def simple_plan() -> Plan:
         side="right",
         approach="subpedicular",
         target_mm=np.array([-17.0, 1.0, 6.0]),
-        zone_mm=np.array([4.0, 4.0, 4.0]),
         endplate_normal=np.array([0.0, 0.0, 1.0]),
         foramina={
             ("L4", "right"): np.array([-17.0, -2.0, 5.0]),

@@ -129,7 +129,7 @@ CHANGES = [
     ('side = "right"', 'side = "rigth"', ("target.side", "rigth", "'left' or 'right'")),
     ("age_years = 54", 'age_years = "54"', ("patient.age_years", "'54'", "integer")),
     ("age_years = 54", "age = 54", ("patient.age", "age_years")),
-    ('zone_right_mm = { value = 3.0, unit = "mm"', 'zone_right_mm = { value = 3.0, unit = "cm"', ("zone_right_mm", "cm", "mm")),
+    ("contrast_ul = 1000", "contrast_ul = 99", ("contrast_ul", "99", "100")),
     ("format = 1", "format = 7", ("format", "7", "1")),
     ("[vessel]", "[vessel", ("not valid TOML",)),
 ]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from scenarios.operators.room import Room, Script
-from scenarios.operators.tfesi import TFESI_OPERATORS
+from scenarios.operators.tfesi import TFESI_OPERATORS, graded
 from scenarios.registry import Scenario
 from sim.errors import unknown_name
 
 OPERATORS = {"tfesi": TFESI_OPERATORS}
 """procedure -> operator name -> script."""
+
+GRADED: dict[str, Callable[[str], Script | None]] = {"tfesi": graded}
+"""procedure -> maker of an operator of any skill from a name like trainee-37 (for simulated cohorts)."""
 
 
 def operator_names(scenario: Scenario) -> list[str]:
@@ -20,6 +25,9 @@ def find_operator(scenario: Scenario, name: str) -> Script:
     """Return the script of an operator; UsageError names the nearest known one."""
     known = OPERATORS.get(scenario.file.procedure, {})
     if name not in known:
+        made = GRADED[scenario.file.procedure](name) if scenario.file.procedure in GRADED else None
+        if made is not None:
+            return made
         raise unknown_name("operator", name, known)
     return known[name]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.operators.skill import Hands
 from scenarios.registry import Scenario
 from sim.command import IDLE, Command
 from sim.event import Event
@@ -37,6 +38,7 @@ class Room:
     state: State
     events: list[Event] = field(default_factory=list)
     tip_seen: F64 | None = None
+    hands: Hands = field(default_factory=Hands)
     _pictures: int = 0
 
     def perceive(self, state: State, new: tuple[Event, ...]) -> None:
@@ -53,7 +55,7 @@ class Room:
     def do(self, op: str, *args: int) -> Acts:
         """Give one command and wait as long as a person takes to see that it was obeyed."""
         yield Command(op, args)
-        yield from self.wait(REACTION_TICKS)
+        yield from self.wait(round(REACTION_TICKS * self.hands.pace("time")))
 
     def wait(self, ticks: int) -> Acts:
         """Let time pass."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.operators.room import Acts, Room, Script, micrometres
+from scenarios.operators.skill import FAMILY, Hands, skill_of
 from sim.command import LEVELS, SIDES, Command
 from sim.frames import dot, sincos_mdeg
 from sim.phantom import skin_entry
@@ -23,6 +24,7 @@ from sim.session import TICKS_PER_SECOND
 F64 = NDArray[np.float64]
 
 Judgement = Generator[Command | None, None, bool]
+Preparation = Generator[Command | None, None, tuple[str, str]]
 
 GOOD_PATTERNS = ("epidural", "foraminal")
 CONTRAST_UL_S = 500
@@ -67,27 +69,27 @@ def _corridor(room: Room, kind: str, level: str, side: str) -> Corridor:
     )
 
 
-def tfesi(habit: Habit) -> Script:
-    """Return the script of an operator with this habit."""
+def tfesi(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
+    """Return the script of an operator with this habit and skill (1: no slips; see operators/skill.py)."""
 
     def script(room: Room) -> Acts:
+        room.hands = Hands.of(skill, room.scenario.id, room.study.seed, name)
         target = room.scenario.file.target
-        level = LEVELS[LEVELS.index(target.level) + habit.level_shift]
-        side = SIDES[1 - SIDES.index(target.side)] if habit.other_side else target.side
-        yield from _prepare(room)
-        yield from _count_level(room)
+        level, side = yield from _prepare(room, habit)
         way = _flat_corridor(room, level, side) if habit.too_deep else _corridor(room, target.approach, level, side)
         yield from _place(room, way)
         yield from _drive(room, way)
-        clear = not habit.contrast
-        if habit.contrast:
+        contrast = habit.contrast and not room.hands.slips("contrast")
+        clear = not contrast
+        if contrast:
             clear = yield from _contrast(room, habit.reacts_to_vessel)
             if not clear and habit.reacts_to_vessel:
                 way = _corridor(room, "alternative", level, side)
                 yield from _reposition(room, way)
                 clear = yield from _contrast(room, habit.reacts_to_vessel)
         if clear or not habit.reacts_to_vessel:
-            yield from _confirm_views(room, way)
+            if not room.hands.slips("views"):
+                yield from _confirm_views(room, way)
             yield from _inject_steroid(room)
         yield from room.do("needle.remove")
         yield from room.do("finish")
@@ -95,16 +97,38 @@ def tfesi(habit: Habit) -> Script:
     return script
 
 
-def _prepare(room: Room) -> Acts:
-    target = room.scenario.file.target
-    yield from room.do("chart.review")
-    yield from room.wait(8 * TICKS_PER_SECOND)
-    yield from room.do("consent.take")
-    yield from room.wait(8 * TICKS_PER_SECOND)
-    yield from room.do("timeout.call", LEVELS.index(target.level), SIDES.index(target.side))
-    yield from room.wait(4 * TICKS_PER_SECOND)
-    yield from room.do("prep.skin")
-    yield from room.wait(6 * TICKS_PER_SECOND)
+def graded(name: str) -> Script | None:
+    """Return the script of `novice-1`..`novice-4` or `trainee-<percent>[-label]`; None for any other name."""
+    skill = skill_of(name)
+    return None if skill is None else tfesi(Habit(), name, skill)
+
+
+def _prepare(room: Room, habit: Habit) -> Preparation:
+    """Chart, consent, time-out, skin, level; return the level and side that this operator then works at."""
+    target, hands = room.scenario.file.target, room.hands
+    for step, command, pause_s in (("chart", "chart.review", 8), ("consent", "consent.take", 8)):
+        if not hands.slips(step):
+            yield from room.do(command)
+            yield from room.wait(_pause(room, pause_s))
+    shift, other = habit.level_shift, habit.other_side
+    if hands.slips("timeout"):
+        other = other or hands.slips("wrong_side")
+    else:
+        yield from room.do("timeout.call", LEVELS.index(target.level), SIDES.index(target.side))
+        yield from room.wait(_pause(room, 4))
+    if not hands.slips("prep"):
+        yield from room.do("prep.skin")
+        yield from room.wait(_pause(room, 6))
+    if hands.slips("count_level"):
+        shift += -1 if hands.slips("miscount") else 0
+    else:
+        yield from _count_level(room)
+    level = LEVELS[max(LEVELS.index(target.level) + shift, 0)]
+    return level, SIDES[1 - SIDES.index(target.side)] if other else target.side
+
+
+def _pause(room: Room, seconds: int) -> int:
+    return round(seconds * room.hands.pace("time")) * TICKS_PER_SECOND
 
 
 def _count_level(room: Room) -> Acts:
@@ -120,7 +144,7 @@ def _count_level(room: Room) -> Acts:
 def _place(room: Room, way: Corridor) -> Acts:
     """Look down the corridor, square, collimate, and put the needle in line with the beam."""
     yield from room.centre_carm(way.target_mm)
-    yield from room.turn_carm(way.primary_mdeg, way.secondary_mdeg)
+    yield from _look_down(room, way)
     yield from room.do("carm.collimate", 450, 550)
     yield from room.shoot()
     yield from room.do("image.store")
@@ -129,9 +153,21 @@ def _place(room: Room, way: Corridor) -> Acts:
     yield from room.shoot()
 
 
+def _look_down(room: Room, way: Corridor) -> Acts:
+    """Turn the C-arm into the tunnel view, as nearly as this operator can."""
+    yield from room.turn_carm(way.primary_mdeg + _view_error(room), way.secondary_mdeg + _view_error(room))
+
+
+def _view_error(room: Room) -> int:
+    return round(1000.0 * room.hands.error("view_deg"))
+
+
 def _set_down(room: Room, way: Corridor) -> Acts:
+    """Put the needle on the skin in line with the beam, over the target as this operator sees it."""
     entry = skin_entry(room.study.phantom.fields, way.target_mm, room.axes().normal)
-    yield from room.do("needle.place", micrometres(entry[0]), micrometres(entry[2]), -way.primary_mdeg, -way.secondary_mdeg)
+    x, z = entry[0] + room.hands.error("marker_mm"), entry[2] + room.hands.error("marker_mm")
+    arm = room.state.carm
+    yield from room.do("needle.place", micrometres(x), micrometres(z), -arm.primary_mdeg, -arm.secondary_mdeg)
 
 
 def _drive(room: Room, way: Corridor, tolerance_mm: float = 0.8) -> Acts:
@@ -140,8 +176,10 @@ def _drive(room: Room, way: Corridor, tolerance_mm: float = 0.8) -> Acts:
         off, left = _off_target(room, way)
         if left <= tolerance_mm:
             break
-        yield from _steer(room, off, left)
-        step = min(STEP_MM, left) if left > 2 * STEP_MM else min(CAUTIOUS_MM, left)
+        if not room.hands.slips("steer"):
+            yield from _steer(room, off, left)
+        wide = room.hands.pace("step")
+        step = min(wide * STEP_MM, left) if left > 2 * STEP_MM else min(wide * CAUTIOUS_MM, left)
         before = room.state.tick
         yield from room.advance(step, SPEED_MM_S)
         yield from room.shoot()
@@ -153,7 +191,8 @@ def _off_target(room: Room, way: Corridor) -> tuple[tuple[float, float], float]:
     """Return ((ex, ey) offset of the target from the tip across the needle, distance left along it) in mm."""
     tip = room.tip_seen if room.tip_seen is not None else way.target_mm
     axes = room.axes()
-    gap = way.target_mm - tip
+    believed = np.array([room.hands.error("seen_mm") for _ in range(3)])
+    gap = way.target_mm - tip - believed
     return (-dot(gap, axes.right), dot(gap, axes.up)), -dot(gap, axes.normal)
 
 
@@ -196,15 +235,22 @@ def _contrast(room: Room, heeds_blood: bool) -> Judgement:
     plan = room.scenario.file.demonstration
     began = room.state.tick
     yield from _attach(room, plan.contrast, 2 * plan.contrast_ul)
-    yield from room.do("syringe.aspirate")
-    if heeds_blood and any(fact["result"] != "nothing" for fact in room.heard("aspirated", began)):
-        return False
-    yield from room.do("xray.pedal", 1)
+    if not room.hands.slips("aspirate"):
+        yield from room.do("syringe.aspirate")
+        if heeds_blood and any(fact["result"] != "nothing" for fact in room.heard("aspirated", began)):
+            return False
+    live = not room.hands.slips("live")
+    if live:
+        yield from room.do("xray.pedal", 1)
     yield from room.do("syringe.inject", plan.contrast_ul, CONTRAST_UL_S)
     yield from room.until(lambda s: not s.spread.flowing, 30.0)
-    yield from room.wait(TICKS_PER_SECOND)
-    yield from room.do("xray.pedal", 0)
-    return all(fact["pattern"] in GOOD_PATTERNS for fact in room.heard("injection_stopped", began))
+    if live:
+        yield from room.wait(TICKS_PER_SECOND)
+        yield from room.do("xray.pedal", 0)
+    else:
+        yield from room.shoot()
+    good = all(fact["pattern"] in GOOD_PATTERNS for fact in room.heard("injection_stopped", began))
+    return good or room.hands.slips("misread")
 
 
 def _reposition(room: Room, way: Corridor) -> Acts:
@@ -212,7 +258,7 @@ def _reposition(room: Room, way: Corridor) -> Acts:
     yield from room.do("needle.stylet", 1)
     yield from room.do("needle.remove")
     yield from room.centre_carm(way.target_mm)
-    yield from room.turn_carm(way.primary_mdeg, way.secondary_mdeg)
+    yield from _look_down(room, way)
     yield from _set_down(room, way)
     yield from room.shoot()
     yield from _drive(room, way)
@@ -235,9 +281,16 @@ def _confirm_views(room: Room, way: Corridor) -> Acts:
 
 def _inject_steroid(room: Room) -> Acts:
     plan = room.scenario.file.demonstration
-    yield from _attach(room, plan.steroid, plan.steroid_ul)
-    yield from room.do("syringe.inject", plan.steroid_ul, 200)
+    volume = max(100, round(plan.steroid_ul * (1.0 + room.hands.error("volume_share"))))
+    agent = _particulate(room, plan.steroid) if room.hands.slips("particulate") else plan.steroid
+    yield from _attach(room, agent, volume)
+    yield from room.do("syringe.inject", volume, 200)
     yield from room.until(lambda s: not s.spread.flowing, 60.0)
+
+
+def _particulate(room: Room, meant: str) -> str:
+    """Return a steroid with particles from the cupboard, or the one that was meant where there is none."""
+    return next((a.name for a in room.study.toolbox.agents if a.kind == "steroid" and a.particulate), meant)
 
 
 TFESI_OPERATORS: dict[str, Script] = {
@@ -247,4 +300,5 @@ TFESI_OPERATORS: dict[str, Script] = {
     "no-contrast": tfesi(Habit(contrast=False)),
     "ignores-vascular": tfesi(Habit(reacts_to_vessel=False)),
     "too-deep": tfesi(Habit(too_deep=True)),
+    **{name: tfesi(Habit(), name, skill) for name, skill in FAMILY.items()},
 }

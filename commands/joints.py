@@ -1,0 +1,219 @@
+"""Joints between rooms: what no single room may know (scenario with rubric, attempt with record and report).
+
+Heavy rooms are imported inside the functions so that `list` and `--help` answer at once.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from commands.common import check_seed, progress_bar, say, utc_now, writable_folder, write_file
+from sim.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scenarios.headless import Camera
+    from scenarios.registry import Scenario
+    from scoring.record import Verdict
+    from scoring.rubric import Rubric
+    from scoring.score import Score
+    from sim.attempt import Recorder, Transcript
+    from sim.command import Command
+    from sim.event import Event
+    from sim.state import State, Study
+    from sim.window import Attempt, Desk
+
+    Progress = Callable[[str, float], None]
+
+
+def load_rubric(scenario: Scenario) -> Rubric:
+    """Return the rubric of a scenario."""
+    from scoring.rubric import read_rubric
+
+    return read_rubric(scenario.rubric_path)
+
+
+def scenario_of(header: dict[str, Any]) -> Scenario:
+    """Return the scenario that a record names (a shipped one)."""
+    from scenarios.registry import find_scenario
+
+    return find_scenario(str(header["scenario"]))
+
+
+def score_of(transcript: Transcript) -> dict[str, Any]:
+    """Return the recorded form of the score of a transcript."""
+    from scoring.score import score
+
+    return score(transcript.events, transcript.commands, load_rubric(scenario_of(transcript.header))).record()
+
+
+def verdict_of(path: Path, progress: Progress | None = None) -> Verdict:
+    """Return the verdict on an attempt file after a full replay."""
+    from scenarios.study import make_study
+    from scoring.record import verify as verify_record
+
+    def rebuild(header: dict[str, Any]) -> Study:
+        return make_study(scenario_of(header), header["seed"], header["mode"], progress)
+
+    return verify_record(path, rebuild, score_of)
+
+
+def begin_record(scenario: Scenario, seed: int, mode: str, operator: str, folder: Path, progress: Progress) -> Recorder:
+    """Return a recorder at tick 0 that journals into `folder`."""
+    from scenarios.study import make_study
+    from sim.attempt import Journal, Recorder, header_of
+    from sim.session import Session
+
+    study = make_study(scenario, seed, mode, progress)
+    progress("starting the core (compiling on the first run)", 0.9)
+    journal = Journal(folder / "attempt.journal", header_of(study, operator=operator, started=utc_now()), time.monotonic)
+    return Recorder(Session(study), journal)
+
+
+def seal_record(recorder: Recorder, scenario: Scenario, folder: Path) -> tuple[Path, Score]:
+    """Close the journal, score the attempt and seal both into attempt.scottie."""
+    from scoring.keys import load_or_create
+    from scoring.record import seal
+    from scoring.score import score
+    from sim.attempt import read_journal
+
+    recorder.close()
+    transcript = read_journal(folder / "attempt.journal")
+    result = score(transcript.events, transcript.commands, load_rubric(scenario))
+    return seal(folder / "attempt.journal", result.record(), load_or_create(), folder / "attempt.scottie"), result
+
+
+def attempt(
+    name: str, operator: str, seed: int, out: Path, mode: str, progress: Progress, pictures: bool
+) -> tuple[dict[str, Any], list[Path]]:
+    """Run a scripted attempt into `out`; return the public score and the paths record, report, pictures."""
+    from scenarios.headless import Camera, run_script
+    from scenarios.operators import find_operator
+    from scenarios.registry import find_scenario
+    from scoring.report import report_html
+    from scoring.rubric import assessment_blockers
+    from sim.attempt import read_journal
+
+    scenario = find_scenario(name)
+    script = find_operator(scenario, operator)
+    check_seed(seed)
+    if mode not in ("practice", "assessment"):
+        raise UsageError(f"--mode {mode}: expected practice or assessment")
+    rubric = load_rubric(scenario)
+    if mode == "assessment" and (blockers := assessment_blockers(rubric)):
+        raise UsageError(f"{scenario.id} cannot be assessed: {blockers[0]} ({len(blockers)} in all)")
+    folder = writable_folder(out)
+    recorder = begin_record(scenario, seed, mode, operator, folder, progress)
+    camera = Camera(recorder.session.study)
+
+    def tick(command: Command) -> tuple[State, tuple[Event, ...]]:
+        if command.op != "idle":
+            recorder.session.send(command)
+        _, new = recorder.tick()
+        return recorder.session.state, new
+
+    progress(f"{operator} at work", 0.92)
+    run_script(recorder.session.study, scenario, script, tick, recorder.session.state, camera if pictures else None)
+    record, result = seal_record(recorder, scenario, folder)
+    progress("drawing the pictures", 0.96)
+    images = save_pictures(camera, folder)
+    verdict = "recorded; not yet replayed (main.py verify)"
+    write_file(folder / "report.html", report_html(read_journal(record), result, rubric, images, verdict))
+    public = {"scenario": scenario.id, "operator": operator, "seed": seed, "mode": mode, **result.public()}
+    return public, [record, folder / "report.html", folder / "images"]
+
+
+def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progress: Progress) -> Attempt:
+    """Return one attempt at the window: journalled, scored at the end, sealed once."""
+    from scenarios.beam_tables import load_beam
+    from scoring.rubric import assessment_blockers
+    from scoring.score import score
+    from sim.scene import make_scene
+    from sim.window import Attempt, PatientCard
+
+    rubric = load_rubric(scenario)
+    if mode == "assessment" and (blockers := assessment_blockers(rubric)):
+        raise UsageError(f"{scenario.id} cannot be assessed: {blockers[0]} ({len(blockers)} in all)")
+    recorder = begin_record(scenario, seed, mode, "trainee", writable_folder(folder), progress)
+    given: list[tuple[int, Command]] = []
+
+    def tick() -> tuple[Command, tuple[Event, ...]]:
+        command, new = recorder.tick()
+        if command.op != "idle":
+            given.append((recorder.session.state.tick, command))
+        return command, new
+
+    patient = scenario.file.patient
+    allergies = ", ".join(patient.allergies) or "none known"
+    chart = (scenario.file.vignette, patient.history, f"Medication: {', '.join(patient.medication) or 'none'}")
+    return Attempt(
+        session=recorder.session,
+        tick=tick,
+        patient=PatientCard(patient.name, patient.age_years, patient.sex, patient.weight_kg, allergies, chart),
+        title=scenario.file.title,
+        brief=scenario.file.vignette,
+        scene=make_scene(recorder.session.study.phantom),
+        beam_tables=load_beam(),
+        score=lambda events: score(events, given, rubric).public(),
+        save=lambda: seal_record(recorder, scenario, folder)[0],
+        abandon=recorder.close,
+    )
+
+
+def window_desk(scenario: str | None, seed: int, folder: Path) -> Desk:
+    """Return the desk of the window: one scenario at once, or the chooser."""
+    from scenarios.registry import all_scenarios, find_scenario
+    from sim.window import Desk, ScenarioCard
+
+    def start(name: str, mode: str) -> Attempt:
+        with progress_bar(quiet=True) as progress:
+            return window_attempt(find_scenario(name), seed, mode, folder, progress)
+
+    if scenario is not None:
+        return Desk(attempt=start(scenario, "practice"))
+    cards = [
+        ScenarioCard(
+            s.id, s.file.title, s.file.procedure, tuple(s.file.tags), s.file.target.level, s.file.target.side, s.file.vignette
+        )
+        for s in all_scenarios()[0]
+    ]
+    return Desk(scenarios=tuple(cards), start=start)
+
+
+def save_pictures(camera: Camera, folder: Path) -> list[tuple[str, bytes, int]]:
+    """Draw the kept views into folder/images and return them for the report as (caption, PNG, tick)."""
+    from scenarios.pictures import view_png
+    from sim.scene import make_scene
+
+    images = folder / "images"
+    images.mkdir(exist_ok=True)
+    for old in images.glob("*.png"):
+        old.unlink()
+    if not camera.kept:
+        return []
+    scene = make_scene(camera.study.phantom)
+    out = []
+    for number, (when, caption, view) in enumerate(camera.kept, 1):
+        png = view_png(scene, view, 512)
+        write_file(images / f"{number:02d}-{when / 100:06.1f}s.png", png)
+        out.append((caption, png, when))
+    return out
+
+
+def say_outcome(public: dict[str, Any]) -> None:
+    """Print a score for people: critical errors, checklist, efficiency, apart."""
+    say(f"{public['scenario']}, {public['operator']}, seed {public['seed']}: {'passed' if public['passed'] else 'not passed'}")
+    errors = public["critical_errors"]
+    say(f"  critical errors: {', '.join(errors) if errors else 'none'}")
+    checklist = public["checklist"]
+    missed = [name for name, row in checklist.items() if not row["done"]]
+    say(
+        f"  checklist: {len(checklist) - len(missed)} of {len(checklist)} done"
+        + (f"; missed: {', '.join(missed)}" if missed else "")
+    )
+    tip = public["tip_error_mm"]
+    say(f"  tip to planned point: {'no injection' if tip is None else f'{tip:.1f} mm'}")
+    say(f"  fluoroscopy {public['fluoro_s']:.1f} s, {public['exposures']} exposures, DAP {public['dap_gy_m2'] * 1e6:.0f} cGy cm2")
