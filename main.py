@@ -25,6 +25,7 @@ COMMANDS = {
     "report": report.report,
     "render": patient.render,
     "phantom": patient.phantom,
+    "import": patient.import_,
     "bench": machine.bench,
     "doctor": machine.doctor,
 }

@@ -43,6 +43,22 @@ def scenario_of(header: dict[str, Any]) -> Scenario:
     return find_scenario(str(header["scenario"]))
 
 
+def on_patient(name: str, patient: Path | None, quiet: bool = False) -> str:
+    """Return the name of a scenario on the imported patient of a file; says where the task moved to another level."""
+    from scenarios import patients
+    from scenarios.registry import find_scenario
+
+    if patient is None:
+        return name
+    plain = find_scenario(name)
+    if name.endswith(".toml"):
+        raise UsageError(f"{name}: --patient needs a scenario by its id, so that the record can name it (main.py list)")
+    told = patients.told(plain.file, find_scenario(chosen := patients.on_patient(plain.id, patient)).file)
+    if told and not quiet:
+        say(told)
+    return chosen
+
+
 def score_of(transcript: Transcript) -> dict[str, Any]:
     """Return the recorded form of the score of a transcript."""
     from scoring.score import score

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.common import AsJson, ScenarioName, check_seed, progress_bar, say
-from commands.joints import attempt, say_outcome, verdict_of, window_desk
+from commands.common import AsJson, Patient, ScenarioName, check_seed, progress_bar, say
+from commands.joints import attempt, on_patient, say_outcome, verdict_of, window_desk
+from sim.errors import UsageError
 
 
 def list_scenarios(json_: AsJson = False) -> None:
@@ -50,8 +51,10 @@ def run(
     mode: Annotated[str, typer.Option(help="practice or assessment")] = "practice",
     json_: AsJson = False,
     pictures: Annotated[bool, typer.Option(help="keep pictures for the report")] = True,
+    patient: Patient = None,
 ) -> None:
     """Let a scripted operator do a scenario without a window."""
+    scenario = on_patient(scenario, patient, quiet=json_)
     with progress_bar(quiet=json_) as progress:
         public, paths = attempt(scenario, operator, seed, out, mode, progress, pictures)
     if json_:
@@ -81,12 +84,16 @@ def play(
     scenario: Annotated[str | None, typer.Argument(help="scenario id")] = None,
     seed: Annotated[int, typer.Option(help="which patient")] = 1,
     out: Annotated[Path, typer.Option(help="folder for the attempt")] = Path("runs/play"),
+    patient: Patient = None,
 ) -> None:
     """Open the window."""
     from scenarios.registry import find_scenario
     from sim.window import require_display, run_window
 
+    if patient is not None and scenario is None:
+        raise UsageError("--patient: expected a scenario beside it (main.py play SCENARIO --patient X.phantom)")
     if scenario is not None:
+        scenario = on_patient(scenario, patient)
         find_scenario(scenario)
     check_seed(seed)
     require_display()

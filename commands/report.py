@@ -15,11 +15,16 @@ from sim.errors import RecordError, UsageError
 def report(
     file: Annotated[Path, typer.Argument(help="an attempt file")],
     out: Annotated[Path, typer.Option(help="X.html or X.pdf")],
+    patient: Annotated[Path | None, typer.Option(help="imported patients: X.phantom or the folder that holds it")] = None,
 ) -> None:
     """Write the report again, from the record alone."""
     from scoring.report import report_html, report_pdf
     from scoring.score import score
 
+    if patient is not None:
+        from scenarios.patients import register
+
+        register(patient)
     if out.suffix not in (".html", ".pdf"):
         raise UsageError(f"--out {out}: unknown kind '{out.suffix}'; expected .html or .pdf")
     with progress_bar(quiet=True) as progress:

@@ -15,8 +15,13 @@ from commands.joints import verdict_of
 def verify(
     files: Annotated[list[Path], typer.Argument(help="attempt files")],
     json_: AsJson = False,
+    patient: Annotated[Path | None, typer.Option(help="imported patients: X.phantom or the folder that holds it")] = None,
 ) -> None:
     """Replay attempts and check them; exit 0 when all are verified, else 1 with the reason of each."""
+    if patient is not None:
+        from scenarios.patients import register
+
+        register(patient)
     verdicts = []
     with progress_bar(quiet=True) as progress:
         for number, path in enumerate(files):
