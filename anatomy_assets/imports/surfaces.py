@@ -24,6 +24,8 @@ MOST_TRIANGLES = 2_000_000
 MOST_BYTES = 400 * 2**20
 HOLE_SHARE = 0.02
 """Boundary edges a mesh may have, as a share of all: more is not a hole but half a bone."""
+PATCH_SHARE = 0.01
+"""Surface that may be added to close holes, as a share of the mesh."""
 
 
 def read_meshes(folder: Path, unit_mm: float, frame: str, notes: Notes, mapping: Mapping[str, str]) -> dict[str, Solid]:
@@ -42,7 +44,7 @@ def read_meshes(folder: Path, unit_mm: float, frame: str, notes: Notes, mapping:
     return {name: read_mesh(name, path, unit_mm, frame, notes) for name, path in files.items()}
 
 
-def read_mesh(name: str, path: Path, unit_mm: float, frame: str, notes: Notes) -> Solid:
+def read_mesh(name: str, path: Path, unit_mm: float, frame: str, notes: Notes, cell: float = CELL_MM) -> Solid:
     """Return the solid of one mesh file."""
     mesh = _loaded(path)
     vertices = np.asarray(mesh.vertices, np.float64) * unit_mm
@@ -54,7 +56,7 @@ def read_mesh(name: str, path: Path, unit_mm: float, frame: str, notes: Notes) -
     mesh = _repaired(name, mesh, notes)
     if name.startswith("L"):
         check_width(name, float(np.ptp(mesh.vertices[:, 0])))
-    return solid_of_mesh(name, np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64))
+    return solid_of_mesh(name, np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64), cell)
 
 
 def _loaded(path: Path) -> trimesh.Trimesh:
@@ -90,8 +92,12 @@ def _repaired(name: str, mesh: trimesh.Trimesh, notes: Notes) -> trimesh.Trimesh
     if holes:
         if holes > HOLE_SHARE * len(mesh.edges_unique):
             raise DataError(f"import: {name} is open ({holes} border edges); expected a closed surface (is the mesh cut short?)")
+        bounds, area = mesh.bounds.copy(), float(mesh.area)
         mesh.fill_holes()
-        if _open_edges(mesh):
+        if float(mesh.area) - area > PATCH_SHARE * area:
+            share = 100.0 * (float(mesh.area) / area - 1.0)
+            raise DataError(f"import: {name} is open (a patch of {share:.0f} % of its surface would close it); is the mesh cut short?")
+        if _open_edges(mesh) or not np.allclose(bounds, mesh.bounds):
             raise DataError(f"import: {name} has {_open_edges(mesh)} border edges that cannot be closed; expected a closed surface")
         notes.say(f"{name}: holes in the mesh closed ({holes} border edges)")
     _, count = np.unique(mesh.edges_sorted, axis=0, return_counts=True)
