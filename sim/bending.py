@@ -20,6 +20,8 @@ F64 = NDArray[np.float64]
 
 NODES = 33
 MOST_CONTACTS = 12
+MOST_UPRIGHT = 0.5
+"""Least cos^2 of the lean (45 degrees) that stiffens an element: a shape beyond it is refused anyway."""
 
 # Gauss-Legendre points and weights on 0..1 (exact to degree 7; the squared cubic needs 6)
 GAUSS_AT = (0.06943184420297371, 0.33000947820757187, 0.6699905217924281, 0.9305681557970262)
@@ -46,6 +48,22 @@ def add_element(band: F64, e: int, h: float, ei: float, thrust: float) -> None:
     band[i + 3, 1] -= k10
     band[i + 3, 3] += k10
     band[i + 3, 2] += k31
+
+
+@jit
+def leaning(w: F64, e: int, h: float, ei: float) -> tuple[float, float]:
+    """Return (EI, tension N) with which element e bends like an elastica when it leans as in the shape w (n, 4).
+
+    w' along the shaft is the sine of its angle, so an inextensible rod stores EI w''^2 / (2 (1 - w'^2)) per length.
+    Varied at a held lean that is a beam of stiffness EI / (1 - w'^2) under a tension EI w''^2 / (1 - w'^2)^2; with the
+    lean of the last shape the steps settle on the exact large-deflection curve (own derivation; tests/test_bending.py).
+    """
+    x = 1.5 * (w[e + 1, 0] - w[e, 0]) / h - 0.25 * (w[e, 1] + w[e + 1, 1])
+    y = 1.5 * (w[e + 1, 2] - w[e, 2]) / h - 0.25 * (w[e, 3] + w[e + 1, 3])
+    cx = (w[e + 1, 1] - w[e, 1]) / h
+    cy = (w[e + 1, 3] - w[e, 3]) / h
+    upright = max(1.0 - x * x - y * y, MOST_UPRIGHT)
+    return ei / upright, ei * (cx * cx + cy * cy) / (upright * upright)
 
 
 @jit

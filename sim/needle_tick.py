@@ -31,7 +31,7 @@ from sim.puncture import (
     travel,
     tubes_near,
 )
-from sim.shaft import CUT, MEMBRANE, PUNCTURE, Rod, bend, cut_path, move_nodes, path_to_hub, set_frame
+from sim.shaft import CUT, MEMBRANE, PUNCTURE, Rod, bend, cut_path, move_nodes, path_to_hub, set_frame, upright
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -125,12 +125,13 @@ def follow(
         return max(dq, -s[DEPTH]), False, count
     sr, cr = sincos_mdeg(m[ROLL])
     ux, uy = w[last, 1], w[last, 3]
+    uz = upright(ux, uy)
     if fresh:
         ux += rod.kick * cr
         uy += rod.kick * sr
-    d = np.empty(3)
+    d = np.empty(3)  # per mm along the hub axis
     for c in range(3):
-        d[c] = frame[c, 0] * ux + frame[c, 1] * uy + frame[c, 2]
+        d[c] = (frame[c, 0] * ux + frame[c, 1] * uy) / uz + frame[c, 2]
     if tip_room < 0.5:
         gap, b = bone_distance(f, tip[0], tip[1], tip[2])
         gap -= rod.radius
@@ -344,9 +345,9 @@ def tick(
             count = note(log, count, LOG_TISSUE, AIR, SKIN, pos[last, 0], pos[last, 1], pos[last, 2], depth, 0.0)
     m[TISSUE] = tissue_of(f, near, inside, m[BASE])
     ux, uy = w[last, 1], w[last, 3]
-    norm = np.sqrt(1.0 + ux * ux + uy * uy)
+    uz = upright(ux, uy)
     for c in range(3):
-        direction[c] = (frame[c, 0] * ux + frame[c, 1] * uy + frame[c, 2]) / norm
+        direction[c] = frame[c, 0] * ux + frame[c, 1] * uy + frame[c, 2] * uz
     return count
 
 

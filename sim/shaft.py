@@ -15,6 +15,7 @@ from sim.bending import (
     GAUSS_AT,
     GAUSS_WEIGHT,
     MOST_CONTACTS,
+    MOST_UPRIGHT,
     add_element,
     add_foundation,
     axial_positions,
@@ -22,6 +23,7 @@ from sim.bending import (
     contact_forces,
     factorise,
     influence,
+    leaning,
     substitute,
 )
 from sim.frames import sincos_mdeg
@@ -37,8 +39,8 @@ FOUNDATION, CUT, FRICTION, PUNCTURE, MEMBRANE = 0, 1, 2, 3, 4
 PATH_STEP_MM = 0.5
 DEEPEST_IN_BONE_MM = 0.05
 """A shape that would push a node's axis deeper than this into bone is not accepted."""
-MOST_SLOPE = 0.466
-"""Steepest slope of the shaft against the hub axis (25 degrees): beyond it the small-slope beam means nothing."""
+MOST_SLOPE = 0.4226
+"""Steepest lean of the shaft against the hub axis (sine of 25 degrees): a needle bent further is stopped."""
 WATCH_MM = 2.0
 """Nodes with no more room to bone than this are measured in every trial."""
 
@@ -108,11 +110,12 @@ def path_to_hub(frame: F64, entry: F64, path: F64, count: int, local: F64) -> No
 
 @jit
 def assemble(
-    rod: Rod, rows: F64, local: F64, label: I64, count: int, depth: float, thrust: float, z: F64, band: F64, rhs: F64
+    rod: Rod, rows: F64, local: F64, label: I64, count: int, depth: float, thrust: float, w: F64, z: F64, band: F64, rhs: F64
 ) -> float:
     """Write the matrix and load of the shaft at a depth on its cut path; return the friction (N) along it.
 
-    local: path in hub axes; z: axial coordinates of the nodes from the hub. Thrust falls along the inserted part.
+    local: path in hub axes; w: the last shape, whose lean stiffens each element; z: axial coordinates of the
+    nodes from the hub. Thrust falls along the inserted part.
     """
     nodes = z.shape[0]
     h = rod.length / (nodes - 1)
@@ -124,7 +127,8 @@ def assemble(
     for e in range(nodes - 1):
         mid = 0.5 * (z[e] + z[e + 1]) - skin
         share = 1.0 if mid <= 0.0 or depth <= 0.0 else max(0.0, 1.0 - mid / depth)
-        add_element(band, e, h, rod.ei, thrust * share)
+        ei, tension = leaning(w, e, h, rod.ei)
+        add_element(band, e, h, ei, thrust * share - tension)
         step = z[e + 1] - z[e]
         start = min(max((skin - z[e]) / step, 0.0), 1.0)
         if start >= 1.0 or count < 2:
@@ -147,6 +151,12 @@ def assemble(
             friction += rows[tissue, FRICTION] * weight
     clamp(band, rhs)
     return friction
+
+
+@jit
+def upright(slope_x: float, slope_y: float) -> float:
+    """Return the axial part of the unit tangent of the shaft; its lateral parts are w' (sines: per length of shaft)."""
+    return float(np.sqrt(max(1.0 - slope_x * slope_x - slope_y * slope_y, MOST_UPRIGHT)))
 
 
 @jit
@@ -296,14 +306,14 @@ def bend(
     nodes = w.shape[0]
     h = rod.length / (nodes - 1)
     skin = rod.length - depth
-    friction = assemble(rod, rows, local, label, count, depth, thrust, z, band, rhs)
+    friction = assemble(rod, rows, local, label, count, depth, thrust, w, z, band, rhs)
     tries = 0
     while not factorise(band):
         tries += 1
         if tries > 6:
             return False, friction, 0.0, -1
         thrust = 0.5 * thrust if tries < 6 else 0.0
-        assemble(rod, rows, local, label, count, depth, thrust, z, band, rhs)
+        assemble(rod, rows, local, label, count, depth, thrust, w, z, band, rhs)
     substitute(band, rhs)
     near = stuck
     for i in range(nodes):
@@ -406,7 +416,7 @@ def cut_path(
 ) -> int:
     """Cut on from the end of the path if the tip has passed it; begin a new one where the tip left its track.
 
-    The cut goes along tip slope + bevel angle, over the axial travel of the tip. A tip held by bone cuts where
+    The cut goes along tip direction + bevel angle, over the axial travel of the tip. A tip held by bone cuts where
     it is.
     """
     last = w.shape[0] - 1
@@ -425,6 +435,7 @@ def cut_path(
         return count
     if not touching:
         s, c = sincos_mdeg(roll)
-        end[0] = local[count - 1, 0] + beyond * (w[last, 1] + rod.kick * c)
-        end[1] = local[count - 1, 1] + beyond * (w[last, 3] + rod.kick * s)
+        axial = beyond / upright(w[last, 1], w[last, 3])
+        end[0] = local[count - 1, 0] + axial * (w[last, 1] + rod.kick * c)
+        end[1] = local[count - 1, 1] + axial * (w[last, 3] + rod.kick * s)
     return add_point(frame, entry, end, tip, path, local, trail, label, count, tissue)
