@@ -55,10 +55,12 @@ def phantom(
     check_seed(seed)
     if (scenario is None) == (patient is None):
         raise UsageError("phantom: expected either --scenario (a generated patient) or --patient (an imported one)")
-    found = None if scenario is None else find_scenario(scenario)
     folder = writable_folder(out)
     with progress_bar(quiet=True) as progress:
-        made = read_patient(patient) if patient is not None else make_phantom(found, seed, progress)
+        if patient is not None:
+            made = read_patient(patient)
+        else:
+            made = make_phantom(find_scenario(str(scenario)), seed, progress)
         paths = export_phantom(made, folder)
     for path in paths:
         say(str(path))

@@ -33,7 +33,9 @@ def person(seed: int) -> Phantom:
     return build(seed)
 
 
-def grid(low: F64, high: F64, spacing: tuple[float, float, float], turn: tuple[int, int, int]) -> tuple[F64, tuple[int, int, int]]:
+def grid(
+    low: F64, high: F64, spacing: tuple[float, float, float], turn: tuple[int, int, int]
+) -> tuple[F64, tuple[int, int, int]]:
     """Return (affine voxel -> LPS, shape) of a box; turn: +1 or -1, the way each index axis runs."""
     shape = tuple(int((b - a) / s) + 1 for a, b, s in zip(low, high, spacing, strict=True))
     affine = np.diag([s * t for s, t in zip(spacing, turn, strict=True)] + [1.0])
@@ -70,7 +72,9 @@ def label_map(
     return out
 
 
-def ct(phantom: Phantom, affine: F64, shape: tuple[int, int, int], noise_hu: float = 15.0, shift: F64 = SHIFT_MM) -> NDArray[np.int16]:
+def ct(
+    phantom: Phantom, affine: F64, shape: tuple[int, int, int], noise_hu: float = 15.0, shift: F64 = SHIFT_MM
+) -> NDArray[np.int16]:
     """Return the CT (HU) of a phantom on a grid, with noise."""
     hu = np.array([HU.get(Tissue(t), 40) if t in list(Tissue) else 40 for t in range(256)], np.float32)
     rng = np.random.default_rng(1)

@@ -84,7 +84,11 @@ def test_numberings_as_published() -> None:
 
 @pytest.mark.parametrize(
     ("numbers", "system"),
-    [({27: 30.0, 28: 65.0, 29: 100.0}, "total_v2"), ({18: 30.0, 19: 65.0, 20: 100.0}, "total_v1"), ({24: 30.0, 23: 65.0, 22: 100.0}, "verse")],
+    [
+        ({27: 30.0, 28: 65.0, 29: 100.0}, "total_v2"),
+        ({18: 30.0, 19: 65.0, 20: 100.0}, "total_v1"),
+        ({24: 30.0, 23: 65.0, 22: 100.0}, "verse"),
+    ],
 )
 def test_numbering_found_by_anatomy(tmp_path: Path, numbers: dict[int, float], system: str) -> None:
     notes = Notes()
@@ -496,7 +500,9 @@ def test_studies_name_their_patient(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         patients.register(tmp_path / "none")
 
 
-@pytest.mark.parametrize("wrong", [{"naming": "x"}, {"unit": "inch"}, {"frame": "ABC"}, {"bmi": 5.0}, {"spacing_mm": 9.0}, {"note": "a\nb"}])
+@pytest.mark.parametrize(
+    "wrong", [{"naming": "x"}, {"unit": "inch"}, {"frame": "ABC"}, {"bmi": 5.0}, {"spacing_mm": 9.0}, {"note": "a\nb"}]
+)
 def test_options_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="expected"):
         patient.ImportOptions(**wrong)

@@ -25,7 +25,16 @@ from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tissue
 
 F64 = NDArray[np.float64]
 Progress = Callable[[str, float], None]
-MODELLED_TISSUES = ("thecal sac", "nerves", "vessels", "ligaments", "discs", "joints", "muscle borders", "fat of canal and foramina")
+MODELLED_TISSUES = (
+    "thecal sac",
+    "nerves",
+    "vessels",
+    "ligaments",
+    "discs",
+    "joints",
+    "muscle borders",
+    "fat of canal and foramina",
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,9 @@ def dressed(
         modelled += [] if organs else ["organs"]
     labels = with_organs(labels, organs)
     kept = {k: _kept(k, v) for k, v in sp.marks.items()} | _target_marks(whole)
-    kept |= {k: v for k, v in procedure_marks(sp.marks, nerve).items() if _whole(k.split(".")[2] if k.count(".") > 1 else "S", missing)}
+    kept |= {
+        k: v for k, v in procedure_marks(sp.marks, nerve).items() if _whole(k.split(".")[2] if k.count(".") > 1 else "S", missing)
+    }
     story = story | {"modelled": modelled, "bmi": None if bmi is None else round(bmi, 1), "posture": "as in the source"}
     story |= {"below": dict(BELOW), "seed": 0}
     measures = _corridor_measures(whole) | _bone_density(kept, story["levels"], body)
@@ -151,9 +162,7 @@ def _fitted(t: Trunk, body: Body) -> Trunk:
         behind[k], before[k] = 0.45 * deep, 0.55 * deep
     if not seen.any():
         return t
-    rows = []
-    for values in (middle, back, half, behind, before):
-        rows.append(np.interp(t.z, t.z[seen], values[seen]))
+    rows = [np.interp(t.z, t.z[seen], values[seen]) for values in (middle, back, half, behind, before)]
     return Trunk(t.z, *rows)
 
 
@@ -262,5 +271,3 @@ def with_organs(labels: LabelVolume, organs: Mapping[str, Solid]) -> LabelVolume
         part = out[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
         part[inside & soft[part]] = int(Tissue.KIDNEY)
     return LabelVolume(out, labels.origin_mm, h)
-
-

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 
-from anatomy_assets.bake import DEFAULT_TRIANGLES, CORE_SHARE, SHELL_TRIANGLES, _mesh
+from anatomy_assets.bake import CORE_SHARE, DEFAULT_TRIANGLES, SHELL_TRIANGLES, _mesh
 from anatomy_assets.imports.field import Solid
 from anatomy_assets.redistance import core_field, redistance
 from anatomy_assets.tables import number

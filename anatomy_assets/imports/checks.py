@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ def check_spine(solids: Mapping[str, Solid], notes: Notes) -> list[str]:
     if len(lumbar) < 2:
         found = ", ".join([*levels, *(["sacrum"] if "S" in solids else [])]) or "none"
         raise DataError(f"import: vertebrae found: {found}; expected at least two neighbouring lumbar vertebrae")
-    for upper, lower in zip(levels, levels[1:], strict=False):
+    for upper, lower in pairwise(levels):
         if rank(lower) - rank(upper) != 1 and not (upper == "T12" and lower == "L1"):
             between = f"between {upper} and {lower}"
             raise DataError(f"import: a vertebra is missing {between}; expected a row without gaps (leave out what lies beyond)")
@@ -61,13 +62,15 @@ def check_width(name: str, width: float, low: float | None = None, high: float |
     for unit, factor in (("m", 1000.0), ("cm", 10.0)):
         if low <= width * factor <= high:
             raise DataError(f"import: {name} is {width:.3g} mm wide; it looks like {unit}: say --unit {unit}")
-    raise DataError(f"import: {name} is {width:.4g} mm wide; expected {low:.0f} to {high:.0f} mm for a lumbar vertebra (see --unit)")
+    raise DataError(
+        f"import: {name} is {width:.4g} mm wide; expected {low:.0f} to {high:.0f} mm for a lumbar vertebra (see --unit)"
+    )
 
 
 def _check_order(levels: list[str], centres: Mapping[str, F64], solids: Mapping[str, Solid]) -> None:
     """Refuse a spine that stands on its head, merged and doubled vertebrae."""
     near, far = number("imports", "check.step_low_mm"), number("imports", "check.step_high_mm")
-    for upper, lower in zip(levels, levels[1:], strict=False):
+    for upper, lower in pairwise(levels):
         d = centres[upper] - centres[lower]
         if d[2] <= 0.0:
             hint = "the frame is upside down or the levels are named wrongly (see --frame, --naming)"
@@ -75,9 +78,13 @@ def _check_order(levels: list[str], centres: Mapping[str, F64], solids: Mapping[
         gap = float(np.sqrt((d * d).sum()))
         least = near if upper.startswith("L") else 0.7 * near
         if gap < least:
-            raise DataError(f"import: {upper} and {lower} are {gap:.0f} mm apart; expected at least {least:.0f} mm: one vertebra twice?")
+            raise DataError(
+                f"import: {upper} and {lower} are {gap:.0f} mm apart; expected at least {least:.0f} mm: one vertebra twice?"
+            )
         if gap > far:
-            raise DataError(f"import: {upper} and {lower} are {gap:.0f} mm apart; expected at most {far:.0f} mm: one is missing or merged")
+            raise DataError(
+                f"import: {upper} and {lower} are {gap:.0f} mm apart; expected at most {far:.0f} mm: one is missing or merged"
+            )
     for name in levels:
         volume = solids[name].volume_mm3
         others = sorted(solids[n].volume_mm3 for n in levels if n != name and n[0] == name[0])

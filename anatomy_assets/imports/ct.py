@@ -59,7 +59,9 @@ def _nifti(path: Path, unit_mm: float, notes: Notes) -> Scan:
         rows.append(np.clip(np.round(part), -1100, 4000).astype(np.int16))
     hu = np.concatenate(rows, axis=2)
     if hu.min() > -400 or hu.max() < 200:
-        raise DataError(f"{path.name}: values run from {hu.min()} to {hu.max()}; expected HU with air near -1000 and bone above 200")
+        raise DataError(
+            f"{path.name}: values run from {hu.min()} to {hu.max()}; expected HU with air near -1000 and bone above 200"
+        )
     affine = volume.affine.copy()
     affine[:3, :3] *= step
     return Scan(hu, affine)
@@ -71,7 +73,7 @@ def _dicom(folder: Path, deidentify: bool, notes: Notes) -> Scan:
     if dropped:
         notes.say(dropped)
     heads = _one_series(folder, heads)
-    heads, step, normal = _sorted(folder, heads)
+    heads, step = _sorted(folder, heads)
     first = heads[0][1]
     row, column = (np.array([float(v) for v in first.ImageOrientationPatient[i : i + 3]]) for i in (0, 3))
     spacing = [float(v) for v in first.PixelSpacing]
@@ -122,16 +124,21 @@ def _one_series(folder: Path, heads: list[tuple[Path, Any]]) -> list[tuple[Path,
     series = Counter(str(d.get("SeriesInstanceUID", "?")) for _, d in heads)
     if len(series) > 1:
         sizes = ", ".join(f"{n} slices" for n in sorted(series.values(), reverse=True))
-        raise DataError(f"{folder.name}: {len(series)} series mixed ({sizes}); expected one: put the wanted series in a folder of its own")
+        raise DataError(
+            f"{folder.name}: {len(series)} series mixed ({sizes}); expected one: put the wanted series in a folder of its own"
+        )
     for what in ("ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"):
-        values = {tuple(np.round(np.atleast_1d(np.asarray(d.get(what), np.float64)), 3)) if d.get(what) is not None else None for _, d in heads}
+        values = {
+            tuple(np.round(np.atleast_1d(np.asarray(d.get(what), np.float64)), 3)) if d.get(what) is not None else None
+            for _, d in heads
+        }
         if len(values) != 1 or None in values:
             raise DataError(f"{folder.name}: {what} differs between slices or is missing; expected the same in all")
     return heads
 
 
-def _sorted(folder: Path, heads: list[tuple[Path, Any]]) -> tuple[list[tuple[Path, Any]], F64, F64]:
-    """Return slices in order, the step from one to the next (3,), and the normal; refuse doubled and missing slices."""
+def _sorted(folder: Path, heads: list[tuple[Path, Any]]) -> tuple[list[tuple[Path, Any]], F64]:
+    """Return slices in order, the step from one to the next (3,); refuse doubled and missing slices."""
     first = heads[0][1]
     row, column = (np.array([float(v) for v in first.ImageOrientationPatient[i : i + 3]]) for i in (0, 3))
     normal = np.cross(row, column)
@@ -145,12 +152,14 @@ def _sorted(folder: Path, heads: list[tuple[Path, Any]]) -> tuple[list[tuple[Pat
     usual = float(np.median(gaps))
     if (gaps < 0.01).any():
         k = int((gaps < 0.01).argmax())
-        raise DataError(f"{folder.name}: {heads[k][0].name} and {heads[k + 1][0].name} lie at the same place; expected each slice once")
+        raise DataError(
+            f"{folder.name}: {heads[k][0].name} and {heads[k + 1][0].name} lie at the same place; expected each slice once"
+        )
     if (np.abs(gaps - usual) > 0.05 * usual + 0.02).any():
         k = int(np.abs(gaps - usual).argmax())
         text = f"{gaps[k]:.2f} mm between {heads[k][0].name} and {heads[k + 1][0].name}, {usual:.2f} mm elsewhere"
         raise DataError(f"{folder.name}: slices are missing ({text}); expected even steps")
-    return heads, (place[-1] - place[0]) / (len(place) - 1), normal
+    return heads, (place[-1] - place[0]) / (len(place) - 1)
 
 
 def _pixels(path: Path, head: Any) -> NDArray[np.int16]:
@@ -162,7 +171,9 @@ def _pixels(path: Path, head: Any) -> NDArray[np.int16]:
             data = pydicom.dcmread(path)
             raw = data.pixel_array
     except Exception as error:
-        raise DataError(f"{path.name}: its pixels cannot be read ({type(error).__name__}); expected a whole slice (or install its decoder)") from None
+        raise DataError(
+            f"{path.name}: its pixels cannot be read ({type(error).__name__}); expected a whole slice (or install its decoder)"
+        ) from None
     if raw.shape != (int(head.Rows), int(head.Columns)):
         raise DataError(f"{path.name}: has shape {raw.shape}; expected {int(head.Rows)} x {int(head.Columns)} grey pixels")
     hu = raw.astype(np.float32) * float(data.get("RescaleSlope", 1.0)) + float(data.get("RescaleIntercept", 0.0))

@@ -36,7 +36,7 @@ class Solid:
     affine: F64
 
     def at(self, points: F64) -> F64:
-        """Return the signed distance (mm) at LPS points (..., 3), trilinear; beyond the grid its border value plus the way there."""
+        """Return the signed distance (mm) at LPS points (..., 3), trilinear; beyond the grid the border's plus the way there."""
         flat = np.asarray(points, np.float64).reshape(-1, 3)
         inverse = np.linalg.inv(self.affine)
         index = flat @ inverse[:3, :3].T + inverse[:3, 3]

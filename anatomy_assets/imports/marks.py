@@ -1,7 +1,8 @@
 """Landmarks of a real bone: the model's landmarks carried onto it, then measured where a definition allows it.
 
 The names are the contract of anatomy_assets/marks.py. Measured on the bone itself: end plates (plane through
-their rims), body centre, pedicles (section across their axis), canal, spinous and transverse tips, lower articular tips. Everything else is carried by the registration (imports/registration.py).
+their rims), body centre, pedicles (section across their axis), canal, spinous and transverse tips, lower
+articular tips. Everything else is carried by the registration (imports/registration.py).
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ def unit(v: F64) -> F64:
 def owner(mark: str, bones: Mapping[str, object]) -> str | None:
     """Return the bone that a landmark of the model lies on; None for landmarks between bones or of soft tissue."""
     head, _, rest = mark.partition(".")
-    if head in ("target", "skin") or ".foramen." in mark and not head.startswith("S"):
+    if head in ("target", "skin") or (".foramen." in mark and not head.startswith("S")):
         return None
     if head in bones:
         return head
-    if head.startswith("S") and head[1:].isdigit() or head == "S":
+    if (head.startswith("S") and head[1:].isdigit()) or head == "S":
         return "S" if "S" in bones else None
     word = rest.split(".")[0]
     return f"{head}_{word}" if f"{head}_{word}" in bones else None
@@ -193,7 +194,7 @@ def _canal(level: str, out: dict[str, F64], solid: Solid, back: F64) -> None:
 
 def _processes(level: str, side: str, sign: float, out: dict[str, F64], points: F64, xyz: tuple[F64, F64, F64]) -> None:
     """Measure the tips of the transverse and articular processes of one side by their extremes near the carried ones."""
-    x, y, z = xyz
+    x, _, z = xyz
     own = sign * x > 6.0
     for name, reach, near in (
         (f"{level}.transverse.{side}.tip", sign * x, 18.0),
@@ -242,7 +243,7 @@ def sacrum_marks(marks: Mapping[str, F64], solid: Solid) -> dict[str, F64]:
             t = np.arange(12.0, -8.0, -0.25)  # from above downwards
             d = solid.at(start + t[:, None] * up)
             inside = np.flatnonzero(d < 0.0)
-            if len(inside) and 0 < inside[0]:
+            if len(inside) and inside[0] > 0:
                 hits.append(start + t[inside[0]] * up)
     if len(hits) >= 20:
         origin, normal = _plane(np.array(hits), up)

@@ -99,7 +99,8 @@ def _read_solids(source: Path, options: ImportOptions, notes: Notes) -> tuple[di
     if any(is_nifti(p) for p in names):
         return read_masks(labels, unit, notes, mapping), "masks"
     raise UsageError(
-        f"{labels.name}: neither masks (.nii.gz) nor meshes (.stl, .ply, .obj) in it; a CT alone is not enough: name its labels with --labels"
+        f"{labels.name}: neither masks (.nii.gz) nor meshes (.stl, .ply, .obj) in it; "
+        "a CT alone is not enough: name its labels with --labels"
     )
 
 
@@ -112,9 +113,11 @@ def _mapping(folder: Path) -> dict[str, str]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{MAPPING}: cannot be read ({type(error).__name__}); expected lines such as \"a.stl\" = \"L4\"") from None
+        raise DataError(f'{MAPPING}: cannot be read ({type(error).__name__}); expected lines such as "a.stl" = "L4"') from None
     for file, name in table.items():
-        if not isinstance(name, str) or not (name in known or name.split("_")[0].rstrip("0123456789") in ("ilium", "femur", "rib")):
+        if not isinstance(name, str) or not (
+            name in known or name.split("_")[0].rstrip("0123456789") in ("ilium", "femur", "rib")
+        ):
             raise DataError(f"{MAPPING}: '{file}' is {name!r}; expected a structure such as L4, S, ilium_left")
     return table
 
@@ -127,8 +130,12 @@ def _check_overlap(solids: dict[str, Solid], body: Body) -> None:
         index = np.round(body.index(solid.inside_points()[::7])).astype(int)
         ok = ((index >= 0) & (index < np.array(body.hu.shape))).all(1)
         if ok.mean() < 0.5:
-            raise DataError(f"import: {100 * ok.mean():.0f} % of {name} lies inside the CT; expected labels and CT of the same scan")
+            raise DataError(
+                f"import: {100 * ok.mean():.0f} % of {name} lies inside the CT; expected labels and CT of the same scan"
+            )
         index = index[ok]
         mean = float(body.hu[index[:, 0], index[:, 1], index[:, 2]].mean())
         if mean < 40.0:
-            raise DataError(f"import: {name} has a mean of {mean:.0f} HU in the CT; expected bone: labels and CT do not belong together")
+            raise DataError(
+                f"import: {name} has a mean of {mean:.0f} HU in the CT; expected bone: labels and CT do not belong together"
+            )

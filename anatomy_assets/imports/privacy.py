@@ -45,5 +45,7 @@ def refuse_identified(found: Iterable[str], where: str, deidentify: bool) -> str
         return None
     some = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     if not deidentify:
-        raise DataError(f"{where}: holds identifying fields ({some}); expected de-identified files: say --deidentify to drop them")
+        raise DataError(
+            f"{where}: holds identifying fields ({some}); expected de-identified files: say --deidentify to drop them"
+        )
     return f"identifying fields dropped: {some}"

@@ -51,7 +51,9 @@ def read_patient(path: Path) -> Phantom:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             total = sum(entry.file_size for entry in archive.infolist())
             if total > MOST_BYTES or total > MOST_RATIO * len(raw) + 1_000_000:
-                raise DataError(f"{path.name}: unpacks to {total / 1e6:.0f} MB from {len(raw) / 1e6:.1f} MB; expected a phantom file")
+                raise DataError(
+                    f"{path.name}: unpacks to {total / 1e6:.0f} MB from {len(raw) / 1e6:.1f} MB; expected a phantom file"
+                )
         with np.load(io.BytesIO(raw), allow_pickle=False) as data:
             head = json.loads(bytes(data["phantom_file"]))
             if head.get("kind") != KIND or head.get("version") != VERSION:
@@ -60,7 +62,9 @@ def read_patient(path: Path) -> Phantom:
     except DataError:
         raise
     except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zlib.error, zipfile.BadZipFile, MemoryError) as error:
-        raise DataError(f"{path.name}: not a phantom file, or damaged ({type(error).__name__}); expected one made by main.py import") from None
+        raise DataError(
+            f"{path.name}: not a phantom file, or damaged ({type(error).__name__}); expected one made by main.py import"
+        ) from None
     if made.content_hash != head["content_hash"]:
         raise DataError(f"{path.name}: was altered (its content does not have the hash it names); import it again")
     return made

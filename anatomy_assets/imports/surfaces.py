@@ -40,7 +40,9 @@ def read_meshes(folder: Path, unit_mm: float, frame: str, notes: Notes, mapping:
         else:
             files[name] = path
     if not files:
-        raise UsageError(f"{folder.name}: no mesh of a known structure; expected files such as vertebrae_L4.stl, L4.ply, sacrum.obj")
+        raise UsageError(
+            f"{folder.name}: no mesh of a known structure; expected files such as vertebrae_L4.stl, L4.ply, sacrum.obj"
+        )
     return {name: read_mesh(name, path, unit_mm, frame, notes) for name, path in files.items()}
 
 
@@ -61,7 +63,9 @@ def read_mesh(name: str, path: Path, unit_mm: float, frame: str, notes: Notes, c
 
 def _loaded(path: Path) -> trimesh.Trimesh:
     if path.stat().st_size > MOST_BYTES:
-        raise DataError(f"{path.name}: {path.stat().st_size / 2**20:.0f} MiB; expected at most {MOST_BYTES // 2**20} MiB (simplify it)")
+        raise DataError(
+            f"{path.name}: {path.stat().st_size / 2**20:.0f} MiB; expected at most {MOST_BYTES // 2**20} MiB (simplify it)"
+        )
     try:
         mesh = trimesh.load(path, force="mesh", process=False)
     except Exception as error:
@@ -96,13 +100,19 @@ def _repaired(name: str, mesh: trimesh.Trimesh, notes: Notes) -> trimesh.Trimesh
         mesh.fill_holes()
         if float(mesh.area) - area > PATCH_SHARE * area:
             share = 100.0 * (float(mesh.area) / area - 1.0)
-            raise DataError(f"import: {name} is open (a patch of {share:.0f} % of its surface would close it); is the mesh cut short?")
+            raise DataError(
+                f"import: {name} is open (a patch of {share:.0f} % of its surface would close it); is the mesh cut short?"
+            )
         if _open_edges(mesh) or not np.allclose(bounds, mesh.bounds):
-            raise DataError(f"import: {name} has {_open_edges(mesh)} border edges that cannot be closed; expected a closed surface")
+            raise DataError(
+                f"import: {name} has {_open_edges(mesh)} border edges that cannot be closed; expected a closed surface"
+            )
         notes.say(f"{name}: holes in the mesh closed ({holes} border edges)")
     _, count = np.unique(mesh.edges_sorted, axis=0, return_counts=True)
     if (count > 2).any():
-        raise DataError(f"import: {name}: {int((count > 2).sum())} edges have more than two triangles; expected a closed, simple surface")
+        raise DataError(
+            f"import: {name}: {int((count > 2).sum())} edges have more than two triangles; expected a closed, simple surface"
+        )
     if not mesh.is_winding_consistent:
         trimesh.repair.fix_winding(mesh)
         if not mesh.is_winding_consistent:

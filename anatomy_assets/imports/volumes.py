@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import nibabel
@@ -42,7 +43,9 @@ class Volume:
             try:
                 yield k, np.asarray(self.image.dataobj[..., k : k + thick]).reshape(*self.shape[:2], -1)
             except (OSError, EOFError, ValueError, zlib.error) as error:
-                raise DataError(f"{self.path.name}: ends too early or is damaged ({type(error).__name__}); expected all its voxels") from None
+                raise DataError(
+                    f"{self.path.name}: ends too early or is damaged ({type(error).__name__}); expected all its voxels"
+                ) from None
 
 
 def is_nifti(path: Path) -> bool:
@@ -65,7 +68,9 @@ def open_nifti(path: Path, unit_mm: float = 1.0) -> Volume:
         raise DataError(f"{path.name}: has shape {shape}; expected three axes of at least 2 voxels")
     if int(np.prod(shape, dtype=np.int64)) > MOST_VOXELS:
         count = int(np.prod(shape, dtype=np.int64)) / 1e6
-        raise DataError(f"{path.name}: {count:.0f} million voxels; expected at most {MOST_VOXELS // 10**6} million (crop it to the lumbar spine)")
+        raise DataError(
+            f"{path.name}: {count:.0f} million voxels; expected at most {MOST_VOXELS // 10**6} million (crop it to the lumbar spine)"
+        )
     header = image.header
     if int(header["qform_code"]) <= 0 and int(header["sform_code"]) <= 0:
         raise DataError(f"{path.name}: says nothing about its orientation (sform and qform codes are 0); expected one of them")
@@ -113,9 +118,13 @@ def _whole(volume: Volume, notes: Notes) -> tuple[set[int], NDArray[np.int16]]:
             raise DataError(f"{volume.path.name}: holds values that are not numbers (NaN); expected whole label numbers")
         whole = np.round(slab)
         if np.abs(slab - whole).max() > 1e-3:
-            raise DataError(f"{volume.path.name}: holds {slab.flat[np.abs(slab - whole).argmax()]:.3g}; expected whole label numbers")
+            raise DataError(
+                f"{volume.path.name}: holds {slab.flat[np.abs(slab - whole).argmax()]:.3g}; expected whole label numbers"
+            )
         if whole.min() < 0 or whole.max() > 2000:
-            raise DataError(f"{volume.path.name}: holds label {whole.min():.0f}..{whole.max():.0f}; expected 0 to 2000 (is it the CT?)")
+            raise DataError(
+                f"{volume.path.name}: holds label {whole.min():.0f}..{whole.max():.0f}; expected 0 to 2000 (is it the CT?)"
+            )
         labels[..., k : k + slab.shape[2]] = whole.astype(np.int16)
         present |= {int(v) for v in np.unique(whole)}
     present.discard(0)
@@ -183,14 +192,18 @@ def _middles(labels: NDArray[np.int16], affine: F64, present: set[int]) -> dict[
     return out
 
 
-def _fits(table: Mapping[str, tuple[int, ...]], present: set[int], middle: Mapping[int, F64], volume_mm3: NDArray[np.float64]) -> bool:
+def _fits(
+    table: Mapping[str, tuple[int, ...]], present: set[int], middle: Mapping[int, F64], volume_mm3: NDArray[np.float64]
+) -> bool:
     """Return whether a numbering gives a spine: two lumbar vertebrae, in order downwards, the sacrum below and larger."""
-    order = [n for n in (*(f"T{i}" for i in range(4, 14)), *(f"L{i}" for i in range(1, 7))) if n in table and table[n][0] in present]
+    order = [
+        n for n in (*(f"T{i}" for i in range(4, 14)), *(f"L{i}" for i in range(1, 7))) if n in table and table[n][0] in present
+    ]
     lumbar = [n for n in order if n.startswith("L")]
     if len(lumbar) < 2:
         return False
     heights = [float(middle[table[n][0]][2]) for n in order]
-    if any(b >= a for a, b in zip(heights, heights[1:], strict=False)):
+    if any(b >= a for a, b in pairwise(heights)):
         return False
     low = lumbar[-1]
     size = float(volume_mm3[table[low][0]])
@@ -216,7 +229,9 @@ def clean_mask(name: str, mask: NDArray[np.bool_], affine: F64, notes: Notes, cu
             share = 100.0 * others[0] / sizes[largest]
             raise DataError(f"import: {name} is in {count} pieces, the second {share:.0f} % of the first; expected one bone")
         mask = pieces == largest + 1
-        notes.say(f"{name}: {count - 1} stray island(s) of {others.sum() * voxel / 1000.0:.2f} cm3 removed, the largest piece kept")
+        notes.say(
+            f"{name}: {count - 1} stray island(s) of {others.sum() * voxel / 1000.0:.2f} cm3 removed, the largest piece kept"
+        )
     if mask.sum() * voxel < MIN_MASK_MM3:
         notes.say(f"{name}: {mask.sum() * voxel / 1000.0:.2f} cm3, too small for a bone, left out")
         return None
@@ -265,7 +280,9 @@ def read_masks(folder: Path, unit_mm: float, notes: Notes, mapping: Mapping[str,
         if solid is not None:
             out[name] = solid
     if not out:
-        raise UsageError(f"{folder.name}: no mask of a known structure; expected files such as vertebrae_L4.nii.gz, sacrum.nii.gz")
+        raise UsageError(
+            f"{folder.name}: no mask of a known structure; expected files such as vertebrae_L4.nii.gz, sacrum.nii.gz"
+        )
     return out
 
 
@@ -276,7 +293,9 @@ def _one_mask(name: str, paths: list[Path], unit_mm: float, notes: Notes) -> Sol
     for path in paths:
         volume = open_nifti(path, unit_mm)
         if first is not None and (volume.shape != first.shape or not np.allclose(volume.affine, first.affine, atol=1e-3)):
-            raise DataError(f"{path.name}: lies on another grid than {first.path.name}; expected the same for two parts of one bone")
+            raise DataError(
+                f"{path.name}: lies on another grid than {first.path.name}; expected the same for two parts of one bone"
+            )
         first = first or volume
         here = np.zeros(volume.shape, bool)
         for k, slab in volume.slabs():
