@@ -69,7 +69,7 @@ def open_nifti(path: Path, unit_mm: float = 1.0) -> Volume:
     if int(np.prod(shape, dtype=np.int64)) > MOST_VOXELS:
         count = int(np.prod(shape, dtype=np.int64)) / 1e6
         raise DataError(
-            f"{path.name}: {count:.0f} million voxels; expected at most {MOST_VOXELS // 10**6} million (crop it to the lumbar spine)"
+            f"{path.name}: {count:.0f} million voxels; expected at most {MOST_VOXELS // 10**6} million (crop it to the spine)"
         )
     header = image.header
     if int(header["qform_code"]) <= 0 and int(header["sform_code"]) <= 0:
@@ -229,9 +229,6 @@ def clean_mask(name: str, mask: NDArray[np.bool_], affine: F64, notes: Notes, cu
             share = 100.0 * others[0] / sizes[largest]
             raise DataError(f"import: {name} is in {count} pieces, the second {share:.0f} % of the first; expected one bone")
         mask = pieces == largest + 1
-        notes.say(
-            f"{name}: {count - 1} stray island(s) of {others.sum() * voxel / 1000.0:.2f} cm3 removed, the largest piece kept"
-        )
     if mask.sum() * voxel < MIN_MASK_MM3:
         notes.say(f"{name}: {mask.sum() * voxel / 1000.0:.2f} cm3, too small for a bone, left out")
         return None
