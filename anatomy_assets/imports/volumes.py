@@ -26,6 +26,8 @@ MOST_VOXEL_MM = 3.5
 CT_VOXELS = 120_000_000
 SLAB = 16
 MIN_MASK_MM3 = 2000.0
+NEAR_MM = 5.0
+PIECE_MM3 = 100.0
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,12 @@ def clean_mask(name: str, mask: NDArray[np.bool_], affine: F64, notes: Notes, cu
         if others[0] > number("imports", "check.island_share") * sizes[largest]:
             share = 100.0 * others[0] / sizes[largest]
             raise DataError(f"import: {name} is in {count} pieces, the second {share:.0f} % of the first; expected one bone")
-        mask = pieces == largest + 1
+        mask, near = _main_pieces(pieces, sizes * voxel, largest + 1, spacing_of(affine), name == "S")
+        if near:
+            notes.say(f"{name}: {near} further piece(s) close to the main one kept (thin bone broken by the voxels)")
+        if count - 1 > near:
+            lost = float((pieces > 0).sum() - mask.sum()) * voxel / 1000.0
+            notes.say(f"{name}: {count - 1 - near} stray island(s) of {lost:.2f} cm3 removed")
     if mask.sum() * voxel < MIN_MASK_MM3:
         notes.say(f"{name}: {mask.sum() * voxel / 1000.0:.2f} cm3, too small for a bone, left out")
         return None
@@ -241,6 +248,22 @@ def clean_mask(name: str, mask: NDArray[np.bool_], affine: F64, notes: Notes, cu
         filled, affine = _upright(filled, affine)
         notes.say(f"the grid is sheared (tilted gantry): resampled at right angles, {spacing_of(affine).min():.2f} mm")
     return solid_of_mask(name, filled, affine)
+
+
+def _main_pieces(
+    pieces: NDArray[np.int32], volume_mm3: F64, main: int, spacing: F64, fragile: bool
+) -> tuple[NDArray[np.bool_], int]:
+    """Return the largest piece and how many others stay with it.
+
+    The dorsal wall of a sacrum is thinner than a voxel in places: there pieces within NEAR_MM of the main one are bone.
+    """
+    mask = pieces == main
+    if not fragile:
+        return mask, 0
+    way = ndimage.distance_transform_edt(~mask, sampling=spacing)
+    others = [p for p in range(1, len(volume_mm3) + 1) if p != main and volume_mm3[p - 1] > PIECE_MM3]
+    near = [p for p in others if way[pieces == p].min() < NEAR_MM]
+    return np.isin(pieces, [main, *near]), len(near)
 
 
 def _upright(mask: NDArray[np.bool_], affine: F64) -> tuple[NDArray[np.bool_], F64]:
