@@ -54,11 +54,13 @@ def errors(original: Phantom, made: Phantom, pattern: str) -> np.ndarray:
 
 
 def surface_errors(original: Phantom, made: Phantom) -> dict[str, float]:
-    """Mean |distance| (mm) of the original's surface points to the imported bone."""
+    """Mean |distance| (mm) of the original's surface points to the imported bone (its main piece: islands are not imported)."""
     out = {}
     for index, bone in enumerate(made.bones):
         true = original.bone(bone.name)
-        points = true.to_patient(true.shell_vertices)[::9] - offset(made)
+        pieces = trimesh.Trimesh(true.shell_vertices, true.shell_faces, process=False).split(only_watertight=False)
+        main = max(pieces, key=lambda p: float(p.area))
+        points = true.to_patient(np.asarray(main.vertices))[::9] - offset(made)
         out[bone.name] = float(np.mean([abs(bone_distance_one(made.fields, index, *p)) for p in points]))
     return out
 
