@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from commands import machine, patient, practise, report, verify
+from commands import badge, battery, cohort, machine, patient, practise, report, trust, verify
 from sim.errors import ScottieError
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -23,14 +23,26 @@ COMMANDS = {
     "play": practise.play,
     "verify": verify.verify,
     "report": report.report,
+    "export": report.export,
     "render": patient.render,
     "phantom": patient.phantom,
     "import": patient.import_,
     "bench": machine.bench,
     "doctor": machine.doctor,
+    "cohort": cohort.cohort,
 }
 for _name, _function in COMMANDS.items():
     app.command(_name)(_function)
+
+GROUPS = {
+    "key": trust.key,
+    "learner": trust.learner,
+    "battery": battery.battery,
+    "standard": cohort.standard_app,
+    "badge": badge.badge,
+}
+for _name, _group in GROUPS.items():
+    app.add_typer(_group, name=_name)
 
 _COMMAND_LINE_ERROR: Any = typer.BadParameter.__mro__[2]
 """ClickException, wherever this version of typer keeps it."""

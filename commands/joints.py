@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from commands.common import check_seed, progress_bar, say, utc_now, writable_folder, write_file
+from commands.seat import Who
 from sim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,13 +44,15 @@ def scenario_of(header: dict[str, Any]) -> Scenario:
     return find_scenario(str(header["scenario"]))
 
 
-def on_patient(name: str, patient: Path | None, quiet: bool = False) -> str:
+def on_patient(name: str | None, patient: Path | None, quiet: bool = False) -> str | None:
     """Return the name of a scenario on the imported patient of a file; says where the task moved to another level."""
     from scenarios import patients
     from scenarios.registry import find_scenario
 
     if patient is None:
         return name
+    if name is None:
+        raise UsageError("--patient: expected a scenario beside it (main.py run SCENARIO --patient X.phantom)")
     plain = find_scenario(name)
     if name.endswith(".toml"):
         raise UsageError(f"{name}: --patient needs a scenario by its id, so that the record can name it (main.py list)")
@@ -77,20 +80,26 @@ def verdict_of(path: Path, progress: Progress | None = None) -> Verdict:
     return verify_record(path, rebuild, score_of)
 
 
-def begin_record(scenario: Scenario, seed: int, mode: str, operator: str, folder: Path, progress: Progress) -> Recorder:
-    """Return a recorder at tick 0 that journals into `folder`."""
+def begin_record(
+    scenario: Scenario, seed: int, mode: str, operator: str, folder: Path, progress: Progress, who: Who | None = None
+) -> Recorder:
+    """Return a recorder at tick 0 that journals into `folder`. In a battery the sitting log says so first, on the disk."""
     from scenarios.study import make_study
+    from scoring.keys import load_or_create
     from sim.attempt import Journal, Recorder, header_of
     from sim.session import Session
 
+    load_or_create()  # a key that cannot be read must not come to light when the attempt is over
     study = make_study(scenario, seed, mode, progress)
     progress("starting the core (compiling on the first run)", 0.9)
-    journal = Journal(folder / "attempt.journal", header_of(study, operator=operator, started=utc_now()), time.monotonic)
-    return Recorder(Session(study), journal)
+    session = Session(study)
+    about = (who or Who()).header(utc_now())
+    journal = Journal(folder / "attempt.journal", header_of(study, operator=operator, started=utc_now(), **about), time.monotonic)
+    return Recorder(session, journal)
 
 
-def seal_record(recorder: Recorder, scenario: Scenario, folder: Path) -> tuple[Path, Score]:
-    """Close the journal, score the attempt and seal both into attempt.scottie."""
+def seal_record(recorder: Recorder, scenario: Scenario, folder: Path, who: Who | None = None) -> tuple[Path, Score]:
+    """Close the journal, score the attempt and seal both into attempt.scottie; in a battery the sitting log says so."""
     from scoring.keys import load_or_create
     from scoring.record import seal
     from scoring.score import score
@@ -99,11 +108,14 @@ def seal_record(recorder: Recorder, scenario: Scenario, folder: Path) -> tuple[P
     recorder.close()
     transcript = read_journal(folder / "attempt.journal")
     result = score(transcript.events, transcript.commands, load_rubric(scenario))
-    return seal(folder / "attempt.journal", result.record(), load_or_create(), folder / "attempt.scottie"), result
+    path = seal(folder / "attempt.journal", result.record(), load_or_create(), folder / "attempt.scottie")
+    if who is not None:
+        who.ended(utc_now(), path)
+    return path, result
 
 
 def attempt(
-    name: str, operator: str, seed: int, out: Path, mode: str, progress: Progress, pictures: bool
+    name: str, operator: str, seed: int, out: Path, mode: str, progress: Progress, pictures: bool, who: Who | None = None
 ) -> tuple[dict[str, Any], list[Path]]:
     """Run a scripted attempt into `out`; return the public score and the paths record, report, pictures."""
     from scenarios.headless import Camera, run_script
@@ -122,7 +134,7 @@ def attempt(
     if mode == "assessment" and (blockers := assessment_blockers(rubric)):
         raise UsageError(f"{scenario.id} cannot be assessed: {blockers[0]} ({len(blockers)} in all)")
     folder = writable_folder(out)
-    recorder = begin_record(scenario, seed, mode, operator, folder, progress)
+    recorder = begin_record(scenario, seed, mode, operator, folder, progress, who)
     camera = Camera(recorder.session.study)
 
     def tick(command: Command) -> tuple[State, tuple[Event, ...]]:
@@ -133,7 +145,7 @@ def attempt(
 
     progress(f"{operator} at work", 0.92)
     run_script(recorder.session.study, scenario, script, tick, recorder.session.state, camera if pictures else None)
-    record, result = seal_record(recorder, scenario, folder)
+    record, result = seal_record(recorder, scenario, folder, who)
     progress("drawing the pictures", 0.96)
     images = save_pictures(camera, folder)
     verdict = "recorded; not yet replayed (main.py verify)"
@@ -142,7 +154,7 @@ def attempt(
     return public, [record, folder / "report.html", folder / "images"]
 
 
-def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progress: Progress) -> Attempt:
+def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progress: Progress, who: Who | None = None) -> Attempt:
     """Return one attempt at the window: journalled, scored at the end, sealed once."""
     from scenarios.beam_tables import load_beam
     from scoring.rubric import assessment_blockers
@@ -153,7 +165,8 @@ def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progr
     rubric = load_rubric(scenario)
     if mode == "assessment" and (blockers := assessment_blockers(rubric)):
         raise UsageError(f"{scenario.id} cannot be assessed: {blockers[0]} ({len(blockers)} in all)")
-    recorder = begin_record(scenario, seed, mode, "trainee", writable_folder(folder), progress)
+    who = who or Who(input_device="mouse-keyboard")
+    recorder = begin_record(scenario, seed, mode, "trainee", writable_folder(folder), progress, who)
     given: list[tuple[int, Command]] = []
 
     def tick() -> tuple[Command, tuple[Event, ...]]:
@@ -174,22 +187,28 @@ def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progr
         scene=make_scene(recorder.session.study.phantom),
         beam_tables=load_beam(),
         score=lambda events: score(events, given, rubric).public(),
-        save=lambda: seal_record(recorder, scenario, folder)[0],
-        abandon=recorder.close,
+        save=lambda: seal_record(recorder, scenario, folder, who)[0],
+        abandon=lambda: _give_up(recorder, who),
     )
 
 
-def window_desk(scenario: str | None, seed: int, folder: Path) -> Desk:
+def _give_up(recorder: Recorder, who: Who) -> None:
+    """Close the journal of an attempt that is given up; it stays as an interrupted one."""
+    recorder.close()
+    who.ended(utc_now(), None)
+
+
+def window_desk(scenario: str | None, seed: int, folder: Path, mode: str = "practice", who: Who | None = None) -> Desk:
     """Return the desk of the window: one scenario at once, or the chooser."""
     from scenarios.registry import all_scenarios, find_scenario
     from sim.window import Desk, ScenarioCard
 
     def start(name: str, mode: str) -> Attempt:
         with progress_bar(quiet=True) as progress:
-            return window_attempt(find_scenario(name), seed, mode, folder, progress)
+            return window_attempt(find_scenario(name), seed, mode, folder, progress, who)
 
     if scenario is not None:
-        return Desk(attempt=start(scenario, "practice"))
+        return Desk(attempt=start(scenario, mode))
     cards = [
         ScenarioCard(
             s.id, s.file.title, s.file.procedure, tuple(s.file.tags), s.file.target.level, s.file.target.side, s.file.vignette

@@ -33,7 +33,7 @@ def render(
         )
     if out.suffix not in (".png", ".dcm", ".npy"):
         raise UsageError(f"--out {out}: unknown kind '{out.suffix}'; expected .png, .dcm or .npy")
-    found = find_scenario(on_patient(scenario, patient))
+    found = find_scenario(on_patient(scenario, patient) or scenario)
     with progress_bar(quiet=True) as progress:
         content = picture_bytes(found, seed, round(primary * 1000), round(secondary * 1000), size, out.suffix, progress)
     write_file(out, content)

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.common import AsJson, Patient, ScenarioName, check_seed, progress_bar, say
+from commands.common import AsJson, Patient, check_seed, progress_bar, say
 from commands.joints import attempt, on_patient, say_outcome, verdict_of, window_desk
-from sim.errors import UsageError
+from commands.seat import Who, seated
 
 
 def list_scenarios(json_: AsJson = False) -> None:
@@ -43,22 +43,36 @@ def list_scenarios(json_: AsJson = False) -> None:
         print(f"scottie: {error}", file=sys.stderr)
 
 
+Learner = Annotated[str, typer.Option(help="pseudonym of the learner (main.py learner add makes one)")]
+Assignment = Annotated[Path | None, typer.Option(help="a sealed battery: its next item, as an assessment")]
+ItemNumber = Annotated[int | None, typer.Option(help="battery: open this item again (counts as a repeat)")]
+Site = Annotated[str, typer.Option(help="where: a code of the programme")]
+Hand = Annotated[str, typer.Option(help="left or right")]
+
+
 def run(
-    scenario: ScenarioName,
+    scenario: Annotated[str | None, typer.Argument(help="scenario id (see: main.py list) or its TOML file")] = None,
     operator: Annotated[str, typer.Option(help="who acts: expert or one of the careless operators")] = "expert",
-    seed: Annotated[int, typer.Option(help="which patient")] = 1,
+    seed: Annotated[int | None, typer.Option(help="which patient (1 unless given)")] = None,
     out: Annotated[Path, typer.Option(help="folder for attempt.scottie, report.html and images/")] = Path("runs/latest"),
-    mode: Annotated[str, typer.Option(help="practice or assessment")] = "practice",
+    mode: Annotated[str | None, typer.Option(help="practice (unless given) or assessment")] = None,
     json_: AsJson = False,
     pictures: Annotated[bool, typer.Option(help="keep pictures for the report")] = True,
+    battery: Assignment = None,
+    learner: Learner = "",
+    item: ItemNumber = None,
+    site: Site = "",
+    handedness: Hand = "",
+    input_device: Annotated[str, typer.Option(help="what the commands came from")] = "script",
     patient: Patient = None,
 ) -> None:
-    """Let a scripted operator do a scenario without a window."""
+    """Let a scripted operator do a scenario, or the next item of a battery, without a window."""
     scenario = on_patient(scenario, patient, quiet=json_)
+    case = seated(battery, scenario, seed, mode, out, Who(learner, site, handedness, input_device), item)
     with progress_bar(quiet=json_) as progress:
-        public, paths = attempt(scenario, operator, seed, out, mode, progress, pictures)
+        public, paths = attempt(case.scenario, operator, case.seed, case.folder, case.mode, progress, pictures, case.who)
     if json_:
-        say(json.dumps(public))
+        say(json.dumps(public | case.told()))
         return
     say_outcome(public)
     for path in paths:
@@ -82,19 +96,28 @@ def demo(out: Annotated[Path, typer.Option(help="folder for the results")] = Pat
 
 def play(
     scenario: Annotated[str | None, typer.Argument(help="scenario id")] = None,
-    seed: Annotated[int, typer.Option(help="which patient")] = 1,
+    seed: Annotated[int | None, typer.Option(help="which patient (1 unless given)")] = None,
     out: Annotated[Path, typer.Option(help="folder for the attempt")] = Path("runs/play"),
+    battery: Assignment = None,
+    learner: Learner = "",
+    item: ItemNumber = None,
+    site: Site = "",
+    handedness: Hand = "",
+    input_device: Annotated[str, typer.Option(help="what the hands hold: mouse-keyboard, gamepad, ...")] = "mouse-keyboard",
     patient: Patient = None,
 ) -> None:
-    """Open the window."""
+    """Open the window; with a battery, on its next item: an assessment, without aids and without a choice."""
     from scenarios.registry import find_scenario
     from sim.window import require_display, run_window
 
-    if patient is not None and scenario is None:
-        raise UsageError("--patient: expected a scenario beside it (main.py play SCENARIO --patient X.phantom)")
+    scenario = on_patient(scenario, patient)
     if scenario is not None:
-        scenario = on_patient(scenario, patient)
         find_scenario(scenario)
-    check_seed(seed)
+    check_seed(seed or 0)
     require_display()
-    raise typer.Exit(run_window(window_desk(scenario, seed, out)))
+    who = Who(learner, site, handedness, input_device)
+    if battery is None:
+        who.check()
+        raise typer.Exit(run_window(window_desk(scenario, 1 if seed is None else seed, out, who=who)))
+    case = seated(battery, scenario, seed, None, out, who, item)
+    raise typer.Exit(run_window(window_desk(case.scenario, case.seed, case.folder, case.mode, case.who)))

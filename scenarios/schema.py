@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from scenarios.toml_file import Quantity, Strict
 
@@ -71,6 +71,15 @@ class ScenarioFile(Strict):
     target: TargetTable
     vessel: VesselTable
     demonstration: DemonstrationTable
+    retired: bool = False
+    """A retired scenario can still be replayed and verified; no new battery may hold it."""
+    retired_reason: str = ""
+
+    @model_validator(mode="after")
+    def _says_why(self) -> ScenarioFile:
+        if self.retired != bool(self.retired_reason):
+            raise ValueError("retired and retired_reason belong together; expected both or neither")
+        return self
 
 
 __all__ = ["Level", "PatientTable", "Quantity", "ScenarioFile", "Side", "TargetTable", "VesselTable"]

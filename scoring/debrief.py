@@ -1,4 +1,4 @@
-"""The debrief as plain blocks, from top to bottom; scoring.report turns them into HTML or PDF.
+"""The debrief as plain blocks, from top to bottom; scoring.reports turns them into HTML or PDF.
 
 Verdict in words, critical errors, what went well, the two things to change, then detail. Where no standard
 has been set the page says so, and it never calls anyone able or unable.
@@ -7,13 +7,12 @@ has been set the page says so, and it never calls anyone able or unable.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from scoring.drawing import Drawing
 from scoring.figures import clock
 from scoring.keys import fingerprint
 from scoring.metrics import METRIC_SPEC, REGISTRY
+from scoring.reports.blocks import Block, Items, Section, Table, Text
 from scoring.rubric import Rubric
 from scoring.score import Finding, Score
 from sim.command import Command
@@ -41,70 +40,6 @@ class TranscriptLike(Protocol):
     @property
     def result(self) -> dict[str, Any] | None:
         """The recorded score."""
-
-
-@dataclass(frozen=True)
-class Text:
-    """A paragraph. tone: "", "good", "bad" or "lead"."""
-
-    text: str
-    tone: str = ""
-    kind: str = "text"
-
-
-@dataclass(frozen=True)
-class Items:
-    """A list of (title, text) lines."""
-
-    rows: tuple[tuple[str, str], ...]
-    tone: str = ""
-    ordered: bool = False
-    kind: str = "items"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table. bad: numbers of the rows that ask for attention (they also say so in words)."""
-
-    caption: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    widths: tuple[int, ...]  # shares of the page width
-    bad: tuple[int, ...] = ()
-    kind: str = "table"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A drawing with its caption; alt says in words what it shows."""
-
-    name: str
-    drawing: Drawing
-    caption: str
-    alt: str
-    kind: str = "figure"
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A picture (PNG)."""
-
-    png: bytes
-    caption: str
-    alt: str
-    kind: str = "photo"
-
-
-Block = Text | Items | Table | Figure | Photo
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading with its blocks."""
-
-    id: str
-    title: str
-    blocks: list[Block] = field(default_factory=list)
 
 
 def verdict_section(transcript: TranscriptLike, score: Score, rubric: Rubric, verdict: str | None) -> Section:

@@ -1,4 +1,4 @@
-"""Small drawings for reports: plain shapes that become inline SVG or a reportlab drawing. Points, y downwards."""
+"""Small drawings for reports: plain shapes that become SVG. Points, y downwards."""
 
 from __future__ import annotations
 
@@ -91,22 +91,10 @@ class Drawing:
     def svg(self, name: str, alt: str) -> str:
         """Return inline SVG with a title (alt) that screen readers say; `name` makes ids unique on the page."""
         body = "".join(_svg(shape) for shape in self.shapes)
-        return (
-            f'<svg viewBox="0 0 {self.width:g} {self.height:g}" width="{self.width:g}" role="img" aria-labelledby="{name}-alt">'
-            f'<title id="{name}-alt">{escape(alt)}</title>{body}</svg>'
-        )
-
-    def reportlab(self, scale: float = 1.0) -> Any:
-        """Return the same as a reportlab drawing."""
-        from reportlab.graphics.shapes import Drawing as Sheet  # type: ignore[import-untyped,unused-ignore]
-        from reportlab.graphics.shapes import Group
-
-        sheet = Sheet(self.width * scale, self.height * scale)
-        group = Group(transform=(scale, 0, 0, scale, 0, 0))
-        for shape in self.shapes:
-            group.add(_reportlab(shape, self.height))
-        sheet.add(group)
-        return sheet
+        size = f'viewBox="0 0 {self.width:g} {self.height:g}" width="{self.width:g}"'
+        name_of = f'role="img" aria-labelledby="{name}-alt"'
+        title = f'<title id="{name}-alt">{escape(alt)}</title>'
+        return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {name_of}>{title}{body}</svg>'
 
 
 def _svg(shape: Path | Dot | Label) -> str:
@@ -123,27 +111,3 @@ def _svg(shape: Path | Dot | Label) -> str:
         style += f' stroke-dasharray="{shape.dash[0]:g} {shape.dash[1]:g}"'
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in shape.points)
     return f'<{"polygon" if shape.closed else "polyline"} points="{points}" {style}/>'
-
-
-def _reportlab(shape: Path | Dot | Label, height: float) -> Any:
-    from reportlab.graphics.shapes import Circle, Polygon, PolyLine, String
-    from reportlab.lib.colors import HexColor
-
-    if isinstance(shape, Label):
-        font = "Helvetica-Bold" if shape.bold else "Helvetica"
-        text = latin(shape.text)
-        at = (shape.x, height - shape.y)
-        return String(*at, text, fontSize=shape.size, fontName=font, textAnchor=shape.anchor, fillColor=HexColor(shape.color))
-    style: dict[str, Any] = {"strokeColor": HexColor(shape.stroke), "strokeWidth": shape.width}
-    fill = HexColor(shape.fill) if shape.fill else None
-    if isinstance(shape, Dot):
-        return Circle(shape.x, height - shape.y, shape.r, fillColor=fill, **style)
-    if shape.dash:
-        style["strokeDashArray"] = list(shape.dash)
-    flat = [part for x, y in shape.points for part in (x, height - y)]
-    return Polygon(flat, fillColor=fill, **style) if shape.closed else PolyLine(flat, **style)
-
-
-def latin(text: str) -> str:
-    """Return a text in the characters that the standard PDF fonts have; others become question marks."""
-    return text.encode("latin-1", "replace").decode("latin-1")

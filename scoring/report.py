@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from scoring import debrief
-from scoring.debrief import Block, Figure, Image, Photo, Section, Table, Text, TranscriptLike
+from scoring.debrief import Image, TranscriptLike
 from scoring.figures import STEPS, clock, time_line, tip_drawing
+from scoring.reports.blocks import Block, Document, Figure, Photo, Section, Table, Text
+from scoring.reports.html import html_text
 from scoring.rubric import Rubric
 from scoring.score import Score
 from sim.event import Event
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def sections(
@@ -122,28 +117,28 @@ def heading(transcript: TranscriptLike, rubric: Rubric) -> tuple[str, str]:
     return rubric.rubric.title, ", ".join(part for part in parts if part)
 
 
-def report_html(
+def document(
     transcript: TranscriptLike, score: Score, rubric: Rubric, images: Sequence[Image] = (), verdict: str | None = None
-) -> str:
-    """Return the report as one HTML file without scripts or outside links.
+) -> Document:
+    """Return the report as a document.
 
     images: (caption, PNG, tick). verdict: what the verification of the record said, None when it was not verified.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["svg"] = lambda figure: Markup(figure.drawing.svg(figure.name, figure.alt))
-    environment.filters["base64"] = lambda data: base64.b64encode(data).decode("ascii")
     title, subtitle = heading(transcript, rubric)
-    parts = sections(transcript, score, rubric, images, verdict)
-    return environment.get_template("report.html").render(title=title, subtitle=subtitle, sections=parts)
+    return Document(title, subtitle, sections(transcript, score, rubric, images, verdict))
+
+
+def report_html(
+    transcript: TranscriptLike, score: Score, rubric: Rubric, images: Sequence[Image] = (), verdict: str | None = None
+) -> str:
+    """Return the report as one HTML file without scripts or outside links (arguments: see document)."""
+    return html_text(document(transcript, score, rubric, images, verdict))
 
 
 def report_pdf(
     transcript: TranscriptLike, score: Score, rubric: Rubric, images: Sequence[Image] = (), verdict: str | None = None
 ) -> bytes:
-    """Return the same report as PDF (same arguments as report_html); same input, same bytes."""
-    from scoring.pdf import pdf_bytes
+    """Return the same report as PDF (arguments: see document); same input, same bytes."""
+    from scoring.reports.pdf import pdf_bytes
 
-    title, subtitle = heading(transcript, rubric)
-    return pdf_bytes(title, subtitle, sections(transcript, score, rubric, images, verdict))
+    return pdf_bytes(document(transcript, score, rubric, images, verdict))

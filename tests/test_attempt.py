@@ -428,7 +428,7 @@ def test_foreign_files_are_one_clear_line(tmp_path):
     }
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-    (tmp_path / "other version").write_bytes(toy.record(tmp_path).read_bytes().replace(b'"version":1}', b'"version":2}'))
+    (tmp_path / "other version").write_bytes(toy.record(tmp_path).read_bytes().replace(b'"version":2}', b'"version":9}'))
     os.mkfifo(tmp_path / "pipe")
     for path in [
         *(tmp_path / name for name in (*files, "other version", "pipe", "missing")),

@@ -128,11 +128,11 @@ def score_of(transcript):
     }
 
 
-def record(folder: Path, script=None, study=None, ticks=778, operator="expert", started=STARTED) -> Path:
-    """Play `script` (tick -> command) and return the closed journal."""
+def record(folder: Path, script=None, study=None, ticks=778, operator="expert", started=STARTED, **about) -> Path:
+    """Play `script` (tick -> command) and return the closed journal. `about`: further fields of the header."""
     session = Session(study or Study())
     path = folder / "attempt.journal"
-    recorder = Recorder(session, Journal(path, header_of(session.study, operator=operator, started=started)))
+    recorder = Recorder(session, Journal(path, header_of(session.study, operator=operator, started=started, **about)))
     script = SCRIPT if script is None else script
     while session.state.tick < ticks and not session.finished:
         if session.state.tick + 1 in script:
@@ -142,12 +142,12 @@ def record(folder: Path, script=None, study=None, ticks=778, operator="expert", 
     return path
 
 
-def sealed(folder: Path, **more) -> Path:
+def sealed(folder: Path, key=KEY, **more) -> Path:
     """Play, score and seal."""
     from sim.attempt import read_journal
 
     journal = record(folder, **more)
-    return seal(journal, score_of(read_journal(journal)), KEY, folder / "attempt.scottie")
+    return seal(journal, score_of(read_journal(journal)), key, folder / "attempt.scottie")
 
 
 def make_study(header):

@@ -14,9 +14,14 @@ from typing import Any, NoReturn
 Line = dict[str, Any]
 
 FORMAT = "scottie-attempt"
-VERSION = 1
-GENESIS = hashlib.sha256(b"scottie-attempt/1").digest()
-"""What the first line is chained to."""
+VERSION = 2
+"""The format that is written. Every version listed in HEADERS is read and verified."""
+
+
+def genesis(version: int = VERSION) -> bytes:
+    """Return what the first line of a record of this format version is chained to."""
+    return hashlib.sha256(b"scottie-attempt/%d" % version).digest()
+
 
 DIGEST_TICKS = 100
 """A digest of the state every simulated second, and one at the last tick."""
@@ -27,7 +32,7 @@ MAX_LINE = 2**18
 MAX_DEPTH = 8
 MAX_INT = 2**53 - 1
 
-HEADER: dict[str, type] = {
+_HEADER_1: dict[str, type] = {
     "format": str,
     "version": int,
     "scenario": str,
@@ -45,6 +50,23 @@ HEADER: dict[str, type] = {
     "machine": str,
     "started": str,  # 2026-01-31T12:00:00Z
 }
+HEADER: dict[str, type] = _HEADER_1 | {
+    "learner": str,  # pseudonym, or "" when nobody was named
+    "site": str,
+    "handedness": str,  # "left", "right" or ""
+    "input_device": str,  # "mouse-keyboard", "gamepad", "script", ... or ""
+    "battery": dict,  # {} or BATTERY: the place of this attempt in a sealed battery
+    "source": dict,  # file of the engine -> first 16 hexadecimal digits of its SHA-256
+}
+"""Fields of the header as it is written now."""
+HEADERS: dict[int, dict[str, type]] = {1: _HEADER_1, 2: HEADER}
+BATTERY: dict[str, type] = {
+    "id": str,
+    "item": int,  # 1 for the first
+    "sha256": str,  # of the assignment file
+    "attempt": int,  # 1 for the first opening of this item by this learner on this installation
+    "log": str,  # head of the sitting log after this opening
+}
 SEAL: dict[str, type] = {"reason": str, "lines": int, "ticks": int, "root": str, "public_key": str, "signature": str}
 SHAPES: dict[str, dict[str, type]] = {
     "header": {"header": dict},
@@ -55,7 +77,6 @@ SHAPES: dict[str, dict[str, type]] = {
     "seal": {"seal": dict},
 }
 _KIND_OF = {frozenset(fields): kind for kind, fields in SHAPES.items()}
-_INSIDE = {"header": HEADER, "seal": SEAL}
 _HEX = frozenset("0123456789abcdef")
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
@@ -112,6 +133,17 @@ def parse(raw: bytes) -> Line:
     return value
 
 
+def parse_document(data: bytes) -> Line:
+    """Return the object of a one-line document of any length (with its LF); ValueError unless it is canonical."""
+    try:
+        value = _decode(data.decode())
+    except (ValueError, RecursionError):
+        raise ValueError("is not JSON as a record writes it") from None
+    if type(value) is not dict or canonical(value) + b"\n" != data:
+        raise ValueError("is not canonical JSON (RFC 8785, one line)")
+    return value
+
+
 def _check_fields(what: str, value: Line, fields: dict[str, type]) -> None:
     if value.keys() != fields.keys():
         raise ValueError(f"{what} has the fields {sorted(value)}; expected {sorted(fields)}")
@@ -124,14 +156,23 @@ def _flat(values: Any) -> bool:
     return all(type(v) in (int, str, bool) for v in values)
 
 
+def _inside(kind: str, line: Line) -> dict[str, type] | None:
+    if kind == "seal":
+        return SEAL
+    if kind != "header":
+        return None
+    version = line["header"].get("version")
+    return HEADERS.get(version, HEADER) if type(version) is int else HEADER
+
+
 def kind_of(line: Line) -> str:
     """Return which kind of line this is (a key of SHAPES); ValueError if its shape is none of them."""
     kind = _KIND_OF.get(frozenset(line))
     if kind is None:
         raise ValueError("is of no known kind")
     _check_fields(f"the {kind}", line, SHAPES[kind])
-    if kind in _INSIDE:
-        _check_fields(f"the {kind}", line[kind], _INSIDE[kind])
+    if (fields := _inside(kind, line)) is not None:
+        _check_fields(f"the {kind}", line[kind], fields)
     if kind == "command" and not all(type(v) is int for v in line["args"]):
         raise ValueError("the command has an argument that is no whole number")
     if kind == "event" and not all(_flat(v) if type(v) is list else _flat((v,)) for v in line["data"].values()):
@@ -149,8 +190,8 @@ def is_hex(text: Any, size: int) -> bool:
 class Chain:
     """The running hash of a record: every line carries SHA-256(hash of the line before, the line without it)."""
 
-    def __init__(self) -> None:
-        self.head = GENESIS
+    def __init__(self, version: int = VERSION) -> None:
+        self.head = genesis(version)
         self.lines = 0
 
     def _step(self, body: Line) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +11,15 @@ from typing import Any
 from sim import ENGINE_VERSION
 from sim.attempt.files import read_bounded
 from sim.attempt.header import check_header
-from sim.attempt.lines import FORMAT, MAX_BYTES, VERSION, Chain, Line, kind_of
+from sim.attempt.lines import FORMAT, HEADERS, MAX_BYTES, VERSION, Chain, Line, kind_of
 from sim.attempt.order import Order
 from sim.command import Command
 from sim.errors import RecordError, ScottieError
 from sim.event import Event
+
+_VERSION = re.compile(rb'"version":([1-9][0-9]{0,8})}')  # the last field of the header, which canonical JSON sorts
+_FIRST = 2**14
+_PACKED = {b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "packed with gzip", b"7z\xbc\xaf": "a 7z archive"}
 
 
 def one_line(text: str, limit: int = 300) -> str:
@@ -29,6 +34,10 @@ class Unreadable(RecordError):
     def __init__(self, path: Path, reason: str) -> None:
         self.reason = one_line(reason)
         super().__init__(f"{one_line(str(path))}: {self.reason}")
+
+
+class NewerFormat(Unreadable):
+    """An attempt file of a format version that was made after this program."""
 
 
 class Altered(Unreadable):
@@ -51,6 +60,7 @@ class Raw:
     seal: dict[str, Any] | None = None
     root: str = ""
     lines: int = 0
+    version: int = VERSION
     last_tick: int = 0
     torn: int = 0
     data: bytes = field(default=b"", repr=False)
@@ -73,24 +83,30 @@ def read_raw(path: str | Path) -> Raw:
         data = read_bounded(path, MAX_BYTES)
     except ValueError as error:
         raise Unreadable(path, str(error)) from None
-    _check_foreign(path, data)
-    return _read_lines(path, data)
+    return _read_lines(path, data, _version(path, data))
 
 
-def _check_foreign(path: Path, data: bytes) -> None:
+def _version(path: Path, data: bytes) -> int:
+    """Return the format version that the first line states; Unreadable or NewerFormat if it cannot be read here."""
     if not data:
         raise Unreadable(path, "empty; expected a Scottie attempt")
     first = data[: data.find(b"\n") + 1]
-    if f'"format":"{FORMAT}"'.encode() not in (first or data[:4096]):
-        raise Unreadable(path, "not a Scottie attempt file")
+    if f'"format":"{FORMAT}"'.encode() not in (first or data[:_FIRST]):
+        packed = next((what for magic, what in _PACKED.items() if data.startswith(magic)), "")
+        raise Unreadable(path, "not a Scottie attempt file" + (f" ({packed}: unpack it first)" if packed else ""))
     if not first:
         raise Unreadable(path, "ends within its first line: nothing was recorded")
-    if f'"version":{VERSION}}}'.encode() not in first:
-        raise Unreadable(path, f"not of format version {VERSION}, the one this program reads (or damaged)")
+    stated = _VERSION.search(first)
+    version = int(stated[1]) if stated else 0
+    if version > VERSION:
+        raise NewerFormat(path, f"format version {version}, made after this program, which reads 1 to {VERSION}: update Scottie")
+    if version not in HEADERS:
+        raise Unreadable(path, f"of none of the format versions that this program reads, 1 to {VERSION} (or damaged)")
+    return version
 
 
-def _read_lines(path: Path, data: bytes) -> Raw:
-    raw, chain, order = Raw(path, data=data), Chain(), Order()
+def _read_lines(path: Path, data: bytes, version: int) -> Raw:
+    raw, chain, order = Raw(path, data=data, version=version), Chain(version), Order()
     for start, end in _spans(data):
         try:
             line = chain.read(data[start:end])

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Tamper with an attempt in hundreds of ways; every one must be refused with a reason and without a traceback.
+"""Forge attempts and batteries in every way we know; each forgery must be refused with a reason, no honest record may be.
 
-    scripts/tamper.py out/attempt.scottie [--changes 500] [--edits 50] [--seed 1] [--verifier main:verdict_of]
+    scripts/forge.py [ATTEMPT] [--changes 500] [--edits 500] [--honest 1000] [--seed 1] [--verifier module:function]
 
-The verifier is a function that takes a path and returns a scoring.record.Verdict. Changes are random single bytes,
-truncations and deleted lines. Edits are what a forger with a key of his own would do: a command, an event, the score
-or the header is changed, the hash chain is computed anew and the file is signed again.
+Changes are random single bytes, truncations and deleted lines. Edits are what a forger with a key of his own would do: a
+command, an event, the score or the header is changed, the hash chain is computed anew and the file is signed again.
+Then the named attacks on a battery (tests/toy_battery.py). Without ATTEMPT a record of the toy core is forged.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from scoring.keys import public_hex
-from scoring.record import SIGNED_AS, Verdict
+from scoring.record import Verdict, signed_as
 from sim.attempt import Chain, canonical
+from sim.command import Command
+from tests import toy_attempt as toy
+from tests import toy_battery
 
 Line = dict[str, Any]
 Check = Callable[[Path], Verdict]
@@ -63,7 +66,7 @@ def resigned(lines: list[Line], key: Ed25519PrivateKey) -> bytes:
     out = b"".join(chain.write(line) for line in lines[:-1])
     seal = {k: v for k, v in lines[-1]["seal"].items() if k != "signature"}
     seal |= {"lines": chain.lines, "root": chain.head.hex(), "public_key": public_hex(key)}
-    return out + chain.write({"seal": {**seal, "signature": key.sign(SIGNED_AS + canonical(seal)).hex()}})
+    return out + chain.write({"seal": {**seal, "signature": key.sign(signed_as() + canonical(seal)).hex()}})
 
 
 def edits(data: bytes, count: int, rng: random.Random) -> Iterator[tuple[str, bytes]]:
@@ -94,6 +97,8 @@ def _other(value: Any, rng: random.Random) -> Any:
         return value[:-1] if len(value) > 1 and rng.random() < 0.5 else value + "0"
     if isinstance(value, list):
         return value[1:] if value else ["x"]
+    if isinstance(value, dict):
+        return {**value, "sim/forged.py": "0" * 16}
     return 1
 
 
@@ -180,26 +185,75 @@ def attack(
     return counts, failures
 
 
+def honest(count: int, seed: int) -> tuple[Counter[tuple[str, str]], list[str]]:
+    """Make `count` random honest records of the toy core; return how they fared and a line for each that was refused."""
+    rng, counts, failures = random.Random(seed), Counter[tuple[str, str]](), list[str]()
+    with tempfile.TemporaryDirectory() as name:
+        for number in range(count):
+            folder = Path(name) / str(number)
+            path = toy.sealed(folder, script=_script(rng), study=toy.Study(seed=rng.randrange(2**31)), learner=f"p-{number}")
+            status, reason = outcome(path, toy.toy_verify)
+            counts["honest record", status] += 1
+            if status != "ACCEPTED":
+                failures.append(f"honest record {number}: {status}: {reason}")
+    return counts, failures
+
+
+def _script(rng: random.Random) -> dict[int, Command]:
+    end = rng.randrange(50, 500)
+    script = {rng.randrange(1, end): _any_command(rng) for _ in range(rng.randrange(8))}
+    return script | {end: Command("finish")}
+
+
+def _any_command(rng: random.Random) -> Command:
+    ways = (
+        Command("timeout.call", (rng.randrange(5), rng.randrange(2))),
+        Command("needle.move", (rng.randrange(-150_000, 250_000), rng.randrange(50, 20_000))),
+        Command("needle.turn", (rng.randrange(-180_000, 180_000),)),
+        Command("prep.skin"),
+    )
+    return rng.choice(ways)
+
+
+def attacks() -> tuple[Counter[tuple[str, str]], list[str]]:
+    """Carry out the named attacks on a battery; return how each was answered and a line for each wrong answer."""
+    counts, failures = Counter[tuple[str, str]](), list[str]()
+    for attack_ in toy_battery.ATTACKS:
+        with tempfile.TemporaryDirectory() as folder:
+            answer, wanted = attack_(Path(folder))
+        counts[attack_.__name__.replace("_", " "), answer] += 1
+        if answer != wanted:
+            failures.append(f"{attack_.__name__}: answered '{answer}'; expected '{wanted}'")
+    return counts, failures
+
+
 def main() -> int:
-    """Read the arguments, attack, print the table."""
+    """Read the arguments, forge, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("attempt", type=Path)
+    parser.add_argument("attempt", type=Path, nargs="?")
     parser.add_argument("--changes", type=int, default=500)
-    parser.add_argument("--edits", type=int, default=50)
+    parser.add_argument("--edits", type=int, default=500)
+    parser.add_argument("--honest", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--verifier", default="main:verdict_of", help="module:function that takes a path and returns a Verdict")
+    parser.add_argument("--verifier", default="", help="module:function that takes a path and returns a Verdict")
     given = parser.parse_args()
-    module, _, name = given.verifier.partition(":")
+    module, _, name = (
+        given.verifier or ("commands.joints:verdict_of" if given.attempt else "tests.toy_attempt:toy_verify")
+    ).partition(":")
     check: Check = getattr(importlib.import_module(module), name)
-    status, reason = outcome(given.attempt, check)
-    print(f"untouched: {status}: {reason}")
-    if status != "ACCEPTED":
-        print("the untouched attempt must verify before tampering says anything", file=sys.stderr)
-        return 2
-    counts, failures = attack(given.attempt, check, given.changes, given.edits, given.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        attempt = given.attempt or toy.sealed(Path(folder), learner="p-toy", site="here")
+        status, reason = outcome(attempt, check)
+        print(f"untouched: {status}: {reason}")
+        if status != "ACCEPTED":
+            print("the untouched attempt must verify before forging says anything", file=sys.stderr)
+            return 2
+        parts = [attack(attempt, check, given.changes, given.edits, given.seed), honest(given.honest, given.seed), attacks()]
+    counts = sum((part[0] for part in parts), Counter[tuple[str, str]]())
+    failures = [line for part in parts for line in part[1]]
     for (kind, status), count in sorted(counts.items()):
-        print(f"{count:6d}  {kind:28s}  {status}")
-    print(f"{counts.total():6d}  in all, {len(failures)} not refused as they should be")
+        print(f"{count:6d}  {kind:52s}  {status}")
+    print(f"{counts.total():6d}  in all, {len(failures)} not answered as they should be")
     print("\n".join(failures))
     return 1 if failures else 0
 

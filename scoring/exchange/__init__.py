@@ -1,0 +1,1 @@
+"""Formats that other systems read: CSV tables, xAPI statements, Open Badges."""
