@@ -24,7 +24,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("sim", "anatomy_assets")
-KEPT_VERSIONS = 3
+KEPT_VERSIONS = 24
+"""A version takes a few megabytes; forgetting one that another copy of Scottie uses costs it a minute of compiling."""
 
 
 def _cache_dir() -> Path:
@@ -51,6 +52,7 @@ def _prepare_cache() -> bool:
     folder = _cache_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)  # used now: the last to be forgotten
     except OSError:
         return False
     _forget_old(folder)
