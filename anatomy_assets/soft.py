@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anatomy_assets.approaches import Way, approaches
 from anatomy_assets.landmarks import Spine, skin_marks
 from anatomy_assets.neurovascular import nerves
-from anatomy_assets.skin import skin, trunk
+from anatomy_assets.skin import Trunk, skin, trunk
 from anatomy_assets.soft_tissue import Endplates, volume
 from anatomy_assets.targets import Corridor, all_targets
 from anatomy_assets.tubes import obstacles, rounded
@@ -40,6 +40,7 @@ class Dressed:
     skin: Skin
     landmarks: Mapping[str, F64]
     measures: Mapping[str, float]
+    ways: Mapping[tuple[str, ...], F64]  # straight way to each target: (approach, level, side) -> unit vector to the skin
 
 
 def dress(
@@ -51,8 +52,13 @@ def dress(
     trap: tuple[str, str] | None,
     ends_mm: tuple[float, float],
     report: Progress,
+    fitted: Callable[[Trunk], Trunk] | None = None,
 ) -> Dressed:
-    """Return the soft parts of a person. ends_mm: lower and upper end of the section (z)."""
+    """Return the soft parts of a person.
+
+    ends_mm: lower and upper end of the section (z). fitted: replaces the model's outline of the trunk, where the body
+    itself is known (imports).
+    """
     free = obstacles(bones)
     report("nerves", 0.80)
     nerve = nerves(spine, free, seed)
@@ -62,6 +68,7 @@ def dress(
     tubes = (*nerve, *all_vessels(spine, bones, nerve, targets, trap, seed, who.sex))
     report("skin and labels", 0.90)
     outline = trunk(spine, who.bmi, who.depth_deviate, *ends_mm)
+    outline = outline if fitted is None else fitted(outline)
     back = skin(outline)
     spots = [c.target for c in targets.values()]
     names = [b.name for b in bones]
@@ -70,9 +77,9 @@ def dress(
     marks = dict(_target_marks(targets)) | _way_marks(ways)
     measures = _corridor_measures(targets) | _way_measures(ways) | vessel_measures(spine, tubes, seed)
     shown = Phantom("skin", (), (), labels, back, {}).fields
-    normals = {k: c.normal for k, c in targets.items()} | {w.key: w.normal for w in ways if w.normal is not None}
+    normals: dict[tuple[str, ...], F64] = {k: c.normal for k, c in targets.items()} | {w.key: w.normal for w in ways if w.normal is not None}
     marks |= skin_marks(spine.marks | marks, shown, normals)
-    return Dressed(tubes, labels, back, marks, measures)
+    return Dressed(tubes, labels, back, marks, measures, normals)
 
 
 def _target_marks(targets: Mapping[tuple[str, str, str], Corridor]) -> dict[str, F64]:
