@@ -77,7 +77,8 @@ def dress(
     marks = dict(_target_marks(targets)) | _way_marks(ways)
     measures = _corridor_measures(targets) | _way_measures(ways) | vessel_measures(spine, tubes, seed)
     shown = Phantom("skin", (), (), labels, back, {}).fields
-    normals: dict[tuple[str, ...], F64] = {k: c.normal for k, c in targets.items()} | {w.key: w.normal for w in ways if w.normal is not None}
+    normals: dict[tuple[str, ...], F64] = {k: c.normal for k, c in targets.items()}
+    normals |= {w.key: w.normal for w in ways if w.normal is not None}
     marks |= skin_marks(spine.marks | marks, shown, normals)
     return Dressed(tubes, labels, back, marks, measures, normals)
 
