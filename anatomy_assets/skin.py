@@ -68,14 +68,14 @@ def _back_points(spine: Spine, bmi: float, deviate: float) -> tuple[F64, F64]:
     """Return heights (ascending) and y of the skin over the midline."""
     extra = number(T, "epidural_depth.offset_mm") + number(T, "epidural_depth.per_bmi_mm") * (bmi - 25.0)
     extra += number(T, "epidural_depth.sd_mm") * deviate
-    over = number(T, "epidural_depth.over_spine_mm") + 0.4 * max(bmi - 22.0, 0.0)
+    over = number(T, "epidural_depth.over_spine_mm") + 0.2 * max(bmi - 22.0, 0.0)
     points = []
     for level, frame in spine.frames.items():
         dorsal = 0.5 * (spine.mark(f"{level}.canal.back") + spine.mark(f"{BELOW[level]}.canal.back"))
         points.append((dorsal[2], dorsal[1] + number(T, "epidural_depth.mean_mm", level) + extra))
-        if level == "L1":
-            top = spine.mark("L1.canal.back") + 35.0 * frame.axes[2]
-            points.append((top[2], top[1] + number(T, "epidural_depth.mean_mm", "L1") + extra))
+        if level == spine.top:
+            top = spine.mark(f"{level}.canal.back") + 35.0 * frame.axes[2]
+            points.append((top[2], top[1] + number(T, "epidural_depth.mean_mm", level) + extra))
     low = spine.mark("S2.canal.back")
     points.append((low[2], low[1] + 0.6 * (number(T, "epidural_depth.mean_mm", "L5") + extra)))
     points.append((low[2] - 60.0, points[-1][1] - 2.0))

@@ -21,7 +21,7 @@ VITALS_EVERY = 10 * TICKS_PER_SECOND
 SILENCE = 150
 """Ticks before the same thing is said again."""
 
-NERVES = (TubeKind.ROOT, TubeKind.GANGLION, TubeKind.RAMUS)
+NERVES = (TubeKind.ROOT, TubeKind.GANGLION, TubeKind.RAMUS, TubeKind.CORD, TubeKind.ROOTLET)
 PRESSING = ("EPIDURAL_FAT", "FORAMEN_FAT", "NERVE")
 DISC = ("DISC_NUCLEUS", "DISC_ANNULUS")
 
