@@ -62,7 +62,8 @@ def gather(options: argparse.Namespace) -> list[dict[str, object]]:
     """Return the people of all seeds, by seed; a line on the error stream shows how far it is."""
     done: dict[int, dict[str, object]] = {}
     if options.keep is not None and options.keep.exists():
-        done = {int(p["seed"]): p for p in map(json.loads, options.keep.read_text(encoding="utf-8").splitlines())}
+        kept = map(json.loads, options.keep.read_text(encoding="utf-8").splitlines())
+        done = {int(p["seed"]): p for p in kept if p["measures"]}  # a failed bake is tried again
     todo = [s for s in range(options.seeds + 1) if s not in done]
     with ProcessPoolExecutor(options.jobs) as pool:
         jobs = [pool.submit(one, seed, options.spacing, options.bones) for seed in todo]
