@@ -2,8 +2,8 @@
 
     scripts/measure_patients.py [--seeds 200] [--spacing 1.2] [--jobs N] [--keep FILE] [--bones] [--write]
 
-Bakes seeds 0..N on a coarse grid (sacrum and coccyx at most 0.9 mm; nothing enters the cache), measures the baked phantoms (anatomy_assets/measure)
-and prints the table; faults (overlapping bones, tubes in bone, roots astray) are listed below it. --keep
+Bakes seeds 0..N on a coarse grid (sacrum and coccyx at most 0.9 mm; nothing enters the cache), measures the baked
+phantoms (anatomy_assets/measure) and prints the table; faults (overlapping bones, tubes in bone, roots astray) are listed below it. --keep
 appends each person to FILE (one JSON object per line) and skips those already there. --bones leaves nerves,
 vessels and labels out. --write puts the table into docs/tables/anatomy.csv and docs/ANATOMY.md. Exit code 1: a fault.
 """
@@ -92,7 +92,8 @@ def write(every: list[table.Result], people: int, spacing: float) -> None:
     card = ROOT / "docs" / "ANATOMY.md"
     text = card.read_text(encoding="utf-8")
     head, rest = text.split(BEGIN)
-    told = f"Default adult and {people} seeds, bones on a {spacing:g} mm grid (sacrum, coccyx 0.9 mm). z, off: in published SD.\n\n"
+    told = f"Default adult and {people} seeds, bones on a {spacing:g} mm grid (sacrum, coccyx 0.9 mm). "
+    told += "z, off: in published SD.\n\n"
     card.write_text(f"{head}{BEGIN}\n\n{told}{table.markdown(every)}\n{END}{rest.split(END)[1]}", encoding="utf-8")
 
 
