@@ -190,7 +190,7 @@ def _run(
     for step in range(steps):
         wanted = min(goal, body + ramp * step * dt)
         error = wanted - t[mi, mj, mk]
-        total = max(total + error * dt / 6.0, 0.0)
+        total = max(total + error * dt / 15.0, 0.0)
         power = max((error + total) * trace[0, 0], 0.0)
         step_heat(t, new, k, rho_c, exchange, q, metal, spacing, dt, power, body)
         t, new = new, t
@@ -223,9 +223,9 @@ def heat(grid: Grid, goal_c: float, seconds: float, body_c: float = 37.0, ramp_c
 
 
 def gain(grid: Grid, q: F64) -> float:
-    """Return the power factor per degree of error: it warms the tissue at the electrode by half a degree per second."""
+    """Return the power factor per degree of error: it warms the tissue at the electrode by one degree per second."""
     hottest = float((q / grid.rho_c).max())
-    return 0.5 / hottest if hottest > 0.0 else 0.0
+    return 1.0 / hottest if hottest > 0.0 else 0.0
 
 
 def width_at(field: F64, spacing_m: float, level_c: float, i: int, j: int, k: int, axis: int) -> float:

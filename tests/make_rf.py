@@ -42,16 +42,18 @@ def go_in(
     ]
 
 
-def play(study: Study, commands: list[Command], state: State | None = None, rest: int = 0) -> tuple[State, list[Event]]:
-    """Give each command once needle and generator rest, then wait until they rest, and `rest` ticks more."""
+def play(
+    study: Study, commands: list[Command], state: State | None = None, given: list[tuple[int, Command]] | None = None
+) -> tuple[State, list[Event]]:
+    """Give each command once needle and generator rest, then wait until they rest; note them with their ticks in `given`."""
     state = state or begin(study)[0]
     told: list[Event] = []
     todo = list(commands)
     while todo or state.needle.moving or state.heat.heating:
         ready = todo and not state.needle.moving and not state.heat.heating
-        state, new = advance(study, state, todo.pop(0) if ready else IDLE)
+        command = todo.pop(0) if ready else IDLE
+        state, new = advance(study, state, command)
         told += new
-    for _ in range(rest):
-        state, new = advance(study, state)
-        told += new
+        if ready and given is not None:
+            given.append((state.tick, command))
     return state, told

@@ -34,7 +34,6 @@ from sim.lesion import (
     total_um,
 )
 from sim.session import advance, begin
-from sim.state import State
 from tests.make_phantom import simple_study
 from tests.make_rf import go_in, play, rf_phantom, rf_study
 
@@ -361,26 +360,36 @@ def test_limits_are_clamped_and_recorded():
 
 
 def digest_of_run() -> str:
-    """Return SHA-256 over the exact bits of lesion geometry and the events of a run with stimulation and a lesion."""
+    """Return SHA-256 over the events of a run with stimulation and a lesion."""
     study = rf_study()
     state, told = play(study, [*go_in(study, 35.0), Command("rf.stimulate", (50, 700)), Command("rf.lesion", (80_000, 10_000))])
-    total = hashlib.sha256(repr([(e.tick, e.kind, dict(e.data)) for e in told]).encode())
+    return hashlib.sha256(repr(([(e.tick, e.kind, dict(e.data)) for e in told], state.digest())).encode()).hexdigest()
+
+
+def digest_of_geometry() -> str:
+    """Return SHA-256 over the exact bits of lesions near nerves."""
+    total, fields = hashlib.sha256(), rf_phantom().fields
     for k in range(40):
         tip = np.array([0.1 * k, 3.0, -0.05 * k])
         s = spheroid(tip + np.array([0.3 * k, 10.0, 1.0]), tip, cosman_size(BOX, 0.908, 10.0, 60.0 + k, 30.0 + k))
-        for t, part in enumerate(study.phantom.tubes):
+        for t, part in enumerate(rf_phantom().tubes):
             inside, whole = nerve_inside(s, part.nodes)
-            total.update(inside.tobytes() + repr((float(whole), float(lesion_gap(study.phantom.fields, t, s)))).encode())
+            total.update(inside.tobytes() + repr((float(whole), float(lesion_gap(fields, t, s)))).encode())
             total.update(repr(angle_mdeg(s[3:6], nerve_direction(part.nodes, s[:3], 8.0))).encode())
-    assert isinstance(state, State)
     return total.hexdigest()
 
 
-def test_same_bits_interpreted_and_for_another_cpu():
-    here = digest_of_run()
-    for environment in ({"NUMBA_DISABLE_JIT": "1"}, {"NUMBA_CPU_NAME": "generic"}):
-        done = subprocess.run(
-            [sys.executable, "-c", "from tests.test_lesion import digest_of_run; print(digest_of_run())"],
-            capture_output=True, text=True, cwd=ROOT, env=os.environ | environment, check=False,
-        )  # fmt: skip
-        assert done.stdout.strip() == here, done.stderr[-2000:]
+@pytest.mark.parametrize(
+    ("digest", "environment"),
+    [
+        (digest_of_run, {"NUMBA_DISABLE_JIT": "1"}),
+        (digest_of_geometry, {"NUMBA_DISABLE_JIT": "1"}),
+        (digest_of_geometry, {"NUMBA_CPU_NAME": "generic"}),
+    ],
+)
+def test_same_bits_interpreted_and_for_another_cpu(digest, environment):
+    done = subprocess.run(
+        [sys.executable, "-c", f"from tests.test_lesion import {digest.__name__} as d; print(d())"],
+        capture_output=True, text=True, cwd=ROOT, env=os.environ | environment, check=False,
+    )  # fmt: skip
+    assert done.stdout.strip() == digest(), done.stderr[-2000:]
