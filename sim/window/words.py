@@ -77,7 +77,7 @@ _PRACTICE: dict[str, str] = {
 }
 _ASPIRATED = {"nothing": "Nothing comes back.", "blood": "Blood comes back!", "csf": "Clear fluid comes back!"}
 _TWITCH = {"multifidus": "The muscle of the back twitches.", "leg": "The leg moves!"}
-SILENT = frozenset({"began", "phase", "needle_stopped", "vitals", "nerve_lesioned", "structure_heated", "sac_heated"})
+SILENT = frozenset({"began", "phase", "needle_stopped", "vitals", "nerve_lesioned"})
 
 
 def sentences(fact: Event, practice: bool, texts: Mapping[str, str] | None = None) -> list[Line]:
@@ -102,7 +102,8 @@ def _spoken(fact: Event, texts: Mapping[str, str]) -> tuple[str, str]:
     if fact.kind == "exposed":
         return MACHINE, _exposed(fact)
     if fact.kind == "stimulated":
-        return HAND, _TWITCH.get(fact["twitch"], "")
+        given = f"{fact['frequency_hz']} Hz, {fact['current_ua'] / 1000:.1f} mA. {_TWITCH.get(fact['twitch'], '')}"
+        return MACHINE, given.strip()
     if fact.kind == "lesion_made":
         return MACHINE, f"{fact['temperature_mc'] / 1000:.0f} C for {fact['time_ms'] / 1000:.0f} s ({fact['reason']})."
     if fact.kind == "needle_placed":
