@@ -47,7 +47,7 @@ def growth(path):
     times = {120.0: "growth_1_2", 180.0: "growth_1_3"}
     _ratio(axes[2], np.arange(2, 182, 2), lambda v: cosman_size(BOX, 1.27, 10.0, 80.0, v).width, 60.0, times)
     axes[2].set(xlabel="time at temperature (s)", ylabel="width over width at 1 min", title="80 C")
-    axes[0].legend(fontsize=8)
+    axes[0].legend(fontsize=8, loc="lower right")
     figure.savefig(path, dpi=90)
 
 
@@ -57,7 +57,7 @@ def _ratio(axis, values, width, reference, ranges):
         low, high = (1.0 + BOX.constant(f"lesion.{name}_{end}") for end in ("low", "high"))
         axis.vlines(at, low, high, color="C3", lw=5, alpha=0.5, label="published" if at == max(ranges) else None)
         print(f"{name}: {width(at) / width(reference) - 1:.3f}, published {low - 1:.2f} to {high - 1:.2f}")
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, loc="lower right")
     axis.set_ylim(0, None)
 
 
@@ -79,7 +79,11 @@ def fields(path, n):
         axis.clabel(lines, fmt="%d C", fontsize=8)
         axis.axvline(1.5, color="cyan", lw=1, ls=":")
         axis.set(
-            title="muscle all around" if beside == "muscle" else f"{beside} right of the dotted line", xlabel="mm", aspect="equal"
+            title="muscle all around"
+            if beside == "muscle"
+            else f"{beside.upper() if beside == 'csf' else beside} right of the dotted line",
+            xlabel="mm",
+            aspect="equal",
         )
         line, half = field[:, j, j], n // 2
         for level in (50.0, 60.0):

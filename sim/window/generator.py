@@ -8,7 +8,7 @@ from sim.window.theatre import Theatre
 from sim.window.ui import Ui
 
 LABEL = 57
-LESIONS = ((80, 60), (80, 90), (80, 120), (85, 90), (90, 90))
+LESIONS = ((80, 90), (80, 120), (90, 90))
 """Set temperatures (C) and times (s) that a button offers."""
 
 
@@ -38,14 +38,15 @@ def _electrode(theatre: Theatre, ui: Ui) -> None:
 def _stimulation(theatre: Theatre, ui: Ui) -> None:
     ui.label("Test", LABEL)
     ready = theatre.state.heat.electrode >= 0 and not theatre.state.heat.heating
-    for hertz, name in ((50, "Sensory 50 Hz"), (2, "Motor 2 Hz")):
-        ui.text(name, theme.DIM)
+    for hertz, name in ((50, "Sensory"), (2, "Motor")):
+        if hertz == 2:
+            ui.same(10)
+        ui.text(f"{hertz} Hz mA", theme.DIM)
         for tenths in (3, 5, 10, 20):
             ui.same(3)
-            tip = f"{name} at {tenths / 10:g} mA"
+            tip = f"{name} stimulation, {hertz} Hz, {tenths / 10:g} mA"
             if ui.button(f"generator.stimulate_{hertz}_{tenths}", f"{tenths / 10:g}", tip, enabled=ready):
                 theatre.hands.send("rf.stimulate", hertz, 100 * tenths)
-        ui.same(6)
 
 
 def _lesion(theatre: Theatre, ui: Ui) -> None:
