@@ -1,4 +1,7 @@
-"""Radiofrequency: nerve destroyed, how the tip lay to it, tests before heating, and what else was heated."""
+"""Radiofrequency: nerve destroyed, how the tip lay to it, tests before heating, and what else was heated.
+
+Until a first lesion is started there is nothing to measure (None); lengths and counts then begin at 0.
+"""
 
 from __future__ import annotations
 
@@ -16,25 +19,31 @@ def _branch(now: Moment) -> bool:
     return (now["nerve_level"], now["nerve_side"]) == (now.before.level, now.before.side)
 
 
+def _begun(m: Measure, now: Moment) -> Measure:
+    """Return the measure, from the start of the first lesion on with the value 0."""
+    return m.set(0, now) if m.value is None and now.kind == "lesion_started" else m
+
+
 def _most(m: Measure, now: Moment, field: str) -> Measure:
+    m = _begun(m, now)
     if not _branch(now) or now[field] <= int(m.value or 0):
         return m
     return m.set(now[field], now, f"{now[field] / 1000:.1f} mm of {now['name'].replace('_', ' ')}.")
 
 
-@metric("nerve_lesion_um", "um", 0)
+@metric("nerve_lesion_um", "um")
 def nerve_lesion_um(m: Measure, now: Moment) -> Measure:
     """Take the length of the planned medial branch in all lesions so far (its axis, overlaps counted once)."""
     return _most(m, now, "total_um")
 
 
-@metric("nerve_lesion_whole_um", "um", 0)
+@metric("nerve_lesion_whole_um", "um")
 def nerve_lesion_whole_um(m: Measure, now: Moment) -> Measure:
     """Take the greatest length of the planned medial branch that one lesion enclosed with its whole thickness."""
     return _most(m, now, "whole_um")
 
 
-@metric("nerve_lesion_small_um", "um", 0)
+@metric("nerve_lesion_small_um", "um")
 def nerve_lesion_small_um(m: Measure, now: Moment) -> Measure:
     """Take the greatest length of the planned medial branch in one lesion, were lesions as small as the older figures say."""
     return _most(m, now, "small_um")
@@ -52,24 +61,24 @@ def nerve_angle_mdeg(m: Measure, now: Moment) -> Measure:
     )
 
 
-@metric("lesions_made", "count", 0)
+@metric("lesions_made", "count")
 def lesions_made(m: Measure, now: Moment) -> Measure:
     """Count lesions that ran for their whole time."""
-    return m.count(now) if now.kind == "lesion_made" and now["reason"] == "done" else m
+    return m.count(now) if now.kind == "lesion_made" and now["reason"] == "done" else _begun(m, now)
 
 
-@metric("leg_nerves_lesioned", "count", 0)
+@metric("leg_nerves_lesioned", "count")
 def leg_nerves_lesioned(m: Measure, now: Moment) -> Measure:
     """Count lesions that reached a root, a ganglion or a ventral ramus."""
     if now.kind != "nerve_lesioned" or now["kind"] not in LEG:
-        return m
+        return _begun(m, now)
     return m.count(now, f"The lesion reached {now['name'].replace('_', ' ')}.")
 
 
-@metric("sac_lesions", "count", 0)
+@metric("sac_lesions", "count")
 def sac_lesions(m: Measure, now: Moment) -> Measure:
     """Count lesions that reached the thecal sac."""
-    return m.count(now, "The lesion reached the thecal sac.") if now.kind == "sac_heated" else m
+    return m.count(now, "The lesion reached the thecal sac.") if now.kind == "sac_heated" else _begun(m, now)
 
 
 def _tested(m: Measure, now: Moment, sensory: bool, why: str) -> Measure:
