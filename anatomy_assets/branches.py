@@ -64,7 +64,7 @@ def dorsal_branches(spine: Spine, free: Fields, trio: list[Tube], level: str, si
     medial = _laid(f"medial_branch_{level}_{side}", TubeKind.MEDIAL_BRANCH, level, side, [fork, *groove], r, free, gap)
     far = [fork + s * 7.0 * axes[0] + 6.0 * axes[1] - 4.0 * axes[2], fork + s * 20.0 * axes[0] + 14.0 * axes[1] - 16.0 * axes[2]]
     lateral = _laid(f"lateral_branch_{level}_{side}", TubeKind.DORSAL_RAMUS, level, side, [fork, *far], r, free, gap)
-    return [dorsal, medial, lateral]
+    return [dorsal, _outside(free, medial), _outside(free, lateral)]
 
 
 def sacral_dorsal(spine: Spine, free: Fields, trio: list[Tube], level: str, side: str) -> list[Tube]:

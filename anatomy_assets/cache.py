@@ -28,7 +28,7 @@ T = TypeVar("T")
 KEEP = 80
 KEEP_BONES = 400
 FORMAT = 3
-UNUSED = frozenset({"__init__.py", "cache.py", "export.py", "meshes.py", "materials.toml"})
+UNUSED = frozenset({"__init__.py", "cache.py", "export.py", "meshes.py", "materials.toml", "imports.toml"})
 GRIDS = ("bake.py", "primitives.py", "redistance.py", "frames.py", "rng.py")
 """Sources that turn the shape of a bone into its grid; the shape itself is part of the key."""
 _BONE_ARRAYS = ("rotation", "translation_mm", "grid_origin_mm", "shell_vertices", "shell_faces", "core_vertices", "core_faces")

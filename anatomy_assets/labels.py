@@ -360,7 +360,7 @@ def paint_chest(labels: U8, origin: F64, h: float, back: F64, centre: F64, size:
             y = origin[1] + h * j
             a, b = (beside - size[0]) / size[1], (y - centre[1]) / size[2]
             dome = centre[2] - size[3] * (a * a + b * b)
-            line = rim[1] - rim[2] * (beside - 20.0)
+            line = rim[1] - rim[2] * (beside - 20.0) + 0.8 * max(0.0, centre[1] - y)  # the front attaches higher
             low = max(dome, line)
             k0 = max(0, int((line - origin[2]) / h) + 1)
             for k in range(k0, nz):

@@ -17,7 +17,7 @@ from anatomy_assets.sac import cauda, cord, ends_of, sleeve, thecal_sac
 from anatomy_assets.skin import line
 from anatomy_assets.soft_person import drawn
 from anatomy_assets.tables import number
-from anatomy_assets.tubes import clearance, free_way, roomiest, rounded, settle, shrink, smooth_path
+from anatomy_assets.tubes import clearance, free_way, roomiest, rounded, settle, shrink, smooth_path, tighten
 from sim.frames import norm
 from sim.phantom import Fields, Tube, TubeKind
 from sim.rng import stream
@@ -118,7 +118,7 @@ def sacral_nerve(spine: Spine, free: Fields, sac: Tube, level: str, side: str, s
     loose = np.ones(len(rough), np.int64)
     loose[:2] = 0
     nodes = settle(free, rough, loose, 0.8, IGNORE_TUBES, 80)
-    nodes = shrink(free, nodes, loose, 0.25, 0.3)
+    nodes = tighten(free, shrink(free, nodes, loose, 0.25, 0.3), 0.05, 0.3)
     centre = int(np.argmin([norm(q[:3] - beside) for q in nodes]))
     return _cut_nerve(nodes, free, centre, 0.5 * number(N, "ganglion.length_mm", level), rg, 4.0, level, side)
 

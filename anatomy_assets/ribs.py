@@ -8,6 +8,7 @@ and `.transverse` with their axes); the carve between neighbours leaves the join
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def length_of(p: Parameters, number: int, rows: Sequence[Sequence[float]]) -> fl
 def path_length(rows: Sequence[Sequence[float]]) -> float:
     """Return the length of a polyline (mm)."""
     total = 0.0
-    for a, b in zip(rows, rows[1:], strict=False):
+    for a, b in pairwise(rows):
         total += _step(a, b)
     return total
 
@@ -107,7 +108,7 @@ def shortened(rows: Sequence[tuple[float, ...]], length: float) -> list[tuple[fl
     """Return the nodes cut at a length along the polyline, the last piece stretched if the rib is longer; a tapered end."""
     out = [rows[0]]
     left = length
-    for i, (a, b) in enumerate(zip(rows, rows[1:], strict=False)):
+    for i, (a, b) in enumerate(pairwise(rows)):
         step = _step(a, b)
         if left <= step or i == len(rows) - 2:
             share = max(left / step, 0.15)

@@ -22,6 +22,10 @@ from anatomy_assets.sij import cut_sacrum
 SPACING_MM = 0.6
 S1_BODY_MM = 26.0
 TIP_UP = -100.5
+S1_SLOPE, LOWER_SLOPE = 0.675, 0.40
+"""Sideways per forwards of the dorsal tunnels as drawn: S1 measures the published 29 degrees."""
+SLOPE_PER_DEG = 0.024
+"""Drawn slope per degree of the measured angle near 29 degrees."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Traits:
     foramen_lat: float
     foramen_depth: float
     foramen_half: float
+    foramen_slope: float
 
 
 def deviate(seed: int, purpose: str) -> float:
@@ -58,8 +63,10 @@ def traits(p: Parameters) -> Traits:
         cornua=max(drawn("cornua"), 6.5),
         curvature=drawn("curvature"),
         foramen_lat=table["s1_foramen_lat"]["sd"] * deviate(p.seed, "foramen_lat"),
-        foramen_depth=table["s1_foramen_depth"]["sd"] * deviate(p.seed, "foramen_depth"),
-        foramen_half=0.5 * table["s1_foramen_width"]["sd"] * deviate(p.seed, "foramen_half"),
+        foramen_depth=limits["foramen_depth_more"]
+        + limits["foramen_depth_share"] * table["s1_foramen_depth"]["sd"] * deviate(p.seed, "foramen_depth"),
+        foramen_half=0.5 * limits["foramen_share"] * table["s1_foramen_width"]["sd"] * deviate(p.seed, "foramen_half"),
+        foramen_slope=S1_SLOPE + SLOPE_PER_DEG * table["s1_foramen_angle"]["sd"] * deviate(p.seed, "foramen_angle"),
     )
 
 
@@ -265,7 +272,7 @@ def _horn(b: Builder, shape: Mapping[str, Any], c: Curve, side: str, person: Tra
 
 
 def _foramina(b: Builder, shape: Mapping[str, Any], c: Curve, side: str, person: Traits) -> None:
-    """Cut the four root canals: out of the canal, then to the pelvic face (a funnel that opens sideways) and to the dorsal face."""
+    """Cut the four root canals: out of the canal, to the pelvic face (a funnel that opens sideways) and to the dorsal face."""
     for i, row in enumerate(shape["foramina"]):
         vlat, vup, dlat, dup, vhigh, vwide, dhalf = moved(row, i, person, c.width[side])
         pelvic, dorsal = shape["pelvic"][i], shape["dorsal"][i]
@@ -284,7 +291,7 @@ def _foramina(b: Builder, shape: Mapping[str, Any], c: Curve, side: str, person:
         )  # fmt: skip
         gutter = [c.point(side, vlat + 3.0, vup - 1.5, pelvic + 1.5), c.point(side, vlat + 15.0, vup - 6.5, pelvic + 1.0)]
         b.chain(gutter, [0.85 * vhigh, 0.55 * vhigh], [4.0, 2.6], (0.0, 0.0, 1.0), 5.0, op=prim.SUBTRACT, square=0.0, smooth=0)
-        slope = 0.7 if i == 0 else 0.4
+        slope = person.foramen_slope if i == 0 else LOWER_SLOPE
         rows = [
             (dlat - slope * (-3.0 - dorsal), dup - 1.0, -3.0, 1.25),
             (dlat - slope * 2.0, dup, dorsal + 2.0, 1.05),

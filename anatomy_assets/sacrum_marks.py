@@ -1,11 +1,11 @@
 """Landmarks of the sacrum in its local frame; names as they appear after stacking (<side> = left, right; n = 1..4).
 
-  S1.endplate.superior, S.promontory, S1.wall.posterior, S2.level (middle of S2's body), S.apex,
-  Sn.canal.centre|front|back, S.hiatus (the apex of the hiatus, in the canal), S.hiatus.roof (its bony edge),
-  S.cornu.<side>, Sn.foramen.ventral|dorsal.<side> (mouths), Sn.foramen.ventral|dorsal.<side>.axis (unit vector from the
-  canal outwards), S1.sap.<side>.tip, S1.junction.<side> (groove between the ala and the SAP: L5 dorsal ramus),
-  S1.ala.<side>, S.auricular.<side> (middle of the joint surface), S1.pedicle.<side>.centre|superior|inferior|medial|lateral,
-  S.crest.<side> (superolateral sacral crest), S2.spinous.tip.
+S1.endplate.superior, S.promontory, S1.wall.posterior, S2.level (middle of S2's body), S.apex,
+Sn.canal.centre|front|back, S.hiatus (the apex of the hiatus, in the canal), S.hiatus.roof (its bony edge),
+S.cornu.<side>, Sn.foramen.ventral|dorsal.<side> (mouths), Sn.foramen.ventral|dorsal.<side>.axis (unit vector from the
+canal outwards), S1.sap.<side>.tip, S1.junction.<side> (groove between the ala and the SAP: L5 dorsal ramus),
+S1.ala.<side>, S.auricular.<side> (middle of the joint surface), S1.pedicle.<side>.centre|superior|inferior|medial|lateral,
+S.crest.<side> (superolateral sacral crest), S2.spinous.tip.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from anatomy_assets.parameters import SIDES, Parameters
-from anatomy_assets.sacrum import TIP_UP, Curve, Traits, dorsal_face, hiatus_up, moved, traits
+from anatomy_assets.sacrum import LOWER_SLOPE, TIP_UP, Curve, Traits, dorsal_face, hiatus_up, moved, traits
 from anatomy_assets.shape import Point
 from anatomy_assets.sij import auricular, pelvic_axes
 
@@ -69,7 +69,7 @@ def _foramen_marks(shape: Mapping[str, Any], c: Curve, side: str, person: Traits
         vlat, vup, dlat, dup, _, _, _ = moved(row, i, person, c.width[side])
         pelvic, dorsal = shape["pelvic"][i], shape["dorsal"][i]
         deeper = person.foramen_depth if i == 0 else 0.0
-        slope = 0.7 if i == 0 else 0.4
+        slope = person.foramen_slope if i == 0 else LOWER_SLOPE
         mouths = {
             "ventral": (c.point(side, vlat + 0.5, vup - 0.3, pelvic), c.point(side, 0.95 * vlat, vup + 1.0, 0.35 * pelvic)),
             "dorsal": (c.point(side, dlat, dup, dorsal - deeper), c.point(side, dlat + slope * (3.0 + dorsal), dup - 1.0, -3.0)),

@@ -19,7 +19,16 @@ SLOPE_OF_JOINT = 1.15
 """Gap along y per gap of the joint: its slope widens it, the rounded cuts take the same off (measured on baked bones)."""
 FAR_MM = 60.0
 SACRAL_WINDOW = [[12.0, 34.0], [12.0, -50.0], [-72.0, -50.0], [-72.0, 34.0]]
-ILIAC_WINDOW = [[-5.0, 14.0], [-6.0, -12.0], [-16.0, -32.0], [-30.0, -52.0], [-62.0, -52.0], [-68.0, -8.0], [-46.0, 26.0], [-18.0, 28.0]]
+ILIAC_WINDOW = [
+    [-5.0, 14.0],
+    [-6.0, -12.0],
+    [-16.0, -32.0],
+    [-30.0, -52.0],
+    [-62.0, -52.0],
+    [-68.0, -8.0],
+    [-46.0, 26.0],
+    [-18.0, 28.0],
+]
 
 
 def surface(points: Sequence[tuple[float, float, float]]) -> Callable[[float, float], float]:
@@ -66,9 +75,7 @@ def _recess(b: Builder, p: Parameters, side: str, x_axis: Point, z_axis: Point) 
     on_joint = surface(auricular(p, side))
     sign = 1.0 if side == "left" else -1.0
     rows = p.morphometry.pelvis["shape"]["recess"]
-    points = [
-        (x * x_axis[0] + z * z_axis[0], sign * on_joint(x, z), x * x_axis[2] + z * z_axis[2]) for x, z, _, _ in rows
-    ]
+    points = [(x * x_axis[0] + z * z_axis[0], sign * on_joint(x, z), x * x_axis[2] + z * z_axis[2]) for x, z, _, _ in rows]
     b.chain(points, [r[2] for r in rows], [r[3] for r in rows], x_axis, 6.0, op=prim.SUBTRACT, square=0.0, smooth=1)
 
 

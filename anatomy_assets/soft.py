@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets.approaches import Way, approaches
-from anatomy_assets.clearing import cleared
+from anatomy_assets.clear import cleared
 from anatomy_assets.landmarks import Spine, skin_marks
 from anatomy_assets.neurovascular import nerves
-from anatomy_assets.skin import skin, trunk
+from anatomy_assets.skin import Trunk, skin, trunk
 from anatomy_assets.soft_tissue import Endplates, volume
 from anatomy_assets.targets import Corridor, all_targets
 from anatomy_assets.tubes import obstacles, rounded
@@ -41,6 +41,7 @@ class Dressed:
     skin: Skin
     landmarks: Mapping[str, F64]
     measures: Mapping[str, float]
+    ways: Mapping[tuple[str, ...], F64]  # straight way to each target: (approach, level, side) -> unit vector to the skin
 
 
 def dress(
@@ -52,20 +53,24 @@ def dress(
     trap: tuple[str, str] | None,
     ends_mm: tuple[float, float],
     report: Progress,
+    fitted: Callable[[Trunk], Trunk] | None = None,
     sick: bool = False,
 ) -> Dressed:
-    """Return the soft parts of a person. ends_mm: lower and upper end of the section (z); sick: a way may be blocked."""
+    """Return the soft parts of a person.
+
+    ends_mm: lower and upper end of the section (z). fitted: replaces the model's outline of the trunk, where the body
+    itself is known (imports). sick: findings may leave a foramen without a way.
+    """
     free = obstacles(bones)
     report("nerves", 0.80)
-    nerve = nerves(spine, free, seed)
-    nerve = cleared(free, nerve) if sick else nerve
+    nerve = cleared(free, nerves(spine, free, seed))
     report("targets", 0.83)
     targets = all_targets(spine, bones, nerve, sick)
     report("vessels", 0.88)
-    vessels = all_vessels(spine, bones, nerve, targets, trap, seed, who.sex)
-    tubes = (*nerve, *(cleared(free, vessels) if sick else vessels))
+    tubes = (*nerve, *cleared(free, all_vessels(spine, bones, nerve, targets, trap, seed, who.sex)))
     report("skin and labels", 0.90)
     outline = trunk(spine, who.bmi, who.depth_deviate, *ends_mm)
+    outline = outline if fitted is None else fitted(outline)
     back = skin(outline)
     spots = [c.target for c in targets.values()]
     names = [b.name for b in bones]
@@ -75,9 +80,10 @@ def dress(
     marks = dict(_target_marks(targets)) | _way_marks(ways)
     measures = _corridor_measures(targets) | _way_measures(ways) | vessel_measures(spine, tubes, seed)
     shown = Phantom("skin", (), (), labels, back, {}).fields
-    normals = {k: c.normal for k, c in targets.items()} | {w.key: w.normal for w in ways if w.normal is not None}
+    normals: dict[tuple[str, ...], F64] = {k: c.normal for k, c in targets.items()}
+    normals |= {w.key: w.normal for w in ways if w.normal is not None}
     marks |= skin_marks(spine.marks | marks, shown, normals)
-    return Dressed(tubes, labels, back, marks, measures)
+    return Dressed(tubes, labels, back, marks, measures, normals)
 
 
 def _target_marks(targets: Mapping[tuple[str, str, str], Corridor]) -> dict[str, F64]:

@@ -14,7 +14,7 @@ from anatomy_assets.landmarks import BELOW, SACRAL, SIDES, Spine, cross
 from anatomy_assets.lesion_labels import paint_gas, paint_stenoses
 from anatomy_assets.organs import paint_organs
 from anatomy_assets.skin import Trunk, line, outline
-from anatomy_assets.soft_person import drawn, uniform
+from anatomy_assets.soft_person import deviate, drawn, uniform
 from anatomy_assets.tables import number, table
 from anatomy_assets.tubes import free_way, unit
 from sim.frames import norm
@@ -96,14 +96,15 @@ def _paint_trunk(
     side = max(6.0, more * (number(T, "fat.side_mm") + number(T, "fat.side_per_bmi_mm") * (bmi - 25.0)))
     sizes = np.array([*quad, wall])
     fat = np.array([number(T, "trunk.skin_mm"), thin, side])
-    paint.paint_trunk(out, origin, SPACING_MM, back, front, _slices(spine, free, z, sex), sizes, fat)
+    paint.paint_trunk(out, origin, SPACING_MM, back, front, _slices(spine, free, z, sex, seed), sizes, fat)
     paint_organs(out, origin, SPACING_MM, spine, trunk, back, side + wall, seed)
 
 
-def _slices(spine: Spine, free: Fields, z: F64, sex: str) -> F64:
+def _slices(spine: Spine, free: Fields, z: F64, sex: str, seed: int) -> F64:
     """Return the per-slice table of paint_trunk (nz, 13): where spine, muscles and the abdomen lie at each height."""
     rows = []
     lean = number(T, "muscle.female_area") if sex == "female" else 1.0
+    lean *= 1.0 + number(T, "muscle.area_sd") * deviate(seed, "muscle")
     for level, frame in spine.frames.items():
         body = frame.origin
         half = 60.0 - free_way(free, *(body + 60.0 * frame.axes[0]), *(-frame.axes[0]), 58.0)
@@ -189,7 +190,7 @@ def _paint_longitudinal(out: NDArray[np.uint8], origin: F64, spine: Spine, plate
     rows.sort()
     grid = np.array(rows)
     band = np.stack([line(z, grid[:, 0], grid[:, c]) for c in (1, 2, 3)], axis=1)
-    band[(z < grid[0, 0] - 6.0), 2] = -1e3
+    band[(z < grid[0, 0] - 6.0) | (z > grid[-1, 0] + 4.0), 2] = -1e3
     paint.paint_slab(out, origin, SPACING_MM, number(T, "ligament.anterior_half_mm"), band, int(Tissue.LONGITUDINAL_LIGAMENT))
 
 
@@ -203,7 +204,7 @@ def _paint_posterior(out: NDArray[np.uint8], origin: F64, spine: Spine, z: F64) 
     rows.sort()
     grid = np.array(rows)
     band = np.stack([line(z, grid[:, 0], grid[:, c]) for c in (1, 2, 3)], axis=1)
-    band[(z < grid[0, 0] - 8.0), 2] = -1e3
+    band[(z < grid[0, 0] - 8.0) | (z > grid[-1, 0] + 4.0), 2] = -1e3
     paint.paint_slab(out, origin, SPACING_MM, number(T, "ligament.posterior_half_mm"), band, int(Tissue.LONGITUDINAL_LIGAMENT))
 
 

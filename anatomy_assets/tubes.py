@@ -177,12 +177,6 @@ def settle(f: Fields, start: F64, free: NDArray[np.int64], gap: float, tube_gap:
 
 
 @jit
-def push_out(f: Fields, p: F64, gap: float, most: float) -> float:
-    """Move one node (x, y, z, r) out of bone by at most `most` mm; return the move."""
-    return _push(f, p, gap, -1000.0, most)
-
-
-@jit
 def shrink(f: Fields, nodes: F64, free: NDArray[np.int64], gap: float, least: float) -> F64:
     """Return nodes whose radius is cut to fit the bone (stenosis), not below `least` of what it was."""
     out = nodes.copy()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from anatomy_assets.patient import build
 from anatomy_assets.population import PatientOptions
+from scenarios.patients import find_patient
 from scenarios.plan import make_plan
 from scenarios.registry import Scenario
 from scenarios.toolbox import load_toolbox, tools_hash
@@ -17,7 +18,9 @@ Progress = Callable[[str, float], None]
 
 
 def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None) -> Phantom:
-    """Return the patient of a scenario for one seed (from the cache when it was baked before)."""
+    """Return the patient of a scenario for one seed (from the cache when it was baked before), or the imported one."""
+    if scenario.patient:
+        return find_patient(scenario.patient)
     file = scenario.file
     trap = (file.target.level, file.target.side) if file.vessel.at_target else None
     who = file.patient
@@ -32,7 +35,7 @@ def make_study(scenario: Scenario, seed: int, mode: str = "practice", progress: 
     """Return the study of one attempt."""
     phantom = make_phantom(scenario, seed, progress)
     return Study(
-        scenario=scenario.id,
+        scenario=scenario.study_id,
         scenario_hash=scenario.hash,
         tools_hash=tools_hash(),
         rubric_hash=hashlib.sha256(scenario.rubric_path.read_bytes()).hexdigest(),

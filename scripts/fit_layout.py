@@ -127,7 +127,7 @@ def held(path):  # type: ignore[no-untyped-def]
     """Return (prior SD, lowest, highest) of a layout number; None keeps it as it is."""
     name, last = path[0], path[-1]
     if name == "pedicle":
-        if path[1] == 2 and last < 3 or last == 0:
+        if (path[1] == 2 and last < 3) or last == 0:
             return None
         return (0.12, 0.7, 1.5) if last < 3 else (1.0, -4.0, 4.0)
     if name.endswith("_join"):
@@ -209,6 +209,7 @@ class Fit:
         self.dense, self.normals = np.asarray(dense), mesh.face_normals[faces]
 
     def shape(self, value):  # type: ignore[no-untyped-def]
+        """Return the vertebra of some layout numbers."""
         layout = copy.copy(self.layout)
         layout[self.name] = copy.deepcopy(self.layout[self.name])
         for path, x in zip(self.paths, value, strict=True):
@@ -216,6 +217,7 @@ class Fit:
         return vertebra(self.level, layout)
 
     def posed(self):  # type: ignore[no-untyped-def]
+        """Return points and normals of the mesh in the frame of our level."""
         return self.size * self.dense @ self.rotation.T + self.shift, self.normals @ self.rotation.T
 
     def measure(self):  # type: ignore[no-untyped-def]
@@ -288,6 +290,7 @@ class Fit:
         self.size *= 1 + size
 
     def anchor(self):  # type: ignore[no-untyped-def]
+        """Return the fitted anchor as it goes to the file."""
         out = copy.deepcopy(self.layout[self.name])
         for path, x in zip(self.paths, self.value, strict=True):
             put(out, path, round(float(x), 3))
@@ -340,9 +343,7 @@ def main() -> None:
             print(f"{name} {k}: mean {d.mean():.3f} p95 {np.percentile(d, 95):.2f} size {fit.size:.3f}", flush=True)
             fit.step(0.3 if k < 4 else 0.1, rng)
         d = fit.measure()[4]
-        print(
-            f"{name}: mean {d.mean():.3f} rms {np.sqrt((d**2).mean()):.3f} p95 {np.percentile(d, 95):.2f} mm, size {fit.size:.3f}"
-        )
+        print(f"{name}: mean {d.mean():.3f} p95 {np.percentile(d, 95):.2f} mm, size {fit.size:.3f}")
         layout[name] = fit.anchor()
     options.out.write_text(written(source, layout, options.levels.split(",")), encoding="utf-8")
 

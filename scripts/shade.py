@@ -1,11 +1,19 @@
-"""Shaded pictures of meshes in parallel projection (numpy and numba only), for contact sheets."""
+"""Shaded pictures of meshes in parallel projection, for contact sheets.
+
+    scripts/shade.py OUT.png [T6,T9,T11,T12]
+
+draws vertebrae of the default adult's sizes alone (raw surface, not cut by their neighbours): from behind, above, left,
+oblique and below.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -58,3 +66,39 @@ def shaded(mesh, view, centre, half, size):  # type: ignore[no-untyped-def]
     depth, light = np.full((size, size), -1e9), np.full((size, size), 1.05)
     raster(depth, light, p, np.asarray(mesh.faces, np.int64), 0.18 + 0.8 * bright)
     return (np.clip(light, 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("levels", nargs="?", default="T6,T9,T11,T12,L1")
+    options = parser.parse_args()
+    from anatomy_assets.parameters import _level, individual, load_morphometry
+    from anatomy_assets.vertebra import vertebra
+    from scripts.fit_layout import even, surface
+
+    tables, known = load_morphometry(), {lv.name: lv for lv in individual(0).levels}
+    rows = []
+    for name in options.levels.split(","):
+        level = known[name] if name in known else _level(tables, Mean(), name)
+        mesh = surface(vertebra(even(level), tables.layout), 0.7)
+        rows.append(np.hstack([shaded(mesh, view, np.array([-18.0, 0, -4]), 45, 300) for view in VIEWS if view != "front"]))
+    Image.fromarray(np.vstack(rows)).save(options.out)
+
+
+class Mean:
+    """A draw without deviates, for levels that the default column does not hold."""
+
+    asymmetry = 0.25
+
+    def deviate(self, *_: object) -> float:
+        """Return no deviate."""
+        return 0.0
+
+    def uneven(self, *_: object) -> float:
+        """Return no difference of the sides."""
+        return 0.0
+
+
+if __name__ == "__main__":
+    main()

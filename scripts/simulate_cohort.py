@@ -5,7 +5,8 @@ usage: scripts/simulate_cohort.py --out FOLDER [--learners 60] [--jobs 2] [--tab
 Makes keys, name map, battery and one folder per learner under FOLDER (nothing of the user's own is touched), then
 analyses the attempts as `main.py cohort` does and compares with the truth: rank correlation of score and skill,
 G coefficient with its interval, and how often an LC-CUSUM design calls an inadequate simulated trainee competent.
-What is left is a folder for `main.py battery report`, `main.py cohort`, `main.py standard set`. Attempts that are
+What is left is a folder for `main.py battery report`, `main.py cohort` and, with groups/novices and groups/experts,
+`main.py standard set`. Attempts that are
 there already are kept, so the script can be stopped and run again.
 
 Exit code 1 where the rank correlation is below 0.9 or the false-competent rate above its nominal value.
@@ -28,6 +29,8 @@ sys.path.insert(0, str(ROOT))
 FIRST_SEED = 101
 SITES = ("north", "south")
 TRAINEES = 2000
+NOVICE, EXPERT = 30, 70
+"""Skills (percent) up to and from which a simulated learner belongs to the groups of a standard."""
 
 
 def at_home(out: Path) -> None:
@@ -77,6 +80,18 @@ def sit(out: Path, pseudonym: str, operator: str, number: int) -> int:
         attempt(case.scenario, operator, case.seed, case.folder, case.mode, lambda _w, _f: None, False, case.who)
         made += 1
     return made
+
+
+def group(out: Path, people: list[tuple[str, str]]) -> None:
+    """Lay links to the records of the least and the most skilled learners into groups/novices and groups/experts."""
+    for name, operator in people:
+        skill = int(operator.split("-")[1])
+        kind = "novices" if skill <= NOVICE else "experts" if skill >= EXPERT else None
+        for record in sorted((out / "attempts" / name).rglob("attempt.scottie")) if kind else ():
+            link = out / "groups" / str(kind) / name / f"{record.parent.name}.scottie"
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                os.link(record, link)
 
 
 def analyse(out: Path, people: list[tuple[str, str]]) -> dict[str, Any]:
@@ -164,6 +179,7 @@ def main() -> int:
         jobs = [pool.submit(sit, out, name, operator, i) for i, (name, operator) in enumerate(people)]
         for job in track(as_completed(jobs), "learners", total=len(jobs)):
             job.result()
+    group(out, people)
     found = analyse(out, people)
     print(json.dumps(found, indent=2))
     if given.table:

@@ -11,7 +11,7 @@ from anatomy_assets.bake import bake_bones, joints_of
 from anatomy_assets.coccyx import segment_count, segments
 from anatomy_assets.column import stack
 from anatomy_assets.measure.rays import sampled
-from anatomy_assets.measure.sacral import of_bones
+from anatomy_assets.measure.sacral import measures
 from anatomy_assets.parameters import SIDES, individual
 from anatomy_assets.ribs import path_length, rib, ribs, shortened, trace
 from anatomy_assets.sacrum import traits
@@ -54,7 +54,7 @@ def bones(column):
 
 @pytest.fixture(scope="module")
 def measured(column, bones):
-    return of_bones(bones, column.landmarks)
+    return measures(bones, column.landmarks)
 
 
 @pytest.mark.parametrize("key", sorted(PUBLISHED))

@@ -46,7 +46,7 @@ def same(a: Shape, b: Shape) -> bool:
 
 
 def test_the_tables_give_twelve_levels_from_t6_to_l5():
-    assert NAMES == (*(f"T{i}" for i in range(6, 13)), *(f"L{i}" for i in range(1, 6)))
+    assert list(NAMES) == [f"T{i}" for i in range(6, 13)] + [f"L{i}" for i in range(1, 6)]
     numbers = [default(n).number for n in NAMES]
     assert numbers == list(range(6, 18))
     widths = [default(n).width_upper for n in NAMES]
@@ -184,3 +184,15 @@ def test_lysis_parts_the_pars_and_broad_process_is_higher():
     x, y, _ = marks["L5.transverse.left.tip"]
     rise = [top_of(broad, x + dx, y - 7.0) - top_of(plain, x + dx, y - 7.0) for dx in (0.0, 2.0, 4.0)]
     assert 2.0 < max(rise) < 5.0, rise
+
+
+def test_facet_osteophyte_grows_forwards_on_its_own_side():
+    level = default("L4")
+    plain = vertebra(level, TABLES.layout)
+    grown = vertebra(replace(level, left=replace(level.left, osteophyte_mm=3.0)), TABLES.layout)
+    tip = level_marks(level, TABLES.layout)[0]["L4.sap.left.tip"]
+    grid = list(itertools.product(np.arange(-40.0, -15.0, 1.5), np.arange(4.0, 28.0, 1.5), np.arange(0.0, 24.0, 1.5)))
+    new = [p for p in grid if value(plain, *p) > 0.0 > value(grown, *p)]
+    assert len(new) > 8
+    assert np.mean([p[0] for p in new]) > tip[0]
+    assert not any(value(plain, x, -y, z) > 0.0 > value(grown, x, -y, z) for x, y, z in grid)

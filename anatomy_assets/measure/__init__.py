@@ -12,7 +12,7 @@ from sim.phantom import Phantom
 
 def measure(phantom: Phantom) -> dict[str, float]:
     """Return every measure of a phantom by key."""
-    bones = {b.name: b for b in phantom.bones}
     out = vertebrae.measures(phantom) | segments.measures(phantom) | pelvis.measures(phantom)
+    bones = {b.name: b for b in phantom.bones}
     out |= sacral.measures(bones, phantom.landmarks) if "ilium_left" in bones else {}
     return out | (soft.measures(phantom) if phantom.tubes else {})

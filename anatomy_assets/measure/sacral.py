@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets.measure.rays import RAY_STEP_MM, free_way, sampled, surface_area
-from sim.phantom import Bone, Phantom
+from sim.phantom import Bone
 
 F64 = NDArray[np.float64]
 SIDES = ("left", "right")
+FACE_MM = 0.8
+"""The sacral face of the joint reaches as far as the space stays within this of its least."""
 WALL_MM = 8.0
 """A wall of a foramen lies within this way of its axis; farther the tunnel has opened into the canal."""
 
@@ -42,12 +44,7 @@ class Local:
         return free_way(self.bone, start, direction, most)
 
 
-def measures(phantom: Phantom) -> dict[str, float]:
-    """Return the measures of sacrum, coccyx and sacroiliac joints of a phantom: mm, mm2 or degrees."""
-    return of_bones({b.name: b for b in phantom.bones}, phantom.landmarks)
-
-
-def of_bones(bones: Mapping[str, Bone], marks: Mapping[str, F64]) -> dict[str, float]:
+def measures(bones: Mapping[str, Bone], marks: Mapping[str, F64]) -> dict[str, float]:
     """Return all measures that the given bones allow."""
     out: dict[str, float] = {}
     if "S" in bones:
@@ -221,8 +218,8 @@ def joint(sacrum: Bone, ilium: Bone, side: str) -> dict[str, float]:
     centre = faces.mean(axis=1)
     world = centre @ sacrum.rotation.T + sacrum.translation_mm
     gap = sampled(ilium, (world - ilium.translation_mm) @ ilium.rotation)
-    near = gap < 2.5
-    if not near.any():
+    near = gap < gap.min() + FACE_MM
+    if gap.min() > 4.0 * FACE_MM:
         return {}
     area = surface_area(faces[near])
     space = float(np.median(gap[near]))

@@ -1,7 +1,7 @@
 """Nerves, vessels, ligaments and depths, taken from the tubes and labels of a baked phantom.
 
 Definitions (keys end in a level, a gap "L3-L4" or a side where one is named):
-  flavum_thickness_mm.L3-L4      mean length through the flavum across the canal's axis, 3 mm to either side of the midline
+  flavum_thickness_mm.L3-L4      mean length through the flavum across the canal's axis, 5 mm to either side of the midline
   skin_to_epidural_mm.L3-L4          from the skin straight forwards to the epidural space where no lamina is in the way
   conus_level                     where the cord ends: T12 = 0, middle of L1 = 1, its lower third 1.24 (absent: above the section)
   sac_end_level                   where the sac ends, counted on: S1 = 6, S2 = 7
@@ -13,14 +13,15 @@ Definitions (keys end in a level, a gap "L3-L4" or a side where one is named):
   nerve_to_disc_mm.L4-L5              least distance of nerve and disc within 2 mm of the middle of the pedicle
   dorsal_fork_mm.L4               fork of the dorsal ramus over the bone of the transverse process (or ala) below it
   aorta_division_level, cava_division_level, aorta_diameter_mm.L4, aorta_disc_mm.L3-L4
-  adamkiewicz_present, adamkiewicz_left, adamkiewicz_level (from what the bake tells; it may lie above the section)
+  adamkiewicz_present, adamkiewicz_left, adamkiewicz_level (from what the bake tells; it may lie above the section);
+  adamkiewicz_present_pct, adamkiewicz_left_pct, adamkiewicz_t8_l1_pct (100 or 0: their means are shares of people)
   kidney_upper_level.<side>, kidney_lower_level.<side>, kidney_left_up_mm
   psoas_area_cm2.L4, multifidus_area_cm2.L4, back_fat_mm.L2 (subcutaneous, over the muscle 40 mm beside the midline)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,7 +169,7 @@ def flavum(phantom: Phantom, sp: Spine, level: str) -> float | None:
     bone = (int(Tissue.BONE_CORTEX), int(Tissue.BONE_CANCELLOUS))
     found = []
     for share in np.arange(0.25, 0.96, 0.02):
-        for x in (-3.0, -2.4, -1.8, -1.2, 1.2, 1.8, 2.4, 3.0):
+        for x in (-4.6, -3.8, -3.0, -2.2, -1.4, 1.4, 2.2, 3.0, 3.8, 4.6):
             row = _labels_along(phantom, a + share * (b - a) + np.array([x, 0.0, 0.0]), way, 22.0, 0.2)
             hit = np.flatnonzero(row == Tissue.LIGAMENTUM_FLAVUM)
             if len(hit) == 0 or hit[0] == 0 or np.isin(row[max(hit[0] - 4, 0) : hit[-1] + 9], bone).any():
@@ -208,6 +209,17 @@ def _vessels(phantom: Phantom, sp: Spine) -> Iterator[tuple[str, float]]:
             shift = OFFSET if word == "level" else 0.0
             key = "adamkiewicz_level" if word == "level" else f"adamkiewicz_{word}"
             yield key, phantom.measures[f"adamkiewicz.{word}"] + shift
+    yield from _shares(phantom.measures)
+
+
+def _shares(told: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """Return what the artery of Adamkiewicz adds to the published shares of people (100 or 0); side and level where it is."""
+    if "adamkiewicz.present" not in told:
+        return
+    yield "adamkiewicz_present_pct", 100.0 * told["adamkiewicz.present"]
+    if told["adamkiewicz.present"]:
+        yield "adamkiewicz_left_pct", 100.0 * told["adamkiewicz.left"]
+        yield "adamkiewicz_t8_l1_pct", 100.0 * (coordinate("T8") <= round(told["adamkiewicz.level"]) <= coordinate("L1"))
 
 
 def _front_gap(phantom: Phantom, sp: Spine, level: str, name: str) -> float | None:

@@ -89,7 +89,7 @@ def plate(phantom: Phantom, level: str, upper: bool) -> Plate:
     bone, a = bone_of(phantom, level), axes_of(phantom, level)
     sign = 1.0 if upper else -1.0
     places = np.arange(-26.0, 26.1, 0.25)
-    start = 0.0 if level == "S1" else sign * 8.0
+    start = 0.0 if level == "S1" else sign * 0.3 * _high(phantom, level)
     heights = np.array([_surface(bone, a, 0.0, p, sign, start) for p in places])
     run = _run(np.isfinite(heights), len(places) // 2)
     if level != "S1" and 0.25 * (run.stop - run.start) < WHOLE * _span(bone, a):  # a broken body: its plate lies deeper
@@ -110,6 +110,11 @@ def plate(phantom: Phantom, level: str, upper: bool) -> Plate:
 def _span(bone: Bone, a: Axes) -> float:
     """Return the midsagittal depth (mm) of a body at its middle."""
     return first(*along(bone, a.origin, a.back, 30.0), False) + first(*along(bone, a.origin, -a.back, 30.0), False)
+
+
+def _high(phantom: Phantom, level: str) -> float:
+    """Return the distance (mm) of the end plate centres."""
+    return _length(phantom.landmark(f"{level}.endplate.superior") - phantom.landmark(f"{level}.endplate.inferior"))
 
 
 def _surface(bone: Bone, a: Axes, left: float, back: float, sign: float, start: float, over: float = 14.0) -> float:
