@@ -76,7 +76,7 @@ def dressed(seed: int, options: PatientOptions, column: Column, bones: tuple[Bon
     sp = spine(measured(column.landmarks, obstacles(bones)), lesions(options.pathology))
     habitus = Habitus(who.bmi, who.depth_deviate, who.sex)
     soft = dress(
-        sp, bones, _plates(p), habitus, seed, options.vascular_trap, (Z_LOW_MM, _top(sp)), report, bool(options.pathology)
+        sp, bones, _plates(p), habitus, seed, options.vascular_trap, (Z_LOW_MM, _top(sp)), report, sick=bool(options.pathology)
     )
     marks = {k: _kept(k, v) for k, v in sp.marks.items()} | dict(soft.landmarks)
     measures = dict(column.measures) | dict(soft.measures) | _whole(p)

@@ -18,9 +18,8 @@ def make_plan(phantom: Phantom, target: TargetTable) -> Plan:
     """
     key = f"target.{target.approach}.{target.level}.{target.side}"
     if key not in phantom.landmarks and phantom.individual.get("pathology"):
-        raise DataError(
-            f"target {target.approach} {target.level} {target.side}: the patient's findings leave no free way to it; expected another target, seed or grade"
-        )
+        where = f"target {target.approach} {target.level} {target.side}"
+        raise DataError(f"{where}: the patient's findings leave no free way to it; expected another target, seed or grade")
     foramina: dict[tuple[str, str], np.ndarray] = {}
     medial: dict[tuple[str, str], float] = {}
     for level in LEVELS:

@@ -2,10 +2,10 @@
 
     scripts/check_patients.py [--seeds 200] [--start 1] [--spacing 1.2] [--jobs N] [--keep FILE] [--all]
 
-Every seed gets one kind of finding at one grade, in turn over kinds, grades, levels and sides (--all: every kind at both
-grades for each seed). Baked on a coarse grid, past the cache. Checked: no bones overlap, no nerve or vessel in bone or metal, every foramen
-holds its root (anatomy_assets/measure/checks.py), measured numbers are what was asked for. Faults that the same seed has
-without findings are listed as such with --healthy. Exit code 1: a fault.
+Every seed gets one kind of finding at one grade, in turn over kinds, grades, levels and sides (--all: every kind at
+both grades for each seed). Baked on a coarse grid, past the cache. Checked: no bones overlap, no nerve or vessel in
+bone or metal, every foramen holds its root (anatomy_assets/measure/checks.py), measured numbers are what was asked
+for. --healthy bakes each seed without findings, too: faults that it has anyway show there. Exit code 1: a fault.
 """
 
 from __future__ import annotations

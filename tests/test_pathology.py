@@ -247,7 +247,7 @@ def test_screws_lie_inside_their_pedicles(fused):
 
 
 def test_a_needle_meets_metal_as_it_meets_bone(fused):
-    one, made, metal = fused
+    _, made, metal = fused
     s = screw(made.landmarks, made.bones, "L4", "right", 6.5)
     bone = next(b for b in metal if b.name == "hardware_right")
     middle = s.entry + 20.0 * s.way
