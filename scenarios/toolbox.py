@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from scenarios.beam_tables import load_carm
-from scenarios.toml_file import DATA, Quantity, Strict, check, in_unit, read_toml
+from scenarios.toml_file import DATA, Quantity, Status, Strict, check, in_unit, read_toml
 from sim.errors import DataError
 from sim.phantom import Tissue
-from sim.tools import Agent, Needle, TissueRow, Toolbox
+from sim.tools import Agent, Cement, Needle, TissueRow, Toolbox
 
+Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 Millimetre = Annotated[Quantity, in_unit("mm")]
 
 
@@ -40,6 +43,42 @@ class AgentRow(Strict):
     particulate: bool
     iodine_mg_per_ml: Annotated[Quantity, in_unit("mg/mL")]
     dose_mg_per_ml: Annotated[Quantity, in_unit("mg/mL")]
+
+
+class Curve(Strict):
+    """Viscosity against age: points of (s at 25 degrees C, Pa.s at 1/s), both rising."""
+
+    unit: Literal["s at 25 C, Pa.s"]
+    source: str
+    status: Status
+    points: list[Point]
+
+    @field_validator("points")
+    @classmethod
+    def _rising(cls, points: list[Point]) -> list[Point]:
+        pairs = list(pairwise(points))
+        if len(points) < 2 or any(b[0] <= a[0] or b[1] < a[1] for a, b in pairs) or points[0][1] <= 0.0:
+            raise ValueError("points that do not rise; expected two or more with rising age and viscosity")
+        return points
+
+
+class CementRow(Strict):
+    """A row of cements.toml; without a curve the product is listed but cannot be mixed."""
+
+    name: str
+    viscosity: Literal["low", "medium", "high"]
+    batch_ml: Annotated[Quantity, in_unit("mL")]
+    flow_index: Quantity
+    density_g_per_ml: Annotated[Quantity, in_unit("g/mL")]
+    iodine_mg_per_ul: Annotated[Quantity, in_unit("mg/uL")]
+    curve: Curve | None = None
+
+    @field_validator("flow_index")
+    @classmethod
+    def _root(cls, index: Quantity) -> Quantity:
+        if index.value not in (0.5, 1.0):
+            raise ValueError(f"value {index.value}; expected 0.5 or 1.0")
+        return index
 
 
 class ContactRow(Strict):
@@ -73,6 +112,13 @@ class AgentFile(Strict):
     agent: list[AgentRow]
 
 
+class CementFile(Strict):
+    """cements.toml."""
+
+    cement: list[CementRow]
+    constants: dict[str, Quantity]
+
+
 class ContactFile(Strict):
     """tissues.toml."""
 
@@ -97,7 +143,34 @@ def load_toolbox(data: Path = DATA) -> Toolbox:
         agents=tuple(Agent(**_values(row)) for row in agents.agent),
         tissues=_tissues(data),
         carm=load_carm(),
-        constants=_constants(data),
+        constants=_constants(data) | cement_constants(data),
+        cements=load_cements(data),
+    )
+
+
+def load_cements(data: Path = DATA) -> tuple[Cement, ...]:
+    """Return the bone cements of the data folder. DataError: file, key, value, expected."""
+    path = data / "cements.toml"
+    return tuple(_cement(row) for row in check(path, read_toml(path), CementFile).cement)
+
+
+def cement_constants(data: Path = DATA) -> dict[str, float]:
+    """Return the constants of cements.toml as "cement.name" -> value."""
+    path = data / "cements.toml"
+    return {f"cement.{name}": q.value for name, q in check(path, read_toml(path), CementFile).constants.items()}
+
+
+def _cement(row: CementRow) -> Cement:
+    points = np.array(row.curve.points if row.curve else [], np.float64).reshape(-1, 2)
+    return Cement(
+        name=row.name,
+        viscosity=row.viscosity,
+        batch_ul=row.batch_ml.value * 1000.0,
+        flow_index=row.flow_index.value,
+        density_g_per_ml=row.density_g_per_ml.value,
+        iodine_mg_per_ul=row.iodine_mg_per_ul.value,
+        curve_s=np.ascontiguousarray(points[:, 0]),
+        curve_pa_s=np.ascontiguousarray(points[:, 1]),
     )
 
 

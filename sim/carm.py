@@ -63,7 +63,7 @@ def view(study: Study, state: State) -> View:
         needle_mm=nodes,
         needle_outer_mm=outer,
         needle_inner_mm=inner,
-        contrast_points=state.spread.contrast_points,
+        contrast_points=_opaque(state),
         noise_key=(study.seed, me.pictures),
         live=me.beam != "",
         primary_mdeg=me.primary_mdeg,
@@ -366,9 +366,15 @@ def _sees_needle(state: State, me: CArmState, place: Pose) -> bool:
     return state.needle.placed and in_field(place, me, state.needle.tip_mm)
 
 
+def _opaque(state: State) -> NDArray[np.float32]:
+    """Return the points of contrast and cement that X-rays show, (n, 4) x, y, z and iodine mg."""
+    contrast, cement = state.spread.contrast_points, state.cement.points
+    return np.concatenate([contrast, cement]) if len(contrast) and len(cement) else cement if len(cement) else contrast
+
+
 def _sees_contrast(state: State, me: CArmState, place: Pose) -> bool:
     """Return True if at least a tenth of the iodine in the patient lies in the open field."""
-    points = state.spread.contrast_points
+    points = _opaque(state)
     if len(points) == 0:
         return False
     return bool(_iodine_inside(points, *_box(place, me)))

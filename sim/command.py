@@ -65,6 +65,11 @@ TABLE: dict[str, tuple[Argument, ...]] = {
     "syringe.aspirate": (),
     "syringe.inject": (_a("volume_ul", 0, 20_000), _a("rate_ul_s", 10, 2_000)),
     "syringe.stop": (),
+    # bone cement
+    "cement.mix": (_a("product", 0, 63),),
+    "cement.attach": (),
+    "cement.inject": (_a("volume_ul", 0, 20_000), _a("rate_ul_s", 10, 500)),
+    "cement.stop": (),
     # speech and end
     "ask.pain": (),
     "finish": (),

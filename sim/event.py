@@ -94,6 +94,39 @@ TABLE: dict[str, dict[str, type]] = {
         "levels": list,  # roots wetted, e.g. ["root_L4_right"]
         **_TIP,
     },
+    # bone cement: age since mixing, viscosity of the cement that leaves the tip
+    "cement_mixed": {"product": str, "viscosity": str},
+    "cement_attached": {"product": str, "age_ms": int},
+    "cement_started": {"product": str, "viscosity": str, "age_ms": int, "mpa_s": int, "rate_ul_s": int, "bone": str, **_TIP},
+    "cement_slowed": {"rate_ul_s": int, "pressure_kpa": int},  # the plunger is at its limit
+    "cement_leaked": {
+        "bone": str,
+        "where": str,  # "disc", "canal", "foramen", "paravertebral", "vein", "cava"
+        "by": str,  # "basivertebral", "segmental", "endplate", "defect", "track", "tail"
+        "volume_ul": int,
+        "live": bool,  # X-rays were on
+    },
+    "cement_reached": {"bone": str, "zone": str, "posterior_wall_um": int},  # "posterior_third", "posterior_quarter"
+    "cement_stopped": {
+        "product": str,
+        "bone": str,
+        "reason": str,  # "hand", "done", "stiff", "full", "needle"
+        "volume_ul": int,  # of this injection, what went into the cannula included
+        "live_ul": int,  # of this injection, under X-rays
+        "bone_ul": int,  # in this vertebra so far, as all below
+        "disc_ul": int,
+        "canal_ul": int,
+        "foramen_ul": int,
+        "paravertebral_ul": int,
+        "vein_ul": int,
+        "cava_ul": int,
+        "cannula_ul": int,
+        "fill_permille": int,  # cement in bone over the volume of the vertebral body
+        "posterior_wall_um": int,  # least distance of cement in bone to the plane of the posterior wall
+        "pressure_kpa": int,  # highest of this injection
+        "age_ms": int,
+    },
+    "cement_set": {"bone": str},
     # patient
     "patient_said": {"what": str, "dermatome": str, "grade": int},
     "vitals": {"heart_rate_bpm": int, "systolic_mmhg": int, "spo2_percent": int},

@@ -53,6 +53,24 @@ class Agent:
 
 
 @dataclass(frozen=True)
+class Cement:
+    """A bone cement. curve_* is its apparent viscosity at 1/s against its age at 25 degrees C (empty: not known).
+
+    flow_index 1 is Newtonian, 0.5 shear-thinning (no other: the core takes square roots, no powers). The last point
+    of the curve is the end of cure. iodine_mg_per_ul: iodine that attenuates as one microlitre of it does beyond water.
+    """
+
+    name: str
+    viscosity: str  # "low", "medium", "high"
+    batch_ul: float
+    flow_index: float
+    density_g_per_ml: float
+    iodine_mg_per_ul: float
+    curve_s: F64
+    curve_pa_s: F64
+
+
+@dataclass(frozen=True)
 class TissueRow:
     """How one tissue meets a needle and an injectate (see sim.phantom.Tissue for the label)."""
 
@@ -102,6 +120,7 @@ class Toolbox:
     tissues: tuple[TissueRow, ...]  # indexed by label: tissues[label].label == label
     carm: CArm
     constants: dict[str, float]  # named scalars of the engines, e.g. "needle.hand_stiffness_n_per_mm"
+    cements: tuple[Cement, ...] = ()
 
     def constant(self, name: str) -> float:
         """Return a named constant; DataError says which one is missing."""

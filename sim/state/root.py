@@ -10,6 +10,7 @@ from sim import ENGINE_VERSION
 from sim.phantom import Phantom
 from sim.plan import Plan
 from sim.state.carm import CArmState
+from sim.state.cement import CementState
 from sim.state.needle import NeedleState
 from sim.state.patient import PatientState
 from sim.state.procedure import ProcedureState
@@ -62,10 +63,13 @@ class State:
     patient: PatientState = field(default_factory=PatientState)
     procedure: ProcedureState = field(default_factory=ProcedureState)
     chain: bytes = b""
+    cement: CementState = field(default_factory=CementState)
 
     def digest(self, step_um: int = 1) -> str:
         """Return SHA-256 (hex) of the state with lengths rounded to step_um."""
         rounded = b"|".join(
             part.quantised(step_um) for part in (self.carm, self.needle, self.spread, self.patient, self.procedure)
         )
+        if self.cement.used:
+            rounded += b"|" + self.cement.quantised(step_um)
         return hashlib.sha256(self.tick.to_bytes(8, "little") + self.chain + rounded).hexdigest()
