@@ -39,7 +39,7 @@ OUTSIDE = {
     Tissue.BONE_CANCELLOUS: BONE,
 }
 BONES = (int(Tissue.BONE_CORTEX), int(Tissue.BONE_CANCELLOUS))
-HALF_MM = (34.0, 32.0, 24.0)
+HALF_MM = (32.0, 28.0, 22.0)
 """Half the box: a lumbar body with the tissue round it that a leak fills."""
 MARCH_MM = 0.25
 

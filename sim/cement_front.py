@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.cement_body import BONE, CAVA, CHANNEL, CLOSED, KINDS, PLACES, Body
+from sim.cement_body import BONE, CAVA, CHANNEL, CLOSED, KINDS, PLACES, SEGMENTAL, VEIN, Body
 from sim.jit import jit
 from sim.rng import hash_uniform
 from sim.state import CementFront, Study
@@ -35,6 +35,7 @@ class Rules(NamedTuple):
 
     cost: F64
     room_ul: F64
+    thin_scale: float
     voxel_noise: float
     block_noise: float
     block_voxels: int
@@ -52,6 +53,7 @@ def rules(study: Study, spacing_mm: float) -> Rules:
     return Rules(
         cost=np.array([FAR, *(number(f"cement.cost_{place}") for place in open_places)]),
         room_ul=np.array([0.0, *(number(f"cement.room_{place}") * voxel for place in open_places)]),
+        thin_scale=number("cement.thin_scale"),
         voxel_noise=number("cement.voxel_noise"),
         block_noise=number("cement.block_noise"),
         block_voxels=max(1, round(number("cement.block_mm") / spacing_mm)),
@@ -119,11 +121,11 @@ def _source(place: U8, origin: F64, h: float, tip: F64, reach: float) -> int:
 
 @jit
 def _noise(r: Rules, voxel_seed: int, block_seed: int, voxel: int, i: int, j: int, k: int) -> float:
-    """Return the relative resistance of a voxel of bone to thin cement: pores and bands, mean about 1."""
+    """Return the relative resistance of a voxel of bone to thin cement: pores and bands, times thin_scale."""
     b = r.block_voxels
     block = ((i // b) * 1024 + j // b) * 1024 + k // b
     pores = 1.0 + r.voxel_noise * (2.0 * hash_uniform(voxel_seed, voxel) - 1.0)
-    return pores * (1.0 + r.block_noise * (2.0 * hash_uniform(block_seed, block) - 1.0))
+    return r.thin_scale * pores * (1.0 + r.block_noise * (2.0 * hash_uniform(block_seed, block) - 1.0))
 
 
 @jit
@@ -199,6 +201,8 @@ def plan(
                     other = (a * ny + b) * nz + c
                     there = flat[other]
                     if mark[other] == TAKEN or not _may_pass(here, there, owner[voxel], way[other]):
+                        continue
+                    if here == CHANNEL and there > CHANNEL and there != VEIN and kind_of[owner[voxel]] == SEGMENTAL:
                         continue
                     d2 = (a - i) * (a - i) + (b - j) * (b - j) + (c - k) * (c - k)
                     d = h * np.sqrt(float(d2))

@@ -13,6 +13,8 @@ import numpy as np
 
 from scenarios.toolbox import cement_constants, load_cements
 from sim import cement
+from sim.cement_body import make_body
+from sim.cement_front import leaks
 from sim.command import IDLE, Command
 from sim.event import Event
 from sim.phantom import LabelVolume, Phantom, Tissue, tissue_at
@@ -126,6 +128,48 @@ class Run:
 def run(seed: int = 1, defect: bool = False, point: Sequence[float] = TIP, **changed: float) -> Run:
     where = study(seed, defect, **changed)
     return Run(where, State(cement=cement.begin(where), needle=needle_at(where, point)), [])
+
+
+# --- bench ----------------------------------------------------------------------------------------
+
+BENCH_UL = 10_000.0
+BENCH_PATH_MM = 11.0
+"""Volume poured and distance from the cannula to the mouth of the leak path: layout, the paper was read as abstract only."""
+
+
+@cache
+def foam() -> Phantom:
+    """Return a block of open foam in a sealed box with one bore of 3 mm that leads out: the kind of Habib 2010."""
+    n, origin = (56, 56, 44), np.array([-27.5, -27.5, -21.5])
+    labels = np.full(n, int(Tissue.AIR), np.uint8)
+    labels[2:-2, 14:-2, 2:-2] = Tissue.BONE_CANCELLOUS
+    labels[:, :14, :] = Tissue.MUSCLE
+    labels[:, 12:14, :] = Tissue.BONE_CORTEX
+    marks = {
+        "B1.body.centre": np.array([0.0, 2.0, 0.0]),
+        "B1.endplate.superior": np.array([0.0, 2.0, 20.0]),
+        "B1.endplate.inferior": np.array([0.0, 2.0, -20.0]),
+        "B1.wall.posterior": np.array([0.0, 25.0, 0.0]),
+        "B1.cortical_defect.0": np.array([0.0, -15.0, 0.0]),
+    }
+    return Phantom("foam", (), (), LabelVolume(labels, origin, 1.0), flat_skin(), marks)
+
+
+@cache
+def bench_toolbox() -> Toolbox:
+    """Return tools in which no vein or endplate opens, and the bore ends in air: cement runs out at no cost."""
+    shut = {f"{what}_strength_{end}": 1e9 for what in ("basivertebral", "segmental", "endplate") for end in ("low", "high")}
+    free = {"cost_paravertebral": 0.05, "room_paravertebral": 1.0, "plug_mm": 0.0}
+    return toolbox(**shut, **free, track_strength=1e9, defect_radius_mm=1.5, defect_grip=1.0, defect_inside_mm=2.0)
+
+
+def bench_leak_g(seed: int, product: int, start_s: float, injected) -> float:
+    """Return the grams that leave the foam when 10 mL are poured start_s after mixing (foam at room temperature)."""
+    where = study_of(foam(), toolbox=bench_toolbox(), seed=seed)
+    tip = np.array([0.0, -13.5 + BENCH_PATH_MM, 0.0])
+    body = make_body(where, "B1", tip, np.zeros(3))
+    front = injected(where, body, tip, product, BENCH_UL, start_s, False)
+    return sum(ul for _, _, ul in leaks(front)) * 1e-3 * where.toolbox.cements[product].density_g_per_ml
 
 
 def scripted() -> list[str]:
