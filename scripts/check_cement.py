@@ -31,7 +31,12 @@ START_S = {make_cement.LOW: 270.0, make_cement.HIGH: 180.0}
 """Middle of the injection window after mixing at room temperature: 4-5 min for low viscosity (recalled), layout for high."""
 PREVALENCE = 0.3
 """Share of vertebrae with a cortical disruption in the mixed rate (layout)."""
-BENCH = ((make_cement.LOW, 3.5, 4.0, 1.2), (make_cement.LOW, 9.5, 2.6, 1.2), (make_cement.HIGH, 3.5, 1.5, 1.2), (make_cement.HIGH, 6.5, 0.92, 0.6))
+BENCH = (
+    (make_cement.LOW, 3.5, 4.0, 1.2),
+    (make_cement.LOW, 9.5, 2.6, 1.2),
+    (make_cement.HIGH, 3.5, 1.5, 1.2),
+    (make_cement.HIGH, 6.5, 0.92, 0.6),
+)
 """Product, minutes after mixing, leaked grams and SD: Habib 2010, Int J Spine Surg 4:26 (abstract)."""
 
 
@@ -44,6 +49,7 @@ class Patient:
 
     @property
     def leak(self) -> bool:
+        """True when any leak is big enough to be seen."""
         return bool(self.leaked)
 
 
@@ -124,7 +130,9 @@ def clinic(seeds: int, workers: int = 1) -> list[str]:
     ]
     for place in PLACES[3:]:
         share = [sum(any(w == place for _, w in p.leaked) for p in cells[c]) / len(cells[c]) for c in CELLS]
-        lines.append(f"| into {place}: intact low / high, disrupted low / high | {' / '.join(f'{100 * s:.0f}' for s in share)} % | |")
+        lines.append(
+            f"| into {place}: intact low / high, disrupted low / high | {' / '.join(f'{100 * s:.0f}' for s in share)} % | |"
+        )
     return lines
 
 

@@ -88,7 +88,9 @@ def _obstacle(study: Study, state: State, me: CementState, command: Command) -> 
         return "there is no needle for the cement"
     tool = study.toolbox.needles[needle.needle]
     if tool.gauge > study.toolbox.constant("cement.gauge_most"):
-        return f"cement does not pass a {tool.gauge}G needle; expected {study.toolbox.constant('cement.gauge_most'):.0f}G or wider"
+        return (
+            f"cement does not pass a {tool.gauge}G needle; expected {study.toolbox.constant('cement.gauge_most'):.0f}G or wider"
+        )
     if needle.stylet:
         return "the stylet is in the needle"
     if op == "cement.attach":
@@ -281,7 +283,9 @@ def _thread(study: Study, me: CementState, front: CementFront, ul: float) -> np.
     """Return points of the tail, 0.5 mm apart behind the bone along the track."""
     b = front.body
     last = len(b.kind) - 1
-    mouths = np.argwhere((b.channel == last) & (b.place != 0)) if last > 0 and KINDS[b.kind[last]] == "track" else np.zeros((0, 3))
+    mouths = (
+        np.argwhere((b.channel == last) & (b.place != 0)) if last > 0 and KINDS[b.kind[last]] == "track" else np.zeros((0, 3))
+    )
     if ul <= 0.0 or len(mouths) < 2:
         return me.tail_points
     ends = b.origin_mm + b.spacing_mm * mouths[[0, -1]]

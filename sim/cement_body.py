@@ -103,8 +103,8 @@ def make_body(study: Study, name: str, tip_mm: F64, tip_direction: F64) -> Body:
     labels = np.ascontiguousarray(f.labels[low[0] : high[0], low[1] : high[1], low[2] : high[2]])
     origin = f.label_origin + h * low
     table = np.zeros(256, np.uint8)
-    for tissue, place in OUTSIDE.items():
-        table[int(tissue)] = place
+    for tissue, what in OUTSIDE.items():
+        table[int(tissue)] = what
     draw = stream(study.seed, f"cement/{name}")
     seeds = [int(v) for v in draw.integers(0, 2**62, 2)]
     channels = list(_channels(study, name, labels, origin, h, centre, axes, draw))
@@ -127,9 +127,7 @@ def _frame(phantom: Phantom, name: str) -> tuple[F64, F64]:
     up = _unit(phantom.landmark(f"{name}.endplate.superior") - phantom.landmark(f"{name}.endplate.inferior"))
     back = np.array([0.0, 1.0, 0.0])
     back = _unit(back - _dot(back, up) * up)
-    left = np.array(
-        [back[1] * up[2] - back[2] * up[1], back[2] * up[0] - back[0] * up[2], back[0] * up[1] - back[1] * up[0]]
-    )
+    left = np.array([back[1] * up[2] - back[2] * up[1], back[2] * up[0] - back[0] * up[2], back[0] * up[1] - back[1] * up[0]])
     return centre, np.stack([left, back, up])
 
 
@@ -142,9 +140,13 @@ def _channels(
     for mark in sorted(m for m in marks if m.startswith(f"{name}.cortical_defect.")):
         d = np.asarray(marks[mark], np.float64) - centre
         length = math.sqrt(_dot(d, d))
-        yield _to_wall(number, DEFECT, labels, origin, h, centre, d / length, number("cement.defect_inside_mm"), 6.0, "defect", 1.0)
+        yield _to_wall(
+            number, DEFECT, labels, origin, h, centre, d / length, number("cement.defect_inside_mm"), 6.0, "defect", 1.0
+        )
     u = [float(v) for v in draw.random(40)]
-    yield _to_wall(number, BASIVERTEBRAL, labels, origin, h, centre, back, 100.0, 3.0, "vein", _between(number, "basivertebral", u[0]))
+    yield _to_wall(
+        number, BASIVERTEBRAL, labels, origin, h, centre, back, 100.0, 3.0, "vein", _between(number, "basivertebral", u[0])
+    )
     for i in range(4):
         side = left if i % 2 else -left
         sine, cosine = sincos_mdeg(20_000 + int(50_000 * u[4 * i + 1]))

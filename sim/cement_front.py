@@ -134,7 +134,7 @@ def _may_pass(a: int, b: int, owner: int, channel: int) -> bool:
     if b == CLOSED:
         return False
     if a == BONE:
-        return b == BONE or b == CHANNEL
+        return b in (BONE, CHANNEL)
     if a == CHANNEL:
         if b == CHANNEL:
             return owner == channel
@@ -373,9 +373,9 @@ def place_ul(front: CementFront, place: int) -> float:
 
 def leaks(front: CementFront) -> list[tuple[int, int, float]]:
     """Return (kind, place, microlitres) of all cement outside the bone."""
-    found = []
-    for kind in range(len(KINDS)):
-        for place in range(CHANNEL + 1, CAVA + 1):
-            if front.by_ul[kind, place] > 0.0:
-                found.append((kind, place, float(front.by_ul[kind, place])))
-    return found
+    return [
+        (kind, place, float(front.by_ul[kind, place]))
+        for kind in range(len(KINDS))
+        for place in range(CHANNEL + 1, CAVA + 1)
+        if front.by_ul[kind, place] > 0.0
+    ]

@@ -8,4 +8,14 @@ from sim.state.procedure import ProcedureState
 from sim.state.root import State, Study
 from sim.state.spread import SpreadState
 
-__all__ = ["CArmState", "CementFront", "CementState", "NeedleState", "PatientState", "ProcedureState", "SpreadState", "State", "Study"]
+__all__ = [
+    "CArmState",
+    "CementFront",
+    "CementState",
+    "NeedleState",
+    "PatientState",
+    "ProcedureState",
+    "SpreadState",
+    "State",
+    "Study",
+]
