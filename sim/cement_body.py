@@ -165,8 +165,9 @@ def _track(study: Study, labels: U8, origin: F64, h: float, tip: F64, direction:
         return
     number = study.toolbox.constant
     back = -_unit(direction)
-    wall = _exit(labels, origin, h, tip, back)
-    yield Channel(TRACK, tip, back, wall, wall + 3.0, number("cement.track_radius_mm"), number("cement.track_strength"))
+    begin = tip + number("cement.track_begin_mm") * back
+    wall = _exit(labels, origin, h, begin, back)
+    yield Channel(TRACK, begin, back, wall, wall + 3.0, number("cement.track_radius_mm"), number("cement.track_strength"))
 
 
 def _between(number: Callable[[str], float], what: str, share: float) -> float:

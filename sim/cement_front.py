@@ -95,7 +95,7 @@ def opened(front: CementFront, tip_mm: F64, reach_mm: float) -> CementFront | No
 
 @jit
 def _source(place: U8, origin: F64, h: float, tip: F64, reach: float) -> int:
-    """Return the nearest voxel of bone (or of a channel in bone) to a point within reach, -1 if none."""
+    """Return the nearest voxel of bone, no channel, to a point within reach; -1 if none."""
     nx, ny, nz = place.shape
     n = int(np.ceil(reach / h))
     ci = int(np.floor((tip[0] - origin[0]) / h + 0.5))
@@ -106,7 +106,7 @@ def _source(place: U8, origin: F64, h: float, tip: F64, reach: float) -> int:
     for i in range(max(0, ci - n), min(nx, ci + n + 1)):
         for j in range(max(0, cj - n), min(ny, cj + n + 1)):
             for k in range(max(0, ck - n), min(nz, ck + n + 1)):
-                if place[i, j, k] != BONE and place[i, j, k] != CHANNEL:
+                if place[i, j, k] != BONE:
                     continue
                 dx, dy, dz = origin[0] + h * i - tip[0], origin[1] + h * j - tip[1], origin[2] + h * k - tip[2]
                 d2 = dx * dx + dy * dy + dz * dz

@@ -80,6 +80,12 @@ def test_cement_leaves_the_bone_by_channels_only():
     assert out.any() and (front.owner[front.order][out] > 0).all()
 
 
+@pytest.mark.parametrize("point", [TIP, (0.0, 0.0, 0.0), (-6.0, 4.0, -5.0), (15.0, 18.0, 5.0)])
+def test_cement_goes_in_from_any_tip_in_cancellous_bone_a_vein_included(point):
+    r = run(1, point=point).ready(LOW, 280.0).inject(900, 500)
+    assert r.last("cement_stopped")["reason"] == "done" and r.cement.fronts[0].volume_ul > 400.0
+
+
 def test_an_intact_shell_without_channels_takes_its_room_and_no_more():
     where = study(1, False, **SEALED)
     body = make_body(where, "L1", np.array(TIP), np.array(DIRECTION))
