@@ -53,16 +53,28 @@ class Patient:
         return bool(self.leaked)
 
 
-def injected(study: Study, body: Body, tip: np.ndarray, cement_index: int, ul: float, start_s: float, body_c: bool = True):
-    """Return the front after `ul` at RATE_UL_S that began start_s after mixing; as the engine does, without ticks."""
+def injected(
+    study: Study,
+    body: Body,
+    tip: np.ndarray,
+    cement_index: int,
+    ul: float,
+    start_s: float,
+    warm: bool = True,
+    rate_ul_s: float = RATE_UL_S,
+):
+    """Return the front after `ul` that began start_s after mixing, as the engine makes it, without ticks.
+
+    warm: in a body; else the cement stays at room temperature.
+    """
     number, cement = study.toolbox.constant, study.toolbox.cements[cement_index]
-    room, warm = (cure_rate(number(f"cement.{where}"), number("cement.doubling_c")) for where in ("room_c", "body_c"))
+    room, body_rate = (cure_rate(number(f"cement.{where}"), number("cement.doubling_c")) for where in ("room_c", "body_c"))
     front, r = opened(fresh(body), tip, number("cement.snap_mm")), rules(study, body.spacing_mm)
     pool, given = 0.0, 0.0
     while given < ul:
         step = min(STEP_UL, ul - given)
-        syringe = (start_s + given / RATE_UL_S) * room
-        old = pool + step / RATE_UL_S * (warm if body_c else room)
+        syringe = (start_s + given / rate_ul_s) * room
+        old = pool + step / rate_ul_s * (body_rate if warm else room)
         pool = (old * given + syringe * step) / (given + step)
         front, left = pour(front, r, step, viscosity_pa_s(cement, pool))
         given += step
@@ -122,7 +134,7 @@ def clinic(seeds: int, workers: int = 1) -> list[str]:
             f"| leak, {'disruption' if d else 'intact'}, {'low' if i == 0 else 'high'} viscosity | {100 * rate[d, i]:.1f} % | |"
             for d, i in CELLS
         ),
-        f"| leak, mixed ({100 * PREVALENCE:.0f} % disrupted, half low) | {50 * (mixed[0] + mixed[1]):.1f} % | 54.7 % (PMID 28192270) |",
+        f"| leak, mixed ({100 * PREVALENCE:.0f} % disrupted, half low) | {50 * (mixed[0] + mixed[1]):.1f} % | 54.7 % |",
         _or_row("cortical disruption", odds_ratio(disrupted, intact), "5.56 (1.84-16.81)"),
         _or_row("low viscosity", odds_ratio(low, high), "3.32 (1.36-8.07)"),
         f"| RR of any leak, high against low | {mixed[1] / mixed[0]:.2f} | 0.38 (0.29-0.51), PMC5895344 |",

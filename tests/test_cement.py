@@ -128,7 +128,7 @@ def test_thick_cement_is_rounder_than_thin_cement():
         i, j, k = np.unravel_index(front.order[: front.done], body.place.shape)
         d = np.sqrt(((body.origin_mm + np.stack([i, j, k], 1) - np.array(TIP)) ** 2).sum(1))
         spread.append(float(d.max() / d.mean()))
-    assert spread[1] < spread[0] and spread[1] < 1.5
+    assert spread[1] < spread[0] and spread[1] < 1.6
 
 
 def test_a_pause_closes_a_leak_that_would_have_opened():
