@@ -2,6 +2,7 @@
 
 from sim.state.carm import CArmState
 from sim.state.cement import CementFront, CementState
+from sim.state.heat import HeatState
 from sim.state.needle import NeedleState
 from sim.state.patient import PatientState
 from sim.state.procedure import ProcedureState
@@ -12,6 +13,7 @@ __all__ = [
     "CArmState",
     "CementFront",
     "CementState",
+    "HeatState",
     "NeedleState",
     "PatientState",
     "ProcedureState",
