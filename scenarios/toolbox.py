@@ -13,9 +13,10 @@ from scenarios.beam_tables import load_carm
 from scenarios.toml_file import DATA, Quantity, Strict, check, in_unit, read_toml
 from sim.errors import DataError
 from sim.phantom import Tissue
-from sim.tools import Agent, Needle, TissueRow, Toolbox
+from sim.tools import Agent, Lead, Needle, TissueRow, Toolbox
 
 Millimetre = Annotated[Quantity, in_unit("mm")]
+Rigidity = Annotated[Quantity, in_unit("N.mm2")]
 
 
 class NeedleRow(Strict):
@@ -40,6 +41,27 @@ class AgentRow(Strict):
     particulate: bool
     iodine_mg_per_ml: Annotated[Quantity, in_unit("mg/mL")]
     dose_mg_per_ml: Annotated[Quantity, in_unit("mg/mL")]
+
+
+class LeadRow(Strict):
+    """A row of leads.toml."""
+
+    name: str
+    kind: Literal["lead", "epidural_catheter", "intrathecal_catheter"]
+    contacts: int
+    outer_diameter_mm: Millimetre
+    length_mm: Millimetre
+    ei_n_mm2: Rigidity
+    stylet_ei_n_mm2: Rigidity
+    stylet_diameter_mm: Millimetre
+    bend_deg: Annotated[Quantity, in_unit("deg")]
+    bend_length_mm: Millimetre
+    kink_radius_mm: Millimetre
+    contact_length_mm: Millimetre
+    contact_pitch_mm: Millimetre
+    first_contact_mm: Millimetre
+    steel_equivalent: Annotated[Quantity, in_unit("1")]
+    contact_steel_equivalent: Annotated[Quantity, in_unit("1")]
 
 
 class ContactRow(Strict):
@@ -73,6 +95,14 @@ class AgentFile(Strict):
     agent: list[AgentRow]
 
 
+class LeadFile(BaseModel):
+    """leads.toml: rows of leads, and tables of constants beside them."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    lead: list[LeadRow]
+
+
 class ContactFile(Strict):
     """tissues.toml."""
 
@@ -92,12 +122,14 @@ def load_toolbox(data: Path = DATA) -> Toolbox:
     """Return the toolbox of the data folder. DataError: file, key, value, expected."""
     needles = check(data / "needles.toml", read_toml(data / "needles.toml"), NeedleFile)
     agents = check(data / "agents.toml", read_toml(data / "agents.toml"), AgentFile)
+    leads = check(data / "leads.toml", read_toml(data / "leads.toml"), LeadFile)
     return Toolbox(
         needles=tuple(Needle(**_values(row)) for row in needles.needle),
         agents=tuple(Agent(**_values(row)) for row in agents.agent),
         tissues=_tissues(data),
         carm=load_carm(),
         constants=_constants(data),
+        leads=tuple(Lead(**_values(row)) for row in leads.lead),
     )
 
 
@@ -135,7 +167,7 @@ def _tissues(data: Path) -> tuple[TissueRow, ...]:
 def _constants(data: Path) -> dict[str, float]:
     """Return every quantity table of the constant files as "file-table.name" -> value."""
     out: dict[str, float] = {}
-    for name in ("needle_constants.toml", "spread.toml", "patient.toml"):
+    for name in ("needle_constants.toml", "spread.toml", "patient.toml", "leads.toml"):
         path = data / name
         for table, rows in read_toml(path).items():
             if not isinstance(rows, dict):

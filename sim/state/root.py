@@ -10,6 +10,7 @@ from sim import ENGINE_VERSION
 from sim.phantom import Phantom
 from sim.plan import Plan
 from sim.state.carm import CArmState
+from sim.state.lead import LeadState
 from sim.state.needle import NeedleState
 from sim.state.patient import PatientState
 from sim.state.procedure import ProcedureState
@@ -48,6 +49,8 @@ class Study:
             self.mode,
             self.phantom.content_hash,
         )
+        if self.lead.lead >= 0:
+            rounded += b"|" + self.lead.quantised(step_um)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -61,6 +64,7 @@ class State:
     spread: SpreadState = field(default_factory=SpreadState)
     patient: PatientState = field(default_factory=PatientState)
     procedure: ProcedureState = field(default_factory=ProcedureState)
+    lead: LeadState = field(default_factory=LeadState)
     chain: bytes = b""
 
     def digest(self, step_um: int = 1) -> str:
