@@ -17,7 +17,7 @@ from sim.command import Command
 from sim.errors import NumericalFault
 from sim.event import Event, event
 from sim.frames import sincos_mdeg
-from sim.lead_sheet import Sheet, angle_mdeg, sheet_of
+from sim.lead_sheet import angle_mdeg, sheet_of
 from sim.phantom import Tissue, TubeKind
 from sim.state import LeadState, State, Study
 from sim.tools import Lead
@@ -448,8 +448,3 @@ def part_from_tip(points: NDArray[np.float64], start_mm: float, end_mm: float) -
     inner = at[(at > ends[0]) & (at < ends[1])]
     wanted = np.concatenate([ends[:1], inner, ends[1:]])
     return np.stack([np.interp(wanted, at, line[:, c]) for c in range(3)], 1)
-
-
-def sheet(study: Study) -> Sheet | None:
-    """Return the unrolled canal of a study (for doors and pictures)."""
-    return sheet_of(study)

@@ -9,13 +9,13 @@ radius in the intrathecal one. Below the sac the canal's own fat gives the centr
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.frames import FULL_TURN_MDEG, dot, sincos_mdeg
-from sim.phantom import Phantom, Tissue, TubeKind
+from sim.phantom import Fields, Phantom, Tissue, TubeKind, bone_distance, tissue_at
 from sim.rng import stream
 from sim.state import Study
 
@@ -45,6 +45,7 @@ class Sheet:
     radius_mm: F64
     along_mm: F64
     mean_mm: float
+    fields: Fields
     roots: F64
     gates: tuple[tuple[str, str, float], ...]
     scars: F64
@@ -83,9 +84,23 @@ class Sheet:
         """Return the patient-frame point (3,) of the axis of a lead at a place in the sheet."""
         centre, up, left, dorsal, radius = self.section(along_mm)
         s, c = sincos_mdeg(self.around_mdeg(across_mm))
-        reach = radius + lead_radius_mm if space == "epidural" else CSF_SHARE * radius
+        out = s * left + c * dorsal
         beyond = along_mm - min(max(along_mm, 0.0), self.length_mm)
-        return np.asarray(centre + beyond * up + reach * (s * left + c * dorsal), np.float64)
+        foot = centre + beyond * up
+        if space == "intrathecal":
+            return np.asarray(foot + CSF_SHARE * radius * out, np.float64)
+        return np.asarray(foot + self._reach(foot, out, radius, lead_radius_mm) * out, np.float64)
+
+    def _reach(self, foot: F64, out: F64, radius: float, lead_radius_mm: float) -> float:
+        """Return how far from the centre line a lead lies: on the dura, which gives way where bone or ligament is near."""
+        for k in range(DENT_STEPS):
+            reach = radius + lead_radius_mm - k * DENT_MM
+            x, y, z = (float(v) for v in foot + reach * out)
+            bx, by, bz = (float(v) for v in foot + (reach + lead_radius_mm) * out)
+            hard = tissue_at(self.fields, bx, by, bz) == int(Tissue.LIGAMENTUM_FLAVUM)
+            if not hard and bone_distance(self.fields, x, y, z)[0] >= lead_radius_mm:
+                return reach
+        return radius + lead_radius_mm - (DENT_STEPS - 1) * DENT_MM
 
     def from_patient(self, point: F64, direction: F64) -> tuple[float, float, float, float]:
         """Return (along, across, heading along, heading across) of a point and direction; headings are unit, 0 if square."""
@@ -107,6 +122,8 @@ class Sheet:
         return min(near)[1] if near else ""
 
 
+DENT_MM, DENT_STEPS = 0.25, 8
+"""A lead dents the dura in steps of DENT_MM until it has room before bone and ligamentum flavum."""
 STEEPEST = 0.17
 """A needle within 10 degrees of square to the canal gives a lead no way to go."""
 
@@ -160,16 +177,14 @@ def make_sheet(study: Study) -> Sheet | None:
     for k, gap in enumerate(gaps):
         along[k + 1] = along[k] + gap
     mean = float(np.sort(nodes[:, 3])[len(nodes) // 2])
-    bare = Sheet(chain[:, :3].copy(), chain[:, 3].copy(), along, mean, np.zeros((0, 3)), (), np.zeros((0, 4)), ())
+    bare = Sheet(chain[:, :3].copy(), chain[:, 3].copy(), along, mean, phantom.fields, np.zeros((0, 3)), (), np.zeros((0, 4)), ())
 
     def at(point: F64) -> float:
         return bare.from_patient(point, np.zeros(3))[0]
 
     levels = [(name.split(".")[0], at(p)) for name, p in phantom.landmarks.items() if _names_level(name)]
     gates = [(level, side, at(p)) for (level, side), p in study.plan.foramina.items()]
-    return Sheet(
-        bare.centre_mm, bare.radius_mm, along, mean, _roots(phantom, bare), tuple(gates), _scars(study, bare), tuple(levels)
-    )
+    return replace(bare, roots=_roots(phantom, bare), gates=tuple(gates), scars=_scars(study, bare), levels=tuple(levels))
 
 
 def _names_level(name: str) -> bool:

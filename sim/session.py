@@ -25,6 +25,7 @@ def begin(study: Study) -> tuple[State, tuple[Event, ...]]:
     state = State(
         carm=carm.begin(study),
         needle=needle.begin(study),
+        lead=lead.begin(study),
         spread=spread.begin(study),
         patient=patient.begin(study),
         procedure=procedure.begin(study),

@@ -55,6 +55,12 @@ _SIMPLE: dict[str, tuple[str, str]] = {
     "popped": (HAND, "You feel a pop."),
     "bone_contact": (HAND, "The tip stops on bone."),
     "buckling": (HAND, "The shaft bows: too much force."),
+    "carm_stopped": (ASSISTANT, "The C-arm stops: its {part} would touch the {touches}."),
+    "lead_chosen": (ASSISTANT, "{name} ready."),
+    "lead_inserted": (HAND, "The lead leaves the needle."),
+    "lead_kinked": (HAND, "The lead is kinking."),
+    "lead_removed": (HAND, "Lead out."),
+    "lead_stylet": (HAND, "Stylet of the lead moved."),
     "attached": (ASSISTANT, "{agent}, {drawn} ml drawn, syringe on the hub."),
     "injection_started": (HAND, "Injecting {agent}."),
     "injection_stopped": (HAND, "Stopped: {volume} ml of {agent} given."),
@@ -64,6 +70,10 @@ _PRACTICE: dict[str, str] = {
     "structure_entered": "The tip has entered {name}.",
     "structure_left": "The tip has left {name}.",
     "injection_stopped": "Spread: {pattern}.",
+    "lead_inserted": "The lead is in the {space} space.",
+    "lead_stopped": "The lead's tip lies {face}, level {level}.",
+    "lead_looped": "The lead has turned back on itself.",
+    "lead_left_the_sheet": "The lead has left the canal ({by} {side}).",
     "clamped": "{op} was limited to what hand and machine can do.",
 }
 _ASPIRATED = {"nothing": "Nothing comes back.", "blood": "Blood comes back!", "csf": "Clear fluid comes back!"}
