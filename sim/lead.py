@@ -164,7 +164,9 @@ def _moved(study: Study, tick: int, me: LeadState, out: list[Event]) -> LeadStat
         return _outside(study, tick, before, me, out)
     me = _solved(study, tick, me, step_um)
     if before.inserted_um == 0:
-        out.append(Event(tick, "lead_inserted", {"name": study.toolbox.leads[me.lead].name, "space": me.space} | facts(study, me)))
+        out.append(
+            Event(tick, "lead_inserted", {"name": study.toolbox.leads[me.lead].name, "space": me.space} | facts(study, me))
+        )
     me = _noticed(study, tick, before, me, out)
     return _rested(study, tick, me, out)
 
@@ -277,7 +279,11 @@ def _medium(study: Study, me: LeadState) -> Any:
     scars = tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in near)
     posts = tuple((float(x), float(y), float(r)) for x, y, r in sheet.roots)
     return Medium(
-        number("lead_canal.fat_drag_n_s_per_mm2"), number("lead_canal.fat_yield_n_per_mm"), number("lead_canal.tip_n"), (*sides, *scars), posts
+        number("lead_canal.fat_drag_n_s_per_mm2"),
+        number("lead_canal.fat_yield_n_per_mm"),
+        number("lead_canal.tip_n"),
+        (*sides, *scars),
+        posts,
     )
 
 

@@ -60,13 +60,20 @@ class Base:
 
 
 def moved(
-    links: tuple[Row, ...], chain: Chain, base: Base, medium: Medium, steps: int, step_s: float, iterations: int, load_n: float = 0.0
+    links: tuple[Row, ...],
+    chain: Chain,
+    base: Base,
+    medium: Medium,
+    steps: int,
+    step_s: float,
+    iterations: int,
+    load_n: float = 0.0,
 ) -> tuple[tuple[Row, ...], float]:
     """Return the links after `steps` steps of step_s, and the push (N) along the base's heading in the last one.
 
     load_n: dead load across the sheet at the tip (tests).
     """
-    space, mouth, bodies, first = _built(links, chain, base, medium, step_s, iterations)
+    space, _mouth, bodies, first = _built(links, chain, base, medium, step_s, iterations)
     h, tip = chain.link_mm, bodies[-1]
     pushed = medium.tip_n if base.speed_mm_s > 0.0 else 0.0
     for _ in range(steps):

@@ -8,6 +8,7 @@ radius in the intrathecal one. Below the sac the canal's own fat gives the centr
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
@@ -195,7 +196,7 @@ def _names_level(name: str) -> bool:
 def _fine(nodes: F64) -> F64:
     """Return the sac's axis and radius (n, 4) every STEP_MM of height, from below upwards."""
     rows = [nodes[0]]
-    for a, b in zip(nodes[:-1], nodes[1:], strict=True):
+    for a, b in itertools.pairwise(nodes):
         count = max(1, int(np.ceil((b[2] - a[2]) / STEP_MM)))
         rows += [a + (b - a) * ((k + 1) / count) for k in range(count)]
     return np.array(rows)
@@ -245,7 +246,9 @@ def _scars(study: Study, sheet: Sheet) -> F64:
     rows = []
     for _ in range(count):
         a, b, c, d = (float(u) for u in draw.random(4))
-        length = number("lead_canal.adhesion_least_mm") + c * (number("lead_canal.adhesion_most_mm") - number("lead_canal.adhesion_least_mm"))
+        length = number("lead_canal.adhesion_least_mm") + c * (
+            number("lead_canal.adhesion_most_mm") - number("lead_canal.adhesion_least_mm")
+        )
         s, co = sincos_mdeg(int(d * HALF_TURN_MDEG))
         x, y = a * sheet.length_mm, (b - 0.5) * sheet.half_width_mm
         rows.append([x - 0.5 * length * co, y - 0.5 * length * s, x + 0.5 * length * co, y + 0.5 * length * s])

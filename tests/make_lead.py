@@ -26,7 +26,9 @@ def lead_study(adhesions_per_100mm: float = 0.0, seed: int = 1) -> Study:
     return study_of(simple_phantom(), simple_plan(), replace(tools, needles=(tuohy, *tools.needles), constants=constants), seed)
 
 
-def in_canal(tip: tuple[float, float, float] = (0.0, 8.7, -45.0), direction: tuple[float, float, float] = (0.0, -0.5, 0.866)) -> State:
+def in_canal(
+    tip: tuple[float, float, float] = (0.0, 8.7, -45.0), direction: tuple[float, float, float] = (0.0, -0.5, 0.866)
+) -> State:
     """Return a state in which the Tuohy's tip lies open in the epidural fat (on the dorsal midline, near the lower end)."""
     needle = NeedleState(
         needle=0,

@@ -49,8 +49,6 @@ class Study:
             self.mode,
             self.phantom.content_hash,
         )
-        if self.lead.lead >= 0:
-            rounded += b"|" + self.lead.quantised(step_um)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -72,4 +70,6 @@ class State:
         rounded = b"|".join(
             part.quantised(step_um) for part in (self.carm, self.needle, self.spread, self.patient, self.procedure)
         )
+        if self.lead.lead >= 0:
+            rounded += b"|" + self.lead.quantised(step_um)
         return hashlib.sha256(self.tick.to_bytes(8, "little") + self.chain + rounded).hexdigest()
