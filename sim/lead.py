@@ -1,7 +1,7 @@
 """Leads and catheters: pushed through the needle into the canal, steered by a bent stylet.
 
 The chain lives in the unrolled sheet of the canal (sim.lead_sheet) and is solved by pymunk (sim.lead_chain), built
-from whole numbers at every tick. Events and pictures see positions in steps of 0.1 mm only.
+from whole numbers whenever it moves. Events and pictures see positions in steps of 0.1 mm only.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ from sim.state import LeadState, State, Study
 from sim.tools import Lead
 from sim.view import Wire
 
-TICK_MS = 10
-STEPS = 10
+EVERY = 2
+"""The chain moves at every second tick: building its space costs more than its steps."""
+TICK_MS = 10 * EVERY
+STEPS = 20
 STEP_S = 1e-3
 ITERATIONS = 20
 NM = 1_000_000
 """Nanometres per mm, and nanoradians per milliradian."""
 LINK_MM = 8.0
 STILL_MM_S = 0.3
-STILL_TICKS = 10
-SETTLE_TICKS = 300
-STALL_TICKS = 50
+STILL_TICKS = 5
+SETTLE_TICKS = 150
+STALL_TICKS = 25
 GRID = 10
 """Steps of the quantised nodes per mm."""
 GRID_UM = 100
@@ -48,7 +50,7 @@ def begin(study: Study) -> LeadState:
 
 
 def advance(study: Study, state: State, command: Command) -> tuple[LeadState, list[Event]]:
-    """Obey the lead commands and move the chain for one tick. An idle lead costs nothing."""
+    """Obey the lead commands and move the chain at its ticks. An idle lead costs nothing."""
     me, op = state.lead, command.op
     asked = op.startswith("lead.")
     if not asked and not me.moving:
@@ -59,7 +61,7 @@ def advance(study: Study, state: State, command: Command) -> tuple[LeadState, li
         if why:
             return me, [event(state.tick, "refused", op=op, why=why)]
         me = _obeyed(study, state, me, command, out)
-    if me.moving:
+    if me.moving and state.tick % EVERY == 0:
         me = _moved(study, state.tick, me, out)
     return me, out
 
@@ -157,7 +159,7 @@ def _entered(study: Study, state: State, me: LeadState) -> LeadState:
 
 
 def _moved(study: Study, tick: int, me: LeadState, out: list[Event]) -> LeadState:
-    """Return the state one tick later: hand, chain, and what came of it."""
+    """Return the state EVERY ticks later: hand, chain, and what came of it."""
     before = me
     me, step_um = _hand(study, me)
     if me.inserted_um == 0:
@@ -194,7 +196,7 @@ def _hand(study: Study, me: LeadState) -> tuple[LeadState, int]:
 
 
 def _solved(study: Study, tick: int, me: LeadState, step_um: int) -> LeadState:
-    """Return the state with the chain moved by one tick."""
+    """Return the state with the chain moved by EVERY ticks."""
     from sim.lead_chain import moved  # pymunk is loaded when the first lead is pushed
 
     speed = step_um / 1000.0 / (STEPS * STEP_S)

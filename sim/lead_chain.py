@@ -73,7 +73,7 @@ def moved(
 
     load_n: dead load across the sheet at the tip (tests).
     """
-    space, _mouth, bodies, first = _built(links, chain, base, medium, step_s, iterations)
+    space, _mouth, bodies, first = built(links, chain, base, medium, step_s, iterations)
     h, tip = chain.link_mm, bodies[-1]
     pushed = medium.tip_n if base.speed_mm_s > 0.0 else 0.0
     for _ in range(steps):
@@ -86,10 +86,10 @@ def moved(
     return rows, first.impulse / step_s
 
 
-def _built(
+def built(
     links: tuple[Row, ...], chain: Chain, base: Base, medium: Medium, step_s: float, iterations: int
 ) -> tuple[pymunk.Space, pymunk.Body, list[pymunk.Body], pymunk.Constraint]:
-    """Return (space, body of the needle's mouth, bodies of the links, first joint)."""
+    """Return (space, body of the needle's mouth, bodies of the links, first joint): what `moved` steps."""
     h = chain.link_mm
     mass_per_mm = MASS_FACTOR * max(chain.ei_n_mm2) * step_s * step_s / (h * h * h * h)
     space = pymunk.Space()

@@ -349,6 +349,29 @@ def test_any_handling_ends_in_a_bounded_chain(orders):
         assert (np.abs(nodes[:, 1]) < sheet_of(study).half_width_mm + 1.0).all()
 
 
+# --- the window -----------------------------------------------------------------------------------
+
+
+def test_the_tray_offers_the_lead_once_a_wide_needle_is_open():
+    from tests.test_window import Attempt, Session, play, sent
+
+    study = lead_study()
+    asked = Session(study)
+    asked.state = replace(asked.state, needle=in_canal().needle)
+
+    def script(robot):
+        yield from robot.choose("tray.lead", SCS)
+        yield from robot.click("tray.lead+10")
+        yield from robot.until(lambda: robot.theatre.state.lead.inserted_um == 10_000, 500)
+        yield from robot.click("tray.lead_right")
+        yield from robot.click("tray.lead_stylet")
+        yield from robot.wait(5)
+
+    window = play(script, attempt=Attempt(asked))
+    assert [row[0] for row in sent(window)] == ["lead.choose", "lead.insert", "lead.turn", "lead.stylet"]
+    assert window.theatre.state.lead.stylet_um == 20_000
+
+
 # --- pictures -------------------------------------------------------------------------------------
 
 
