@@ -26,6 +26,7 @@ COMMANDS = {
     "export": report.export,
     "render": patient.render,
     "phantom": patient.phantom,
+    "import": patient.import_,
     "bench": machine.bench,
     "doctor": machine.doctor,
     "cohort": cohort.cohort,

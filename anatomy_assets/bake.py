@@ -5,9 +5,13 @@ The grids are exact input of scores (bit-stable); the meshes are for pictures an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
+from itertools import pairwise
 from threading import Lock
+from typing import Any
 
 import fast_simplification
 import numpy as np
@@ -15,7 +19,9 @@ from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 
 from anatomy_assets import primitives as prim
-from anatomy_assets.column import Column, Placed, product
+from anatomy_assets.column import Column, Placed
+from anatomy_assets.joints import Joint, Plain, Pose, cut, partners, unmoved
+from anatomy_assets.parameters import SIDES, Parameters
 from anatomy_assets.redistance import core_field, redistance
 from sim.phantom import Bone
 from sim.rng import stream
@@ -24,6 +30,8 @@ F64 = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 
 MARGIN_MM = 6.0
+SYMPHYSIS_MM = 4.0
+"""Pubic symphysis: drawn, no size read."""
 BLOCK = 4
 REACH_MM = 4.5
 """Half diagonal of a block (1.6 mm) plus the band the foot points need, with room for over-estimates."""
@@ -35,17 +43,74 @@ _SIMPLIFIER = Lock()
 """fast_simplification works on global arrays: one call at a time."""
 
 
-def bake_bones(column: Column, progress: Progress | None = None) -> tuple[Bone, ...]:
-    """Return the bones of a column; two at a time, each on one thread, the same bits in any order."""
+def bake_bones(column: Column, progress: Progress | None = None, spacing_mm: float | None = None) -> tuple[Bone, ...]:
+    """Return the bones of a column, joints cut; spacing_mm: one coarse grid for all instead of their own."""
+    report = progress or (lambda text, share: None)
+    plain = plain_bones(column, lambda text, share: report(text, 0.6 * share), spacing_mm)
+    return joined(column, plain, lambda text, share: report(text, 0.6 + 0.4 * share))
+
+
+def plain_bones(
+    column: Column,
+    progress: Progress | None = None,
+    spacing_mm: float | None = None,
+    known: Callable[[str], Plain | None] | None = None,
+    keep: Callable[[str, Plain], None] | None = None,
+) -> dict[str, Plain]:
+    """Return every bone by itself, in its own frame; the same in any posture.
+
+    known, keep: a store by `plain_key`, asked before and told after each bake.
+    """
+
+    def one(index: int) -> Plain:
+        name = plain_key(column, index, spacing_mm)
+        found = known(name) if known is not None else None
+        if found is None:
+            found = plain_bone(column, index, spacing_mm)
+            if keep is not None:
+                keep(name, found)
+        return found
+
+    baked = _in_threads(column, one, "bone", progress)
+    return {bone.shape.name: found for bone, found in zip(column.bones, baked, strict=True)}
+
+
+def joined(
+    column: Column,
+    plain: Mapping[str, Plain],
+    progress: Progress | None = None,
+    before: tuple[Column, tuple[Bone, ...]] | None = None,
+) -> tuple[Bone, ...]:
+    """Return the bones as they stand in `column`: joints cut, meshed, posed.
+
+    before: a column of the same plain bones and what was made of it; bones that stand to their neighbours as
+    they did there are taken over.
+    """
+    joints, poses = joints_of(column), _poses(column)
+    old_poses = _poses(before[0]) if before is not None else {}
+    old = {b.name: b for b in before[1]} if before is not None else {}
+
+    def one(index: int) -> Bone:
+        placed = column.bones[index]
+        name = placed.shape.name
+        if name in old and unmoved(old_poses, poses, joints, name):
+            return replace(old[name], rotation=placed.rotation, translation_mm=placed.translation_mm)
+        return _finished(placed, plain[name], cut(plain, poses, joints, name))
+
+    return tuple(_in_threads(column, one, "joints of", progress))
+
+
+def _in_threads(column: Column, one: Callable[[int], Any], word: str, progress: Progress | None) -> list[Any]:
+    """Return one(i) for every bone; two at a time, each on one thread, the same bits in any order."""
     # the largest first: the last one to finish is then a short one
     order = sorted(range(len(column.bones)), key=lambda i: -_volume(column.bones[i]))
     with ThreadPoolExecutor(THREADS) as pool:
-        jobs = {pool.submit(bake_bone, column, i): i for i in order}
+        jobs = {pool.submit(one, i): i for i in order}
         for done, job in enumerate(as_completed(jobs), start=1):
             if progress is not None:
-                progress(f"bone {column.bones[jobs[job]].shape.name}", done / len(jobs))
-    baked = {i: job.result() for job, i in jobs.items()}
-    return tuple(baked[i] for i in range(len(baked)))
+                progress(f"{word} {column.bones[jobs[job]].shape.name}", done / len(jobs))
+    made = {i: job.result() for job, i in jobs.items()}
+    return [made[i] for i in range(len(made))]
 
 
 def _volume(bone: Placed) -> float:
@@ -53,22 +118,52 @@ def _volume(bone: Placed) -> float:
     return (s.high[0] - s.low[0]) * (s.high[1] - s.low[1]) * (s.high[2] - s.low[2])
 
 
+def _poses(column: Column) -> dict[str, Pose]:
+    return {b.shape.name: Pose(b.rotation, b.translation_mm) for b in column.bones}
+
+
 def bake_bone(column: Column, index: int, spacing_mm: float | None = None) -> Bone:
-    """Return one baked bone, on its own spacing unless another one is asked for."""
-    placed = column.bones[index]
-    shape = placed.shape
+    """Return one baked bone with its joints cut, on its own spacing unless another one is asked for."""
+    placed, poses, joints = column.bones[index], _poses(column), joints_of(column)
+    near = {placed.shape.name, *(n for n, _ in partners(joints, placed.shape.name))}
+    plain = {b.shape.name: plain_bone(column, i, spacing_mm) for i, b in enumerate(column.bones) if b.shape.name in near}
+    return _finished(placed, plain[placed.shape.name], cut(plain, poses, joints, placed.shape.name))
+
+
+def plain_key(column: Column, index: int, spacing_mm: float | None = None) -> str:
+    """Return the hash of all that decides a plain bone, its sources apart."""
+    shape, p = column.bones[index].shape, column.parameters
+    digest = hashlib.sha256(f"{shape.name}/{spacing_mm or shape.spacing_mm}/{p.seed}/{p.ripple}/{p.ripple_cell}".encode())
+    for array in (shape.rows, shape.aux, np.array([shape.low, shape.high])):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:32]
+
+
+def plain_bone(column: Column, index: int, spacing_mm: float | None = None) -> Plain:
+    """Return one bone by itself, on its own spacing unless another one is asked for."""
+    shape = column.bones[index].shape
     spacing = spacing_mm or shape.spacing_mm
     origin = np.array(shape.low) - MARGIN_MM
     size = [int((h - o + MARGIN_MM) / spacing) + 2 for h, o in zip(shape.high, origin, strict=True)]
     raw = np.empty(size, np.float32)
-    rows, aux, ranges, moves, gaps = _with_neighbours(column, index)
-    noise, noise_origin, cell = _noise(column, placed)
+    ranges = np.array([[0, len(shape.rows)]], np.int64)
+    still, gap = np.array([[1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0, 0, 0, 0]]), np.zeros(1)
+    noise, noise_origin, cell = _noise(column, column.bones[index])
+    # a coarse grid for statistics gets by with half the diagonal of its blocks plus the band
+    reach = REACH_MM * max(spacing / 0.6, 1.0) if spacing <= 1.0 else 4.0 + 2.6 * spacing
     prim.fill(
-        rows, aux, ranges, moves, gaps, noise, noise_origin, cell, raw, origin, spacing, BLOCK, REACH_MM * max(spacing / 0.6, 1.0)
-    )
+        shape.rows, shape.aux, ranges, still, gap, noise, noise_origin, cell, raw, origin, spacing, BLOCK, reach
+    )  # fmt: skip
     raw, origin = _cropped(raw, origin, spacing)
     distance = np.empty(raw.shape, np.int16)
     redistance(raw, spacing, distance)
+    return Plain(shape.name, distance, origin, spacing)
+
+
+def _finished(placed: Placed, plain: Plain, distance: NDArray[np.int16]) -> Bone:
+    """Return the bone of a cut grid: outer shell, core under the cortex, pose."""
+    shape, spacing, origin = placed.shape, plain.spacing_mm, plain.origin_mm
+    raw = np.empty(distance.shape, np.float32)
     core_field(distance, origin, spacing, shape.cortex, raw)
     target = SHELL_TRIANGLES.get(shape.name, DEFAULT_TRIANGLES)
     # a quarter of a step keeps the surface off the nodes: no triangle of zero area
@@ -88,47 +183,29 @@ def _cropped(raw: NDArray[np.float32], origin: F64, spacing: float) -> tuple[NDA
     return np.ascontiguousarray(raw[tuple(slice(*c) for c in cut)]), origin + spacing * start
 
 
-def _neighbours(column: Column, index: int) -> list[tuple[int, float]]:
-    """Return (bone index, gap) of the bones that share a joint or nearly touch."""
+def joints_of(column: Column) -> tuple[Joint, ...]:
+    """Return the pairs of bones that share a joint or nearly touch, with their gaps."""
     p = column.parameters
-    names = [b.shape.name for b in column.bones]
-    me = names[index]
-    vertebrae = [lv.name for lv in p.levels] + ["S"]
-    out: list[tuple[int, float]] = []
-    if me in vertebrae:
-        i = vertebrae.index(me)
-        out += [(names.index(vertebrae[j]), p.facet_gap) for j in (i - 1, i + 1) if 0 <= j < len(vertebrae)]
-    joints = {"S": ("ilium_left", "ilium_right"), "L5": ("ilium_left", "ilium_right")}
-    for a, others in joints.items():
-        for b in others:
-            if me == a:
-                out.append((names.index(b), p.sij_gap))
-            elif me == b:
-                out.append((names.index(a), p.sij_gap))
-    return out
+    facets = [Joint(*pair, p.facet_gap) for pair in pairwise([*(lv.name for lv in p.levels), "S"])]
+    there = {b.shape.name for b in column.bones}
+    return tuple(j for j in (*facets, *pelvic_joints(p), *rib_joints(p)) if j.one in there and j.two in there)
 
 
-def _with_neighbours(column: Column, index: int) -> tuple[F64, F64, NDArray[np.int64], F64, F64]:
-    """Return the joint tables of a bone and its neighbours, and the moves from its frame to theirs."""
-    own = column.bones[index]
-    members = [(index, 0.0), *_neighbours(column, index)]
-    rows, aux, ranges, moves, gaps = [], [], [], [], []
-    at = offset = 0
-    for other, gap in members:
-        bone = column.bones[other]
-        table = bone.shape.rows.copy()
-        table[:, prim.OFFSET] += offset
-        rows.append(table)
-        aux.append(bone.shape.aux)
-        ranges.append((at, at + len(table)))
-        at += len(table)
-        offset += len(bone.shape.aux)
-        turn = product(np.ascontiguousarray(bone.rotation.T), own.rotation)
-        d = own.translation_mm - bone.translation_mm
-        shift = [bone.rotation[0, i] * d[0] + bone.rotation[1, i] * d[1] + bone.rotation[2, i] * d[2] for i in range(3)]
-        moves.append([*turn.ravel(), *shift])
-        gaps.append(gap)
-    return np.concatenate(rows), np.concatenate(aux), np.array(ranges, np.int64), np.array(moves), np.array(gaps)
+def pelvic_joints(p: Parameters) -> list[Joint]:
+    """Return the joints of sacrum, coccyx, hip bones and femora."""
+    hip = float(p.morphometry.pelvis["measures"]["hip_space"]["value"])
+    out = [Joint("S", "coccyx", float(p.morphometry.coccyx["measures"]["joint_gap"]["value"]))]
+    for side in SIDES:
+        bone = f"ilium_{side}"
+        out += [Joint("S", bone, p.sij_gap), Joint("L5", bone, p.sij_gap), Joint(bone, f"femur_{side}", hip)]
+    return [*out, Joint("ilium_left", "ilium_right", SYMPHYSIS_MM)]
+
+
+def rib_joints(p: Parameters) -> list[Joint]:
+    """Return the joints of each rib with its own vertebra and with the one above."""
+    gap = float(p.morphometry.ribs["measures"]["costovertebral_gap"]["value"])
+    numbers = [int(n) for n in p.morphometry.ribs["trace"]]
+    return [Joint(f"T{n - up}", f"rib{n}_{side}", gap) for n in numbers for up in (0, 1) for side in SIDES]
 
 
 def _noise(column: Column, placed: Placed) -> tuple[F64, F64, float]:

@@ -13,24 +13,24 @@ import os
 import tempfile
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import platformdirs
 
+from anatomy_assets.joints import Plain
 from sim import frames, phantom, rng
-from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind
+from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind, wide_nodes
 
+T = TypeVar("T")
 KEEP = 80
-FORMAT = 1
-UNUSED = frozenset({"__init__.py", "cache.py", "export.py", "meshes.py", "materials.toml"})
-SOFT = UNUSED | {
-    *("labels.py", "landmarks.py", "neurovascular.py", "patient.py", "skin.py", "soft_tissue.py", "tables.py"),
-    *("targets.py", "trap.py", "tubes.py", "vessels.py", "vessel_ways.py", "neurovascular.toml", "soft_tissue.toml"),
-}
-"""Files of the soft tissue: they do not touch the bones, which are cached by themselves."""
+KEEP_BONES = 400
+FORMAT = 2
+UNUSED = frozenset({"__init__.py", "cache.py", "export.py", "meshes.py", "materials.toml", "imports.toml"})
+GRIDS = ("bake.py", "primitives.py", "redistance.py", "frames.py", "rng.py")
+"""Sources that turn the shape of a bone into its grid; the shape itself is part of the key."""
 _BONE_ARRAYS = ("rotation", "translation_mm", "grid_origin_mm", "shell_vertices", "shell_faces", "core_vertices", "core_faces")
 
 
@@ -66,12 +66,16 @@ def key(description: Mapping[str, Any], without: frozenset[str] = UNUSED) -> str
 
 def load(name: str) -> Phantom | None:
     """Return the phantom stored under a key; None if there is none or it is damaged (then it is removed)."""
-    path = folder() / f"{name}.npz"
+    return _read(folder() / f"{name}.npz", _unpacked)
+
+
+def _read(path: Path, unpack: Callable[[Any], T]) -> T | None:
+    """Return what `unpack` makes of a file; None if there is none or it is damaged (then it is removed)."""
     try:
         if not path.exists():
             return None
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            found = _unpacked(data)
+            found = unpack(data)
         os.utime(path)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError, json.JSONDecodeError, zipfile.LargeZipFile):
         _remove(path)
@@ -86,31 +90,43 @@ def load(name: str) -> Phantom | None:
 
 def save(name: str, made: Phantom) -> bool:
     """Store a phantom (temporary file, then replace); False where that is not possible."""
-    place = folder()
+    return _store(folder(), name, _packed(made), KEEP)
+
+
+def _store(place: Path, name: str, arrays: Mapping[str, Any], keep: int) -> bool:
+    """Write arrays to a file of a folder and trim the folder; False where that is not possible."""
     try:
         place.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(suffix=".part", dir=place)
         try:
             with os.fdopen(handle, "wb") as out:
-                _write(out, _packed(made))
+                _write(out, arrays)
             Path(temporary).replace(place / f"{name}.npz")
         except OSError:
             _remove(Path(temporary))
             return False
-        _trim(place)
+        _trim(place, keep)
     except OSError:
         return False
     return True
 
 
-def _trim(place: Path) -> None:
-    """Keep the KEEP most recently used phantoms."""
-    files = sorted(place.glob("*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
-    for path in files[KEEP:]:
+def _trim(place: Path, keep: int) -> None:
+    """Keep the most recently used files of a folder."""
+    files = sorted(place.glob("*.npz"), key=_used, reverse=True)
+    for path in files[keep:]:
         _remove(path)
     for path in place.glob("*.part"):  # left behind by a killed process
-        if path.stat().st_mtime < time.time() - 3600.0:
+        if 0.0 < _used(path) < time.time() - 3600.0:
             _remove(path)
+
+
+def _used(path: Path) -> float:
+    """Return when a file was last used; 0 if another process has just removed it."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _remove(path: Path) -> None:
@@ -139,7 +155,7 @@ def _packed(p: Phantom) -> dict[str, Any]:
         for field in _BONE_ARRAYS:
             out[f"bone{i}_{field}"] = getattr(b, field)
     head["tubes"] = [[t.name, int(t.kind), t.level, t.side, t.wall_mm, t.flow_mm_s, len(t.nodes)] for t in p.tubes]
-    out["tube_nodes"] = np.concatenate([t.nodes for t in p.tubes]) if p.tubes else np.zeros((0, 4))
+    out["tube_nodes"] = np.concatenate([wide_nodes(t.nodes) for t in p.tubes]) if p.tubes else np.zeros((0, 5))
     head["skin"] = [p.skin.x0_mm, p.skin.z0_mm, p.skin.step_mm]
     out |= {"skin_y": p.skin.y_mm, "skin_v": p.skin.surface_vertices, "skin_f": p.skin.surface_faces}
     head["landmarks"] = list(p.landmarks)
@@ -163,7 +179,8 @@ def _unpacked(data: Any) -> Phantom:
         bones.append(Bone(name=name, spacing_mm=spacing, distance_10um=grid, **arrays))
     nodes, at, tubes = data["tube_nodes"], 0, []
     for name, kind, level, side, wall, flow, count in head["tubes"]:
-        tubes.append(Tube(name, TubeKind(kind), level, side, nodes[at : at + count], wall, flow))
+        own = nodes[at : at + count]
+        tubes.append(Tube(name, TubeKind(kind), level, side, own if own[:, 4].any() else own[:, :4], wall, flow))
         at += count
     points = data["landmarks"]
     return Phantom(
@@ -179,14 +196,30 @@ def _unpacked(data: Any) -> Phantom:
     )
 
 
-def save_bones(name: str, bones: tuple[Bone, ...]) -> bool:
-    """Store bones alone."""
-    volume = LabelVolume(np.zeros((1, 1, 1), np.uint8), np.zeros(3), 1.0)
-    skin = Skin(np.zeros((2, 2)), 0.0, 0.0, 1.0, np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
-    return save(name, Phantom("bones", bones, (), volume, skin, {}))
+def bone_key(shape: str) -> str:
+    """Return the name of a plain bone from the hash of its shape and of the sources that fill its grid."""
+    digest = hashlib.sha256(shape.encode())
+    for name in GRIDS:
+        digest.update(_SOURCES[name])
+    return digest.hexdigest()[:32]
 
 
-def load_bones(name: str) -> tuple[Bone, ...] | None:
-    """Return stored bones; None if there are none."""
-    found = load(name)
-    return None if found is None else found.bones
+def load_plain(shape: str) -> Plain | None:
+    """Return the stored plain bone of a shape (joints.Plain); None if there is none or it is damaged."""
+    return _read(_bones() / f"{bone_key(shape)}.npz", _plain)
+
+
+def save_plain(shape: str, bone: Plain) -> None:
+    """Store a plain bone, shared by every posture and option of a person."""
+    steps = np.diff(bone.distance_10um, axis=2, prepend=np.int16(0)).astype(np.int16)
+    head = np.frombuffer(json.dumps([bone.name, bone.spacing_mm]).encode(), np.uint8)
+    _store(_bones(), bone_key(shape), {"steps": steps, "origin": bone.origin_mm, "head": head}, KEEP_BONES)
+
+
+def _plain(data: Any) -> Plain:
+    name, spacing = json.loads(bytes(data["head"]))
+    return Plain(name, np.cumsum(data["steps"], axis=2, dtype=np.int16), data["origin"], spacing)
+
+
+def _bones() -> Path:
+    return folder().parent / "bones"

@@ -7,13 +7,14 @@ Author frame: x anterior, y left, z up. Patient frame: DICOM LPS, origin = centr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets import pelvis, sacrum
-from anatomy_assets.marks import foramen_marks, level_marks
+from anatomy_assets import coccyx, femur, pelvis, ribs, sacrum, sacrum_marks
+from anatomy_assets import primitives as prim
+from anatomy_assets.marks import BELOW, facet_marks, foramen_marks, level_marks
 from anatomy_assets.parameters import SIDES, Parameters, mdeg
 from anatomy_assets.shape import Shape
 from anatomy_assets.vertebra import half_wedge, vertebra
@@ -35,6 +36,13 @@ class Placed:
     def to_patient(self, p: tuple[float, float, float]) -> F64:
         """Return a local point in the patient frame."""
         return moved(self.rotation, p) + self.translation_mm
+
+    def field(self, p: F64) -> float:
+        """Return the raw field (mm, before carving and ripple) at a point of the patient frame."""
+        d, r = p - self.translation_mm, self.rotation
+        x, y, z = (r[0, i] * d[0] + r[1, i] * d[1] + r[2, i] * d[2] for i in range(3))
+        rows = self.shape.rows
+        return float(prim.field(rows, self.shape.aux, np.arange(len(rows)), 0, len(rows), x, y, z))
 
 
 @dataclass(frozen=True)
@@ -83,14 +91,32 @@ def about(axis: int, angle_mdeg: int) -> F64:
 
 
 def stack(parameters: Parameters) -> Column:
-    """Return the column of a person, bones from L1 down to the sacrum and both ilia."""
+    """Return the column of a person in its posture: vertebrae from the highest down, then the sacrum and the pelvis."""
     p = parameters
-    lower: list[Placed] = [_sacrum(p)] + [_ilium(p, side) for side in SIDES]
+    vertebrae = _vertebrae(p)
+    pelvic = [_coccyx(p), *(b for side in SIDES for b in _hip(p, side))]
+    marks, measures = _landmarks(p, {b.shape.name: b for b in (*vertebrae, _sacrum(p), *pelvic)})
+    # the thoracolumbar field ends above the hip bones: their landmarks stay, the bones are left out
+    below = pelvic if p.field == "lumbosacral" else []
+    return Column(p, (*vertebrae, _sacrum(p), *below, *_ribs(p, vertebrae)), marks, measures)
+
+
+def _ribs(p: Parameters, vertebrae: tuple[Placed, ...]) -> list[Placed]:
+    """Return the ribs of the thoracic vertebrae; a rib moves with its vertebra."""
+    out = []
+    for level, placed in zip(p.levels, vertebrae, strict=True):
+        marks, _ = level_marks(level, p.morphometry.layout)
+        out += [replace(placed, shape=shape) for shape in ribs.ribs(p, level.name, marks)]
+    return out
+
+
+def _vertebrae(p: Parameters) -> tuple[Placed, ...]:
+    """Return the vertebrae, cranial to caudal, stacked upwards from the S1 endplate."""
     placed: list[Placed] = []
     top, at = about(1, p.slope_mdeg), np.zeros(3)
     for level, disc in zip(reversed(p.levels), reversed(p.discs), strict=True):
-        half = disc.wedge_mdeg // 2
-        middle = product(top, about(1, -half))
+        at = at + moved(top, (disc.slip_mm, disc.shift_mm, 0.0))
+        middle = product(top, about(1, -(disc.wedge_mdeg // 2)))
         at = at + moved(middle, (0.0, 0.0, disc.height))
         bottom = product(product(product(top, about(1, -disc.wedge_mdeg)), about(0, disc.tilt_mdeg)), about(2, disc.turn_mdeg))
         bend = half_wedge(level)
@@ -98,9 +124,7 @@ def stack(parameters: Parameters) -> Column:
         origin = at + moved(frame, (0.0, 0.0, 0.5 * level.height))
         placed.append(_placed(vertebra(level, p.morphometry.layout), frame, origin))
         top, at = product(frame, about(1, -bend)), origin + moved(frame, (0.0, 0.0, 0.5 * level.height))
-    bones = tuple(reversed(placed)) + tuple(lower)
-    marks, measures = _landmarks(p, {b.shape.name: b for b in bones})
-    return Column(p, bones, marks, measures)
+    return tuple(reversed(placed))
 
 
 def _placed(shape: Shape, rotation: F64, origin: F64) -> Placed:
@@ -113,10 +137,16 @@ def _sacrum(p: Parameters) -> Placed:
     return _placed(sacrum.sacrum(p), about(1, p.slope_mdeg), np.zeros(3))
 
 
-def _ilium(p: Parameters, side: str) -> Placed:
+def _coccyx(p: Parameters) -> Placed:
+    return _placed(coccyx.coccyx(p), about(1, p.slope_mdeg), np.zeros(3))
+
+
+def _hip(p: Parameters, side: str) -> list[Placed]:
+    """Return the hip bone and the proximal femur of one side; they share a frame."""
     tilt = about(1, p.slope_mdeg - mdeg(p.morphometry.pelvis["measures"]["reference_slope"]["value"]))
     rotation = product(tilt, np.array(pelvis.wing_rotation(p, side)))
-    return _placed(pelvis.ilium(p, side), rotation, moved(tilt, pelvis.wing_origin(p, side)))
+    origin = moved(tilt, pelvis.wing_origin(p, side))
+    return [_placed(made, rotation, origin) for made in (pelvis.ilium(p, side), femur.femur(p, side))]
 
 
 def _landmarks(p: Parameters, bones: Mapping[str, Placed]) -> tuple[dict[str, F64], dict[str, float]]:
@@ -126,11 +156,14 @@ def _landmarks(p: Parameters, bones: Mapping[str, Placed]) -> tuple[dict[str, F6
         points, numbers = level_marks(level, p.morphometry.layout)
         marks |= {name: bones[level.name].to_patient(q) for name, q in points.items()}
         measures |= numbers
-    marks |= {name: bones["S"].to_patient(q) for name, q in sacrum.landmarks(p).items()}
+    marks |= {name: bones["S"].to_patient(q) for name, q in sacrum_marks.landmarks(p).items()}
+    marks |= {name: bones[coccyx.NAME].to_patient(q) for name, q in coccyx.landmarks(p).items()}
     for side in SIDES:
         marks |= {name: bones[pelvis.NAMES[side]].to_patient(q) for name, q in pelvis.landmarks(p, side).items()}
     for level in p.levels:
         marks |= foramen_marks(marks, level.name)
+        below = BELOW[level.name]
+        marks |= facet_marks(bones[level.name].field, bones["S" if below == "S1" else below].field, marks, level.name)
     for name in [n for n in marks if n.endswith((".normal", ".axis"))]:
         marks[name] = marks[name] - marks[name.rsplit(".", 1)[0] + ".zero"]
     return {name: q for name, q in marks.items() if not name.endswith(".zero")}, measures

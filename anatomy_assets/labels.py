@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.jit import jit
-from sim.phantom import Fields, bone_distance_one
+from sim.phantom import Fields, bone_distance_one, wide_cone_distance
 
 F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
@@ -19,9 +19,10 @@ U8 = NDArray[np.uint8]
 AIR, SKIN, FAT, FASCIA, MUSCLE, PSOAS, QUADRATUS, INTERSPINOUS, FLAVUM = 0, 1, 2, 3, 4, 5, 6, 7, 8
 EPIDURAL, FORAMEN, CSF, NERVE, ANNULUS, NUCLEUS, CORTEX, CANCELLOUS, FACET = 9, 10, 11, 12, 13, 14, 15, 16, 17
 RETRO, ABDOMEN, GAS, KIDNEY, VESSEL = 18, 19, 20, 21, 22
+SUPRASPINOUS, LONGITUDINAL, CAPSULE, MULTIFIDUS, LUNG, PLEURA, LIVER, SPLEEN = 23, 24, 25, 26, 27, 28, 29, 30
 
 # columns of the per-slice table of paint_trunk
-SPINE_X, BODY_Y, LAMINA_Y, PLANE_Y, WIDE, PSOAS_X, PSOAS_Y, PSOAS_A, PSOAS_B, RETRO_Y, QUAD = range(11)
+SPINE_X, BODY_Y, LAMINA_Y, PLANE_Y, WIDE, PSOAS_X, PSOAS_Y, PSOAS_A, PSOAS_B, RETRO_Y, QUAD, MULTI_A, MULTI_B = range(13)
 
 
 @jit
@@ -53,13 +54,20 @@ def paint_balls(labels: U8, origin: F64, h: float, balls: F64, label: int, over_
 
 
 @jit
-def deep_tissue(s: F64, quad: F64, x: float, y: float, depth: float, side: float) -> int:
+def deep_tissue(s: F64, quad: F64, h: float, x: float, y: float, depth: float, side: float) -> int:
     """Return the label of a point under the fascia; s: the slice's row, depth below the skin, side: fat at the flank."""
     u = abs(x - s[SPINE_X])
-    limit = s[PLANE_Y] if u > 14.0 else s[LAMINA_Y]
+    slope = min(1.0, max(0.0, (u - 9.0) / 11.0))  # from the laminae down to the plane of the transverse processes
+    limit = s[LAMINA_Y] + slope * (s[PLANE_Y] - s[LAMINA_Y])
     e = (u / s[WIDE]) * (u / s[WIDE])
-    e *= e * e
-    if y > limit + 22.0 * e and e < 1.0 and depth > side * e * 0.6:
+    e *= e
+    floor = limit + 26.0 * e
+    if y > floor and e < 1.0 and depth > side * e * 0.6:
+        a, b = u / s[MULTI_A], (y - s[LAMINA_Y] + 2.0) / s[MULTI_B]
+        if a * a + b * b < 1.0:
+            return MULTIFIDUS
+        if y < floor + h and u > 32.0:
+            return FASCIA  # middle layer of the thoracolumbar fascia, on the quadratus
         return MUSCLE
     if s[QUAD] > 0.0:
         a, b = (u - quad[0]) / quad[1], (y - s[PLANE_Y] + quad[2] + 1.0) / quad[2]
@@ -110,15 +118,23 @@ def paint_trunk(labels: U8, origin: F64, h: float, back: F64, front: F64, slices
                 elif dorsal < fat[1] + 1.2 and y > row[PLANE_Y]:
                     labels[i, j, k] = FASCIA
                 else:
-                    labels[i, j, k] = deep_tissue(row, quad, x, y, depth, fat[2])
+                    labels[i, j, k] = deep_tissue(row, quad, h, x, y, depth, fat[2])
+
+
+@jit
+def dither(i: int, k: int) -> float:
+    """Return the ordered dither (-0.47..0.47 voxel, 4 x 4) of a column: a plane keeps its mean place among voxels."""
+    fine = 2 * ((i ^ k) & 1) + (k & 1)
+    coarse = 2 * (((i >> 1) ^ (k >> 1)) & 1) + ((k >> 1) & 1)
+    return (4 * fine + coarse - 7.5) / 16.0
 
 
 @jit
 def paint_canal(labels: U8, origin: F64, h: float, line: F64, last_flavum: int) -> None:
     """Paint epidural fat in the canal and the ligamentum flavum behind it.
 
-    line (n, 6): x, y, z of the canal's axis, half width, half depth, thickness of the flavum; the flavum
-    is painted on segments before `last_flavum`.
+    line (n, 7): x, y, z of the canal's axis, half width, half depth, thickness of the flavum, half width of the gap
+    between its two halves (0: joined); the flavum is painted on segments before `last_flavum`.
     """
     nx, ny, nz = labels.shape
     i0, i1 = _range(line[:, 0].min() - 24.0, line[:, 0].max() + 24.0, origin[0], h, nx)
@@ -145,7 +161,7 @@ def paint_canal(labels: U8, origin: F64, h: float, line: F64, last_flavum: int) 
             dorsal = (-qy * ez + qz * ey) / e  # the line runs downwards: -ez > 0 points posterior
             half = a[3] + part * (b[3] - a[3])
             deep = a[4] + part * (b[4] - a[4])
-            thick = a[5] + part * (b[5] - a[5])
+            thick, gap = a[5], a[6]  # of the gap below this vertebra
             if (part <= 0.0 and at == 0) or (part >= 1.0 and at == line.shape[0] - 2):
                 continue
             centre = a[0] + part * (b[0] - a[0])
@@ -156,15 +172,17 @@ def paint_canal(labels: U8, origin: F64, h: float, line: F64, last_flavum: int) 
                 if ventral or lateral * lateral + v * v <= 1.0 or (at >= last_flavum and lateral * lateral + v * v <= 1.5):
                     labels[i, j, k] = EPIDURAL
                 elif dorsal > 0.2 * deep and at < last_flavum:
-                    lateral = (origin[0] + h * i - centre) / (half + thick)
-                    v = dorsal / (deep + thick)
+                    rough = thick + h * dither(i, k)  # a mean thickness finer than a voxel
+                    lateral = (origin[0] + h * i - centre) / (half + rough)
+                    v = dorsal / (deep + rough)
                     if lateral * lateral + v * v <= 1.0:
-                        labels[i, j, k] = FLAVUM
+                        apart = abs(origin[0] + h * i - centre) < gap
+                        labels[i, j, k] = INTERSPINOUS if apart else FLAVUM
 
 
 @jit
 def paint_slab(labels: U8, origin: F64, h: float, half: float, rows: F64, label: int) -> None:
-    """Paint the interspinous slab: rows (nz, 3) x of the middle, y from, y to; half its thickness."""
+    """Paint a slab along the spine (a ligament): rows (nz, 3) x of the middle, y from, y to; half its thickness."""
     nx, ny, _ = labels.shape
     for k in range(rows.shape[0]):
         if rows[k, 2] <= rows[k, 1]:
@@ -264,8 +282,8 @@ def paint_bone(labels: U8, origin: F64, h: float, f: Fields, b: int, cortex: flo
 
 
 @jit
-def paint_joint(labels: U8, origin: F64, h: float, f: Fields, a: int, b: int, canal: F64, wide: float) -> None:
-    """Paint the narrow gap between two bones beside and behind `canal` (x, y) as facet joint."""
+def paint_joint(labels: U8, origin: F64, h: float, f: Fields, a: int, b: int, canal: F64, wide: float, skin: float) -> None:
+    """Paint the narrow gap between two bones beside and behind `canal` (x, y) as facet joint, `skin` round it as capsule."""
     nx, ny, nz = labels.shape
     p, q = bone_box(f, a), bone_box(f, b)
     i0, i1 = _range(max(p[0], q[0]), min(p[3], q[3]), origin[0], h, nx)
@@ -279,20 +297,35 @@ def paint_joint(labels: U8, origin: F64, h: float, f: Fields, a: int, b: int, ca
             while k < k1:
                 x, y, z = origin[0] + h * i, origin[1] + h * j, origin[2] + h * k
                 d = bone_distance_one(f, a, x, y, z)
-                if 0.0 <= d < wide:
+                if 0.0 <= d < wide + skin:
                     e = bone_distance_one(f, b, x, y, z)
                     if e >= 0.0 and d + e < wide:
                         labels[i, j, k] = FACET
-                k += max(1, int(0.9 * max(d - wide, -d) / h))
+                    elif e >= 0.0 and d + e < wide + skin and labels[i, j, k] in (MUSCLE, MULTIFIDUS, FAT, FASCIA):
+                        labels[i, j, k] = CAPSULE
+                k += max(1, int(0.9 * max(d - wide - skin, -d) / h))
 
 
 @jit
 def paint_tube(labels: U8, origin: F64, h: float, nodes: F64, grow: float, label: int, spare: U8) -> None:
-    """Paint a chain of round cones (radius + grow) except over labels with spare[label] = 1."""
+    """Paint a chain (n, 5) of round or flat sections (radius + grow) except over labels with spare[label] = 1."""
     nx, ny, nz = labels.shape
     for n in range(nodes.shape[0] - 1):
         a, b = nodes[n], nodes[n + 1]
         r = max(a[3], b[3]) + grow
+        if a[4] > 0.0 or b[4] > 0.0:
+            wide = r + max(a[4], b[4])
+            i0, i1 = _range(min(a[0], b[0]) - wide, max(a[0], b[0]) + wide, origin[0], h, nx)
+            j0, j1 = _range(min(a[1], b[1]) - r, max(a[1], b[1]) + r, origin[1], h, ny)
+            k0, k1 = _range(min(a[2], b[2]) - r, max(a[2], b[2]) + r, origin[2], h, nz)
+            for i in range(i0, i1):
+                for j in range(j0, j1):
+                    for k in range(k0, k1):
+                        if spare[labels[i, j, k]] == 0:
+                            d = wide_cone_distance(a, b, origin[0] + h * i, origin[1] + h * j, origin[2] + h * k)
+                            if d < grow:
+                                labels[i, j, k] = label
+            continue
         ex, ey, ez = b[0] - a[0], b[1] - a[1], b[2] - a[2]
         e2 = max(ex * ex + ey * ey + ez * ez, 1e-12)
         i0, i1 = _range(min(a[0], b[0]) - r, max(a[0], b[0]) + r, origin[0], h, nx)
@@ -307,3 +340,38 @@ def paint_tube(labels: U8, origin: F64, h: float, nodes: F64, grow: float, label
                     reach = a[3] + t * (b[3] - a[3]) + grow
                     if px * px + py * py + pz * pz < reach * reach and spare[labels[i, j, k]] == 0:
                         labels[i, j, k] = label
+
+
+@jit
+def paint_chest(labels: U8, origin: F64, h: float, back: F64, centre: F64, size: F64, rim: F64) -> None:
+    """Paint lungs and pleura over the abdomen: the lung above the diaphragm's dome, the recess between dome and line.
+
+    back (nx, nz): y of the back. centre (3,): x of the spine, y and z of the top of the domes. size (4,): distance of
+    a dome's top from the midline, half width, half depth, fall at the wall. rim (4,): depth of the chest wall below
+    the skin, z of the pleura's lower limit 20 mm beside the midline, its fall per mm outwards, thickness of the recess.
+    """
+    nx, ny, nz = labels.shape
+    for i in range(nx):
+        x = origin[0] + h * i - centre[0]
+        beside = abs(x)
+        if beside < 16.0:
+            continue
+        for j in range(ny):
+            y = origin[1] + h * j
+            a, b = (beside - size[0]) / size[1], (y - centre[1]) / size[2]
+            dome = centre[2] - size[3] * (a * a + b * b)
+            line = rim[1] - rim[2] * (beside - 20.0) + 0.8 * max(0.0, centre[1] - y)  # the front attaches higher
+            low = max(dome, line)
+            k0 = max(0, int((line - origin[2]) / h) + 1)
+            for k in range(k0, nz):
+                old = labels[i, j, k]
+                if old != ABDOMEN and old != RETRO and old != LIVER and old != SPLEEN and old != KIDNEY:
+                    continue
+                z = origin[2] + h * k
+                wall = back[i, k] - y - rim[0]
+                if wall < 0.0:
+                    continue
+                if z >= low:
+                    labels[i, j, k] = LUNG
+                elif wall < rim[3] and y > centre[1]:
+                    labels[i, j, k] = PLEURA

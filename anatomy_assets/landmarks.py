@@ -1,12 +1,12 @@
 """Names and local frames over the column's parametric landmarks.
 
-`Spine` is what the soft tissue is laid against: a dictionary of points plus one frame per lumbar level.
-Frame axes are rows: patient left, posterior, superior of that vertebra.
+`Spine` is what the soft tissue is laid against: a dictionary of points plus one frame per vertebra that the
+patient has, whichever they are. Frame axes are rows: patient left, posterior, superior of that vertebra.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +14,18 @@ from numpy.typing import NDArray
 
 from anatomy_assets.tubes import bone_way, point, unit
 from sim.frames import dot, norm
-from sim.phantom import Fields, Tube, TubeKind, skin_y
+from sim.phantom import Fields, skin_y
 
 F64 = NDArray[np.float64]
 
+THORACIC = ("T6", "T7", "T8", "T9", "T10", "T11", "T12")
 LEVELS = ("L1", "L2", "L3", "L4", "L5")
+"""The lumbar vertebrae: a patient may have more (ask its `Spine`)."""
+ORDER = (*THORACIC, *LEVELS)
+SACRAL = ("S1", "S2", "S3", "S4")
 SIDES = ("left", "right")
 SIGN = {"left": 1.0, "right": -1.0}
-BELOW = {"L1": "L2", "L2": "L3", "L3": "L4", "L4": "L5", "L5": "S1"}
+BELOW = dict(zip(ORDER, (*ORDER[1:], "S1"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,25 @@ class Spine:
         """Return one landmark (3,)."""
         return self.marks[name]
 
+    @property
+    def top(self) -> str:
+        """The highest vertebra."""
+        return next(iter(self.frames))
+
+    @property
+    def lumbar(self) -> tuple[str, ...]:
+        """The lumbar vertebrae that are there, cranial first."""
+        return tuple(name for name in self.frames if name.startswith("L"))
+
+    def disc(self, level: str) -> F64:
+        """Return the middle of the disc below a level."""
+        return 0.5 * (self.mark(f"{level}.endplate.inferior") + self.mark(f"{BELOW[level]}.endplate.superior"))
+
+    def pedicle_half(self, level: str, side: str) -> float:
+        """Return half the width of a pedicle (mm)."""
+        base = f"{level}.pedicle.{side}"
+        return 0.5 * norm(self.mark(f"{base}.lateral") - self.mark(f"{base}.medial"))
+
 
 def cross(a: F64, b: F64) -> F64:
     """Return a x b without BLAS."""
@@ -73,17 +96,17 @@ def level_frame(marks: Mapping[str, F64], level: str) -> Frame:
 
 def spine(marks: Mapping[str, F64]) -> Spine:
     """Return the Spine over a dictionary of landmarks."""
-    return Spine(marks, {level: level_frame(marks, level) for level in LEVELS if f"{level}.body.centre" in marks})
+    return Spine(marks, {level: level_frame(marks, level) for level in ORDER if f"{level}.body.centre" in marks})
 
 
 def measured(column_marks: Mapping[str, F64], free: Fields) -> dict[str, F64]:
-    """Return the landmarks with the borders of each lumbar pedicle met on the baked bone.
+    """Return the landmarks with the borders of each pedicle met on the baked bone.
 
     The parametric border is that of the pedicle alone; where body or transverse process blend into it (L5)
     the bone reaches further. The upper limit of the foramen follows.
     """
     marks = dict(column_marks)
-    for level in LEVELS:
+    for level in ORDER:
         if f"{level}.body.centre" not in marks:
             continue
         up = level_frame(marks, level).axes[2]
@@ -101,41 +124,19 @@ def measured(column_marks: Mapping[str, F64], free: Fields) -> dict[str, F64]:
     return marks
 
 
-def procedure_marks(marks: Mapping[str, F64], tubes: Sequence[Tube]) -> dict[str, F64]:
-    """Return targets of other procedures: medial branches in their groove, midline epidural space, hiatus."""
-    out: dict[str, F64] = {}
-    for tube in tubes:
-        if tube.kind == TubeKind.MEDIAL_BRANCH:
-            notch = marks[f"{BELOW[tube.level]}.junction.{tube.side}"]
-            near = min(tube.nodes, key=lambda q: norm(q[:3] - notch))
-            out[f"target.medial_branch.{tube.level}.{tube.side}"] = near[:3]
-    sac = next(t for t in tubes if t.kind == TubeKind.SAC)
-    for level in LEVELS:
-        if f"{level}.canal.back" not in marks:
-            continue
-        back = 0.5 * (marks[f"{level}.canal.back"] + marks[f"{BELOW[level]}.canal.back"])
-        near = min(sac.nodes, key=lambda q: abs(q[2] - back[2]))
-        wall = near[:3] + np.array([0.0, near[3], 0.0])
-        p = 0.5 * (back + wall)
-        out[f"target.interlaminar.{level}"] = np.floor(p * 1000.0 + 0.5) / 1000.0
-    if "S.hiatus" in marks:
-        out["target.caudal"] = marks["S.hiatus"]
-    return out
-
-
-def skin_marks(marks: Mapping[str, F64], fields: Fields, ways: Mapping[tuple[str, str, str], F64]) -> dict[str, F64]:
+def skin_marks(marks: Mapping[str, F64], fields: Fields, ways: Mapping[tuple[str, ...], F64]) -> dict[str, F64]:
     """Return skin points: over each spinous tip, and where each target's way leaves the body (`skin.<target>`)."""
     out: dict[str, F64] = {}
-    for level in LEVELS:
+    for level in ORDER:
         tip = marks.get(f"{level}.spinous.tip")
         if tip is not None:
             out[f"skin.{level}.spinous"] = np.array([tip[0], skin_y(fields, tip[0], tip[2]), tip[2]])
-    for (approach, level, side), normal in ways.items():
-        p = marks[f"target.{approach}.{level}.{side}"]
+    for key, normal in ways.items():
+        p = marks[f"target.{'.'.join(key)}"]
         t = 0.0
         for _ in range(60):  # Newton-like steps: the skin is nearly flat against the way
             q = p + t * normal
             t += (skin_y(fields, q[0], q[2]) - q[1]) / normal[1]
         q = p + t * normal
-        out[f"skin.{approach}.{level}.{side}"] = np.floor(q * 1000.0 + 0.5) / 1000.0
+        out[f"skin.{'.'.join(key)}"] = np.floor(q * 1000.0 + 0.5) / 1000.0
     return out

@@ -2,134 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets import cache
-from anatomy_assets.bake import bake_bones
+from anatomy_assets.bake import joined, plain_bones
 from anatomy_assets.column import Column, stack
-from anatomy_assets.landmarks import BELOW, LEVELS, SIDES, Spine, measured, procedure_marks, skin_marks, spine
-from anatomy_assets.neurovascular import nerves
+from anatomy_assets.landmarks import BELOW, Spine, measured, spine
 from anatomy_assets.parameters import Parameters, individual
-from anatomy_assets.skin import skin, trunk
-from anatomy_assets.soft_tissue import Endplates, volume
-from anatomy_assets.tables import number
-from anatomy_assets.targets import Corridor, all_targets
+from anatomy_assets.population import PatientOptions, Person, person
+from anatomy_assets.soft import Habitus, dress
+from anatomy_assets.soft_tissue import Endplates
 from anatomy_assets.tubes import obstacles, rounded
-from anatomy_assets.vessels import all_vessels
-from sim.errors import UsageError
-from sim.phantom import Bone, Fields, Phantom
-from sim.rng import near_normal, stream
+from sim.phantom import Bone, Fields, LabelVolume, Phantom, Skin
 
 F64 = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 Z_LOW_MM = -80.0
 Z_OVER_MM = 12.0
+NO_SKIN = Skin(np.zeros((2, 2)), 0.0, 0.0, 1.0, np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
 
 
-@dataclass(frozen=True)
-class PatientOptions:
-    """What a scenario may ask for; None leaves it to the seed.
+def build(
+    seed: int,
+    options: PatientOptions | None = None,
+    progress: Progress | None = None,
+    use_cache: bool = True,
+    spacing_mm: float | None = None,
+) -> Phantom:
+    """Return the phantom of a seed and options: from the cache, or baked and then cached. Deterministic.
 
-    vascular_trap: (level, side) whose usual subpedicular target is filled by an artery-vein bundle.
+    spacing_mm: bakes every bone on this coarse grid, for statistics over many people; nothing is then cached.
     """
-
-    sex: str | None = None
-    age: int | None = None
-    bmi: float | None = None
-    vascular_trap: tuple[str, str] | None = None
-
-    def __post_init__(self) -> None:
-        if self.sex not in (None, "female", "male"):
-            raise UsageError(f"patient sex '{self.sex}': expected female or male")
-        if self.age is not None and not 18 <= self.age <= 99:
-            raise UsageError(f"patient age {self.age}: expected 18 to 99 years")
-        if self.bmi is not None and not 16.0 <= self.bmi <= 45.0:
-            raise UsageError(f"patient bmi {self.bmi}: expected 16 to 45 kg/m2")
-        trap = self.vascular_trap
-        if trap is not None and (len(trap) != 2 or trap[0] not in LEVELS or trap[1] not in SIDES):
-            raise UsageError(f"vascular_trap {trap}: expected a level {LEVELS} and a side {SIDES}")
-
-
-@dataclass(frozen=True)
-class Person:
-    """Who a seed is, besides the bones."""
-
-    sex: str
-    age: int
-    bmi: float
-    depth_deviate: float
-
-
-def person(seed: int, options: PatientOptions) -> Person:
-    """Return sex, age, body mass index and depth of the back; seed 0 is the default adult."""
-    draw = stream(seed, "soft/person")
-    sex = options.sex or ("female" if int(draw.integers(2)) else "male")
-    age = options.age or 35 + int(draw.integers(41))
-    spread, depth = near_normal(draw), near_normal(draw)
-    if seed == 0:
-        sex, age, spread, depth = options.sex or "male", options.age or 52, 0.0, 0.0
-    bmi = number("soft_tissue", "trunk.bmi_mean") + number("soft_tissue", "trunk.bmi_sd") * min(max(spread, -1.8), 2.5)
-    chosen = bmi if options.bmi is None else options.bmi
-    return Person(sex, age, round(float(chosen), 1), round(min(max(depth, -2.0), 2.0), 3))
-
-
-def build(seed: int, options: PatientOptions | None = None, progress: Progress | None = None, use_cache: bool = True) -> Phantom:
-    """Return the phantom of a seed and options: from the cache, or baked and then cached. Deterministic."""
     asked = options or PatientOptions()
     report = progress or (lambda text, share: None)
+    if spacing_mm is not None or not use_cache:
+        return bake(seed, asked, report, False, spacing_mm)
     name = cache.key({"seed": seed, "options": asdict(asked)})
-    if use_cache:
-        found = cache.load(name)
-        if found is not None:
-            report("patient from the cache", 1.0)
-            return found
+    found = cache.load(name)
+    if found is not None:
+        report("patient from the cache", 1.0)
+        return found
     made = bake(seed, asked, report)
-    if use_cache:
-        report("writing the cache", 0.97)
-        cache.save(name, made)
+    report("writing the cache", 0.97)
+    cache.save(name, made)
     report("patient", 1.0)
     return made
 
 
-def bake(seed: int, options: PatientOptions, report: Progress) -> Phantom:
-    """Bake a phantom without any cache of the whole (bones have their own, shared by all options)."""
-    parameters = individual(seed)
-    column = stack(parameters)
-    bones = _bones(seed, column, report)
-    report("nerves", 0.80)
-    who, free = person(seed, options), obstacles(bones)
-    sp = spine(measured(column.landmarks, free))
-    nerve = nerves(sp, free, seed)
-    report("targets", 0.83)
-    targets = all_targets(sp, bones, nerve)
-    report("vessels", 0.88)
-    tubes = [*nerve, *all_vessels(sp, bones, nerve, targets, options.vascular_trap, seed)]
-    report("skin and labels", 0.90)
-    outline = trunk(sp, who.bmi, who.depth_deviate, Z_LOW_MM, _top(sp))
-    back = skin(outline)
-    spots = [c.target for c in targets.values()]
-    labels = volume(sp, free, [b.name for b in bones], outline, _plates(parameters), tubes, spots, who.bmi, seed)
-    marks = {k: _kept(k, v) for k, v in sp.marks.items()} | _target_marks(targets) | procedure_marks(sp.marks, nerve)
-    made = Phantom("generated", bones, tuple(tubes), labels, back, marks, {}, _told(seed, options, who, parameters))
-    measures = dict(column.measures) | _corridor_measures(targets)
-    marks |= skin_marks(marks, made.fields, {k: c.normal for k, c in targets.items()})
-    return Phantom("generated", bones, tuple(tubes), labels, back, marks, measures, made.individual)
+def bake(
+    seed: int, options: PatientOptions, report: Progress, use_cache: bool = True, spacing_mm: float | None = None
+) -> Phantom:
+    """Bake a phantom; plain bones are taken from the cache where it holds them (another posture needs no bake)."""
+    column = stack(individual(seed, options=options))
+    store = (cache.load_plain, cache.save_plain) if use_cache and spacing_mm is None else (None, None)
+    plain = plain_bones(column, lambda text, share: report(text, 0.5 * share), spacing_mm, *store)
+    bones = joined(column, plain, lambda text, share: report(text, 0.5 + 0.28 * share))
+    return dressed(seed, options, column, bones, report)
 
 
-def _bones(seed: int, column: Column, report: Progress) -> tuple[Bone, ...]:
-    """Return the bones of a seed; the same for all options, so they are cached by themselves."""
-    name = "bones-" + cache.key({"seed": seed, "bones": True}, cache.SOFT)
-    stored = cache.load_bones(name)
-    if stored is not None:
-        return stored
-    bones = bake_bones(column, lambda text, share: report(text, 0.78 * share))
-    cache.save_bones(name, bones)
-    return bones
+def dressed(seed: int, options: PatientOptions, column: Column, bones: tuple[Bone, ...], report: Progress) -> Phantom:
+    """Return the phantom of bones in place: nerves, targets, vessels, skin and labels are laid against them."""
+    p, who = column.parameters, person(seed, options)
+    sp = spine(measured(column.landmarks, obstacles(bones)))
+    habitus = Habitus(who.bmi, who.depth_deviate, who.sex)
+    soft = dress(sp, bones, _plates(p), habitus, seed, options.vascular_trap, (Z_LOW_MM, _top(sp)), report)
+    marks = {k: _kept(k, v) for k, v in sp.marks.items()} | dict(soft.landmarks)
+    measures = dict(column.measures) | dict(soft.measures)
+    return Phantom("generated", bones, soft.tubes, soft.volume, soft.skin, marks, measures, _told(seed, options, who, p))
+
+
+def bare(column: Column, bones: tuple[Bone, ...]) -> Phantom:
+    """Return bones and their landmarks alone as a phantom, for measuring."""
+    marks = measured(column.landmarks, obstacles(bones))
+    return Phantom("bones", bones, (), LabelVolume(np.zeros((1, 1, 1), np.uint8), np.zeros(3), 1.0), NO_SKIN, marks)
+
+
+def in_place(column: Column, bones: tuple[Bone, ...]) -> tuple[Bone, ...]:
+    """Return baked bones moved to the poses of another column of the same person; joints stay as they were cut.
+
+    Right for measuring what joints do not touch (end plates, crests); `bake.joined` cuts them anew.
+    """
+    poses = {b.shape.name: b for b in column.bones}
+    return tuple(
+        replace(b, rotation=poses[b.name].rotation, translation_mm=poses[b.name].translation_mm) for b in bones if b.name in poses
+    )
 
 
 def _kept(name: str, value: F64) -> F64:
@@ -156,26 +117,16 @@ def _plates(p: Parameters) -> dict[str, Endplates]:
     return out
 
 
-def _target_marks(targets: Mapping[tuple[str, str, str], Corridor]) -> dict[str, F64]:
-    """Return the targets as landmarks `target.<approach>.<level>.<side>`."""
-    return {f"target.{a}.{level}.{side}": rounded(c.target) for (a, level, side), c in targets.items()}
-
-
-def _corridor_measures(targets: Mapping[tuple[str, str, str], Corridor]) -> dict[str, float]:
-    """Return angle and clearances of each way as `corridor.<approach>.<level>.<side>.<what>`."""
-    out: dict[str, float] = {}
-    for (approach, level, side), c in targets.items():
-        base = f"corridor.{approach}.{level}.{side}"
-        out |= {f"{base}.primary_mdeg": float(c.primary_mdeg), f"{base}.secondary_mdeg": float(c.secondary_mdeg)}
-        out |= {f"{base}.bone_mm": round(c.bone_mm, 3), f"{base}.nerve_mm": round(c.nerve_mm, 3)}
-    return out
-
-
 def _told(seed: int, options: PatientOptions, who: Person, p: Parameters) -> dict[str, Any]:
     """Return the description of this individual for the record and the chart."""
     trap = options.vascular_trap
     told = {"seed": seed, **asdict(who), "stature_sd": round(p.stature, 3), "levels": [lv.name for lv in p.levels]}
-    return told | {"vascular_trap": list(trap) if trap else None, "posture": "prone", "below": dict(BELOW)}
+    return told | {
+        "vascular_trap": list(trap) if trap else None,
+        "posture": p.posture,
+        "field": options.field,
+        "below": dict(BELOW),
+    }
 
 
 def free_space(made: Phantom) -> Fields:

@@ -64,9 +64,10 @@ def body(a: F64, o: int, x: float, y: float, z: float) -> float:
     t = min(max(z / height + 0.5, -0.1), 1.1)
     m = 2.0 * t - 1.0
     waist = max(1.0 - m * m, 0.0)
-    waist *= waist
-    half_width = a[o + 1] + t * (a[o + 2] - a[o + 1]) - a[o + 11] * waist
-    front = a[o + 3] + t * (a[o + 4] - a[o + 3]) - a[o + 12] * waist
+    waist = a[o + 22] * waist + (1.0 - a[o + 22]) * waist * waist
+    spur = max(m * m - 0.55, 0.0) * 2.2 * a[o + 30]
+    half_width = a[o + 1] + t * (a[o + 2] - a[o + 1]) - a[o + 11] * waist + spur
+    front = a[o + 3] + t * (a[o + 4] - a[o + 3]) - a[o + 12] * waist + spur
     back = a[o + 5] + t * (a[o + 6] - a[o + 5]) - a[o + 13] * waist
     x = x - (a[o + 7] + t * (a[o + 8] - a[o + 7]))
     kidney = max(1.0 - (y / a[o + 17]) * (y / a[o + 17]), 0.0)
@@ -83,8 +84,11 @@ def body(a: F64, o: int, x: float, y: float, z: float) -> float:
     dish = max(1.0 - (rho / a[o + 20]) * (rho / a[o + 20]), 0.0)
     dish *= dish
     xc = x + a[o + 7]
-    top = z - 0.5 * height - a[o + 9] * xc + a[o + 14] * dish
-    bottom = -z - 0.5 * height + a[o + 10] * xc + a[o + 15] * dish
+    s = min(max(xc / a[o + 31], -1.0), 1.0)
+    loss_top = max(a[o + 23] + s * (a[o + 24] + s * a[o + 25]), 0.0)
+    loss_bottom = max(a[o + 26] + s * (a[o + 27] + s * a[o + 28]), 0.0)
+    top = z - 0.5 * height - a[o + 9] * xc + a[o + 14] * dish - a[o + 29] * y + loss_top
+    bottom = -z - 0.5 * height + a[o + 10] * xc + a[o + 15] * dish - a[o + 29] * y + loss_bottom
     return round_max(side, max(top, bottom), a[o + 21])
 
 

@@ -1,31 +1,85 @@
-"""The sacrum as a table of primitives, and its landmarks.
+"""The sacrum as a table of primitives.
 
 Local frame: origin = centre of the S1 endplate, z along its normal, x anterior, y left, mm. The bone is a
-plate in curved coordinates (dorsal and pelvic faces are smooth surfaces through control points), an S1
-body with a crisp endplate, superior articular processes, a crest with tubercles, minus canal and foramina.
+plate in curved coordinates (dorsal and pelvic faces are smooth surfaces through control points) with an S1 body,
+superior articular processes, rows of tubercles and transverse lines, minus a triangular canal that ends in the
+hiatus, four pairs of root canals with a ventral and a dorsal mouth, and what lies beyond the sacroiliac joints.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 
 from anatomy_assets import primitives as prim
 from anatomy_assets.parameters import SIDES, Parameters, SacrumSize
+from anatomy_assets.population import normal
 from anatomy_assets.shape import Builder, Point, Shape, solved
+from anatomy_assets.sij import cut_sacrum
 
 SPACING_MM = 0.6
 S1_BODY_MM = 26.0
+TIP_UP = -100.5
+S1_SLOPE, LOWER_SLOPE = 0.675, 0.40
+"""Sideways per forwards of the dorsal tunnels as drawn: S1 measures the published 29 degrees."""
+SLOPE_PER_DEG = 0.024
+"""Drawn slope per degree of the measured angle near 29 degrees."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What makes one sacrum an individual, besides its width, length and endplate (mm, degrees as tangents)."""
+
+    hiatus_height: float
+    hiatus_depth: float
+    cornua: float
+    curvature: float
+    foramen_lat: float
+    foramen_depth: float
+    foramen_half: float
+    foramen_slope: float
+
+
+def deviate(seed: int, purpose: str) -> float:
+    """Return a deviate of this person (mean 0, variance 1); 0 for the default adult."""
+    return normal(seed, f"bones/sacrum/{purpose}")
+
+
+def traits(p: Parameters) -> Traits:
+    """Return the individual features of a person's sacrum."""
+    table, limits = p.morphometry.sacrum["measures"], p.morphometry.sacrum["limits"]
+
+    def drawn(measure: str) -> float:
+        row = table[measure]
+        value = row["value"] + row["sd"] * deviate(p.seed, measure)
+        low, high = limits.get(measure, (-1e9, 1e9))
+        return float(min(max(value, low), high))
+
+    return Traits(
+        hiatus_height=drawn("hiatus_height"),
+        hiatus_depth=drawn("hiatus_depth"),
+        cornua=max(drawn("cornua"), 6.5),
+        curvature=drawn("curvature"),
+        foramen_lat=table["s1_foramen_lat"]["sd"] * deviate(p.seed, "foramen_lat"),
+        foramen_depth=limits["foramen_depth_more"]
+        + limits["foramen_depth_share"] * table["s1_foramen_depth"]["sd"] * deviate(p.seed, "foramen_depth"),
+        foramen_half=0.5 * limits["foramen_share"] * table["s1_foramen_width"]["sd"] * deviate(p.seed, "foramen_half"),
+        foramen_slope=S1_SLOPE + SLOPE_PER_DEG * table["s1_foramen_angle"]["sd"] * deviate(p.seed, "foramen_angle"),
+    )
 
 
 class Curve:
     """The curved coordinates: (lat, up, face) <-> local; `face` is counted forwards from the body line."""
 
-    def __init__(self, shape: Mapping[str, Any], size: SacrumSize) -> None:
-        self.wall = shape["wall"] * size.s1_depth / 32.0
-        self.length = size.length_scale
-        points = [(up * self.length, forward * self.length) for up, forward in shape["curve"]]
+    def __init__(self, p: Parameters) -> None:
+        table = p.morphometry.sacrum
+        shape, size = table["shape"], p.sacrum
+        self.wall = shape["wall"] * size.s1_depth / table["measures"]["s1_depth"]["value"]
+        self.length = size.length_scale * shape["stretch"]
+        last = shape["curve"][-1][0]
+        bow = traits(p).curvature
+        points = [(up * self.length, (forward + bow * (up / last) * (up / last)) * self.length) for up, forward in shape["curve"]]
         self.bend: Point = tuple(solved([[u, u * u, u * u * u, f] for u, f in points]))  # type: ignore[assignment]
         self.width = {side: size.width_scale[i] for i, side in enumerate(SIDES)}
 
@@ -41,25 +95,35 @@ class Curve:
         return (self.wall + self.forward(z) + face, sign * lat * self.width[side], z)
 
 
+def hiatus_up(person: Traits) -> float:
+    """Return the table height of the apex of the hiatus: its height above the lower end of the bone."""
+    return TIP_UP + 1.5 + person.hiatus_height
+
+
 def sacrum(p: Parameters) -> Shape:
     """Return the sacrum of a person."""
     table = p.morphometry.sacrum
-    shape = table["shape"]
-    c = Curve(shape, p.sacrum)
+    shape, person = table["shape"], traits(p)
+    c = Curve(p)
     b = Builder("S", SPACING_MM)
     _body(b, p.sacrum, c)
-    _plate(b, shape, c)
+    _plate(b, shape, c, person)
+    _transverse_lines(b, shape, c)
     for side in SIDES:
         _sap(b, shape, c, side)
-    _crest(b, shape, c)
-    _coccyx(b, shape, c)
+    _crest(b, shape, c, hiatus_up(person))
     for side in SIDES:
-        _tubercles(b, shape, c, side)
-    _canal(b, shape, c)
+        _tubercles(b, shape, c, side, hiatus_up(person))
+    _notch(b, shape, c)
+    _canal(b, shape, c, person.hiatus_depth / table["measures"]["hiatus_depth"]["value"])
+    _hiatus(b, c, person)
     for side in SIDES:
-        _foramina(b, shape, c, side)
+        _horn(b, shape, c, side, person)
+    for side in SIDES:
+        _foramina(b, shape, c, side, person)
+        cut_sacrum(b, p, side)
     _remnant_disc(b, shape, c)
-    _cortex(b, table["cortex"], c)
+    _cortex(b, table, c)
     return b.shape()
 
 
@@ -70,9 +134,9 @@ def _body(b: Builder, size: SacrumSize, c: Curve) -> None:
     values = [
         S1_BODY_MM,
         0.70 * half, half,
-        front - 10.5, front + 1.5,
-        back - 1.0, back - 1.5,
-        0.5, -1.5,
+        front - 6.0, front + 1.0,
+        back - 1.0, back - 0.5,
+        0.5, -1.0,
         0.0, 0.0,
         0.0, 0.6, 0.0,
         1.8, 0.0,
@@ -83,19 +147,29 @@ def _body(b: Builder, size: SacrumSize, c: Curve) -> None:
     b.shift_last((0.0, 0.0, -0.5 * S1_BODY_MM))
 
 
-def _plate(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
+def _plate(b: Builder, shape: Mapping[str, Any], c: Curve, person: Traits) -> None:
     left = [[r[0] * c.width["left"], r[1] * c.length] for r in shape["outline"]]
     right = [[-r[0] * c.width["right"], r[1] * c.length] for r in shape["outline"][1:-1]]
     outline = left + right[::-1]
     faces = []
     for lat, up, dorsal, pelvic in shape["plate"]:
-        faces.append([lat * c.width["left"], up * c.length, dorsal, pelvic])
+        # a deeper S1 foramen is a thicker roof over the upper root canals
+        near = max(1.0 - (up + 24.0) * (up + 24.0) / 900.0, 0.0)
+        back = dorsal - person.foramen_depth * near
+        faces.append([lat * c.width["left"], up * c.length, back, pelvic])
         if lat > 0.0:
-            faces.append([-lat * c.width["right"], up * c.length, dorsal, pelvic])
+            faces.append([-lat * c.width["right"], up * c.length, back, pelvic])
     frame = [c.wall, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
-    low = (c.wall - 26.0, -66.0 * c.width["right"], -104.0 * c.length)
+    low = (c.wall - 32.0, -66.0 * c.width["right"], -104.0 * c.length)
     high = (c.wall + 45.0, 66.0 * c.width["left"], 4.0)
     b.sheet(frame, outline, faces, shape["rounding"], 5.0, low, high, bend=c.bend)
+
+
+def _transverse_lines(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
+    """Add the ridges where the bodies fused, on the pelvic face."""
+    for (up, half, thick), face in zip(shape["transverse"], shape["pelvic"], strict=True):
+        points = [c.point("left", lat, up, face + 2.0 - 2.2 * abs(lat) / half) for lat in (-half, 0.0, half)]
+        b.chain(points, [thick] * 3, [2.4] * 3, (0.0, 0.0, 1.0), 3.0, square=0.0, smooth=1)
 
 
 def _sap(b: Builder, shape: Mapping[str, Any], c: Curve, side: str) -> None:
@@ -105,19 +179,17 @@ def _sap(b: Builder, shape: Mapping[str, Any], c: Curve, side: str) -> None:
     b.chain(points, [r[3] for r in rows], [r[4] for r in rows], (0.0, 0.0, 1.0), 4.0, square=0.45, smooth=2)
 
 
-def _crest(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
-    """Add the median crest: a ridge with a swelling at each fused spinous process."""
-    rows = shape["crest"]
-    base = shape["wall"]
-    points = [(r[0] - base + c.wall, 0.35 if i % 2 else -0.25, r[1] * c.length) for i, r in enumerate(rows)]
-    b.chain(points, [r[2] for r in rows], [r[3] for r in rows], (1.0, 0.0, 0.0), 4.0, square=0.0, smooth=1)
-
-
-def _coccyx(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
-    """Add the first coccygeal segments; fused to the sacrum (57 % of adults, gaps_vertebra.csv)."""
-    for up, face, width, depth, height in shape["coccyx"]:
-        left, right = c.point("left", width, up, face), c.point("right", width, up, face)
-        b.chain([left, right], [height] * 2, [depth] * 2, (0.7, 0.0, 1.0), 2.5, square=0.2, smooth=0)
+def _crest(b: Builder, shape: Mapping[str, Any], c: Curve, end: float) -> None:
+    """Add the spinous tubercles of the median crest, each by itself, over a low ridge; none below the hiatus."""
+    rows = [r for r in shape["ridge"] if r[0] > end + 5.0]
+    if len(rows) > 1:
+        points = [c.point("left", 0.0, r[0], r[1] - 2.0) for r in rows]
+        b.chain(points, [r[2] for r in rows], [r[3] for r in rows], (1.0, 0.0, 0.0), 4.0, square=0.0, smooth=1)
+    for (up, face, tip_up, tip_face, high, wide), lean in zip(shape["crest"], shape["crest_lean"], strict=True):
+        if tip_up < end + 4.0:
+            continue
+        points = [c.point("left", 0.0, up, face), c.point("left", lean, tip_up, tip_face)]
+        b.chain(points, [high, 0.62 * high], [wide, 1.15 * wide], (0.0, 0.0, 1.0), 5.0, square=0.0, smooth=0)
 
 
 def dorsal_face(shape: Mapping[str, Any], lat: float, up: float) -> float:
@@ -131,101 +203,123 @@ def dorsal_face(shape: Mapping[str, Any], lat: float, up: float) -> float:
     return total / weight
 
 
-def _tubercles(b: Builder, shape: Mapping[str, Any], c: Curve, side: str) -> None:
+def _tubercles(b: Builder, shape: Mapping[str, Any], c: Curve, side: str, end: float) -> None:
     for lat, up, behind, radius in shape["tubercles"]:
+        if up < end + 2.0 and lat < 12.0:
+            continue
         face = dorsal_face(shape, lat, up) - behind + 0.5 * radius
         top = c.point(side, lat, up + 0.6 * radius, face)
         low = c.point(side, lat, up - 0.6 * radius, face)
         b.chain([top, low], [radius, radius], [0.8 * radius] * 2, (1.0, 0.0, 0.0), 4.0, square=0.0, smooth=0)
 
 
-def _canal(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
-    rows = shape["canal"]
-    points = [c.point("left", 0.0, r[0], r[1]) for r in rows]
+def _notch(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
+    """Cut the window between the arches of L5 and S1: the arch of S1 starts well below its endplate."""
+    up, wide, high = shape["notch"]
+    points = [c.point("left", 0.0, up, face) for face in (-20.0, -30.0, -40.0)]
+    b.chain(points, [high] * 3, [wide] * 3, (0.0, 0.0, 1.0), 3.0, op=prim.SUBTRACT, square=0.0, smooth=0)
+
+
+def _canal(b: Builder, shape: Mapping[str, Any], c: Curve, end: float) -> None:
+    """Cut the canal: a wide flat part along the bodies and a narrow deep one behind it make the triangle.
+
+    end: depth of its lower end against the table.
+    """
+    rows = [[up, face, wide, deep * (1.0 + (end - 1.0) * lower_share(up))] for up, face, wide, deep in shape["canal"]]
+    for wide, front, deep in ((1.0, 0.27, 0.27), (0.55, 0.50, 0.48)):
+        points = [c.point("left", 0.0, r[0], r[1] - front * r[3]) for r in rows]
+        b.chain(
+            points, [wide * r[2] for r in rows], [deep * r[3] for r in rows], (0.0, 1.0, 0.0), 3.0,
+            op=prim.SUBTRACT, square=0.0, smooth=1,
+        )  # fmt: skip
+
+
+def lower_share(up: float) -> float:
+    """Return 0 above S3, 1 at the hiatus: how much the lower end of the canal follows the depth of the hiatus."""
+    return min(max((-up - 56.0) / 18.0, 0.0), 1.0)
+
+
+def _hiatus(b: Builder, c: Curve, person: Traits) -> None:
+    """Open the canal dorsally: an inverted U from the apex down to the lower end."""
+    apex, base = hiatus_up(person), TIP_UP - 6.0
+    half = 0.5 * person.cornua - 1.6
+    rows = [
+        (apex - 0.45 * half, 0.45 * half),
+        (apex - 0.35 * (apex - base), 0.85 * half),
+        (apex - 0.7 * (apex - base), half),
+        (base, 1.05 * half),
+    ]
+    depth = person.hiatus_depth
+    # clear of the front wall, which the canal has cut: the depth at the apex is that of the canal
+    points = [c.point("left", 0.0, up, -8.0 - 0.8 * depth) for up, _ in rows]
     b.chain(
-        points, [r[2] for r in rows], [r[3] for r in rows], (0.0, 1.0, 0.0), 3.0, op=prim.SUBTRACT, square=0.0, smooth=1
+        points, [w for _, w in rows], [6.5 + 0.4 * depth] * len(rows), (0.0, 1.0, 0.0), 1.5,
+        op=prim.SUBTRACT, square=0.3, smooth=1,
     )  # fmt: skip
 
 
-def _foramina(b: Builder, shape: Mapping[str, Any], c: Curve, side: str) -> None:
-    """Cut the four root canals: from the canal sideways, then to the pelvic and to the dorsal face."""
-    for vlat, vup, dlat, dup, vhalf, dhalf in shape["foramina"]:
-        up = 0.5 * (vup + dup)
-        inner = c.point(side, 0.15 * vlat, up + 2.5, -5.5)
-        bend = c.point(side, 0.72 * vlat, up + 0.5, -1.5)
-        front = c.point(side, vlat, vup, 10.0)
-        out = c.point(side, vlat + 3.0, vup - 3.0, 26.0)
-        points = [inner, bend, front, out]
-        half = [0.45 * vhalf, 0.72 * vhalf, vhalf, 1.35 * vhalf]
-        b.chain(points, half, [0.95 * h for h in half], (0.0, 0.0, 1.0), 6.0, op=prim.SUBTRACT, square=0.0, smooth=1)
-        root = c.point(side, 0.7 * vlat, up, -3.0)
-        gate = c.point(side, dlat, dup, -9.0)
-        back = c.point(side, dlat + 1.5, dup + 1.0, -26.0)
-        half = [0.8 * dhalf, dhalf, 1.25 * dhalf]
-        b.chain([root, gate, back], half, half, (0.0, 0.0, 1.0), 3.0, op=prim.SUBTRACT, square=0.0, smooth=1)
+def _horn(b: Builder, shape: Mapping[str, Any], c: Curve, side: str, person: Traits) -> None:
+    """Add the sacral cornu beside the hiatus."""
+    up, face, tip_up, tip_face, radius = shape["horn"]
+    lat = 0.5 * person.cornua / c.width[side]
+    points = [c.point(side, lat + 1.2, up, face), c.point(side, lat, tip_up, tip_face)]
+    b.chain(points, [radius, 0.8 * radius], [radius, 0.8 * radius], (1.0, 0.0, 0.0), 2.0, square=0.0, smooth=0)
+
+
+def _foramina(b: Builder, shape: Mapping[str, Any], c: Curve, side: str, person: Traits) -> None:
+    """Cut the four root canals: out of the canal, to the pelvic face (a funnel that opens sideways) and to the dorsal face."""
+    for i, row in enumerate(shape["foramina"]):
+        vlat, vup, dlat, dup, vhigh, vwide, dhalf = moved(row, i, person, c.width[side])
+        pelvic, dorsal = shape["pelvic"][i], shape["dorsal"][i]
+        rows = [
+            (0.50 * vlat, vup + 9.0, -4.5, 0.62, 0.55),
+            (0.74 * vlat, vup + 5.0, -2.5, 0.72, 0.70),
+            (0.95 * vlat, vup + 1.0, 0.35 * pelvic, 0.85, 0.85),
+            (vlat, vup, 0.75 * pelvic, 0.97, 0.97),
+            (vlat + 2.0, vup - 1.0, 1.15 * pelvic + 1.0, 1.12, 1.20),
+            (vlat + 5.0, vup - 2.5, 1.5 * pelvic + 5.0, 1.35, 1.60),
+        ]
+        points = [c.point(side, *r[:3]) for r in rows]
+        b.chain(
+            points, [vhigh * r[3] for r in rows], [vwide * r[4] for r in rows], (0.0, 0.0, 1.0), 4.0,
+            op=prim.SUBTRACT, square=0.0, smooth=1,
+        )  # fmt: skip
+        gutter = [c.point(side, vlat + 3.0, vup - 1.5, pelvic + 1.5), c.point(side, vlat + 15.0, vup - 6.5, pelvic + 1.0)]
+        b.chain(gutter, [0.85 * vhigh, 0.55 * vhigh], [4.0, 2.6], (0.0, 0.0, 1.0), 5.0, op=prim.SUBTRACT, square=0.0, smooth=0)
+        slope = person.foramen_slope if i == 0 else LOWER_SLOPE
+        rows = [
+            (dlat - slope * (-3.0 - dorsal), dup - 1.0, -3.0, 1.25),
+            (dlat - slope * 2.0, dup, dorsal + 2.0, 1.05),
+            (dlat, dup, dorsal, 1.0),
+            (dlat + 3.0, dup + 1.5, dorsal - 12.0, 1.5),
+        ]
+        points = [c.point(side, *r[:3]) for r in rows]
+        half = [dhalf * r[3] for r in rows]
+        b.chain(points, half, half, (0.0, 0.0, 1.0), 1.8, op=prim.SUBTRACT, square=0.0, smooth=1)
+
+
+def moved(row: list[float], index: int, person: Traits, width: float) -> tuple[float, ...]:
+    """Return one row of the foramen table with the person's own S1 position and size; those below follow by part."""
+    vlat, vup, dlat, dup, vhigh, vwide, dhalf = row
+    share = (1.0, 0.7, 0.5, 0.4)[index]
+    # the drawn position scales with the bone's width; the rest of the published spread is the person's own
+    own = (1.0 / width - 1.0) * dlat + share * person.foramen_lat / width
+    return vlat + own, vup, dlat + own, dup, vhigh, vwide, max(dhalf + share * person.foramen_half, 1.6)
 
 
 def _remnant_disc(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
     """Hollow out the remnant of the S1-S2 disc: a thin lens inside the body, seen as a double line."""
     width, depth, thickness = shape["remnant_disc"]
-    points = [c.point("left", lat, -28.5, 12.0) for lat in (-width, 0.0, width)]
+    points = [c.point("left", lat, -28.5, 11.0) for lat in (-width, 0.0, width)]
     thin, wide = [0.4 * thickness, thickness, 0.4 * thickness], [0.4 * depth, depth, 0.4 * depth]
     b.chain(points, thin, wide, (0.25, 0.0, 1.0), 0.5, op=prim.SUBTRACT, square=0.0, smooth=2)
 
 
-def _cortex(b: Builder, t: Mapping[str, float], c: Curve) -> None:
+def _cortex(b: Builder, table: Mapping[str, Any], c: Curve) -> None:
+    t = table["cortex"]
     b.cortex_base(t["plate"])
     b.cortex_ball((0.0, 0.0, -12.0), 22.0, 10.0, t["body"])
     b.cortex_plane((0.0, 0.0, 1.0), 2.5, 2.5, t["endplate"])
     b.cortex_plane((-1.0, 0.0, 0.3), c.wall - 9.0, 6.0, t["dorsal"])
-
-
-def landmarks(p: Parameters) -> dict[str, Point]:
-    """Return the sacral landmarks in the local frame."""
-    shape = p.morphometry.sacrum["shape"]
-    c = Curve(shape, p.sacrum)
-    marks: dict[str, Point] = {
-        "S1.endplate.superior": (0.0, 0.0, 0.0),
-        "S.promontory": (0.5 * p.sacrum.s1_depth, 0.0, -1.0),
-        "S1.wall.posterior": (c.wall, 0.0, -1.0),
-    }
-    canal = {"S1": -12.0, "S2": -38.0, "S3": -58.0, "S4": -74.0}
-    for name, up in canal.items():
-        face, half = _canal_at(shape, up)
-        marks[f"{name}.canal.centre"] = c.point("left", 0.0, up, face)
-        marks[f"{name}.canal.front"] = c.point("left", 0.0, up, face + half)
-        marks[f"{name}.canal.back"] = c.point("left", 0.0, up, face - half)
-    hiatus = -103.0 + p.morphometry.sacrum["measures"]["hiatus_height"]["value"]
-    marks["S.hiatus"] = c.point("left", 0.0, hiatus, -7.0)
-    for side in SIDES:
-        marks |= _side_landmarks(shape, c, side)
-    return marks
-
-
-def _canal_at(shape: Mapping[str, Any], up: float) -> tuple[float, float]:
-    """Return centre and half depth of the canal at a table height (linear between rows)."""
-    rows = shape["canal"]
-    for a, b in pairwise(rows):
-        if a[0] >= up >= b[0]:
-            s = (a[0] - up) / (a[0] - b[0])
-            return a[1] + s * (b[1] - a[1]), a[3] + s * (b[3] - a[3])
-    return rows[-1][1], rows[-1][3]
-
-
-def _side_landmarks(shape: Mapping[str, Any], c: Curve, side: str) -> dict[str, Point]:
-    sign = 1.0 if side == "left" else -1.0
-    marks: dict[str, Point] = {}
-    for i, (vlat, vup, dlat, dup, _, _) in enumerate(shape["foramina"], start=1):
-        marks[f"S{i}.foramen.ventral.{side}"] = c.point(side, vlat, vup, 12.0 - 1.5 * i)
-        marks[f"S{i}.foramen.dorsal.{side}"] = c.point(side, dlat, dup, dorsal_face(shape, dlat, dup))
-    sap = shape["sap"][1]
-    x = sap[0] - shape["wall"] + c.wall
-    marks[f"S1.sap.{side}.tip"] = (x, sign * sap[1] * c.width[side], sap[2] + sap[3])
-    marks[f"S1.junction.{side}"] = c.point(side, 29.5, -5.5, -10.0)
-    marks[f"S1.ala.{side}"] = c.point(side, 44.0, -1.5, -4.0)
-    marks[f"S1.pedicle.{side}.centre"] = c.point(side, 23.0, -13.0, 2.0)
-    marks[f"S1.pedicle.{side}.superior"] = c.point(side, 23.0, -5.0, 2.0)
-    marks[f"S1.pedicle.{side}.inferior"] = c.point(side, 23.0, -22.5, 2.0)
-    marks[f"S1.pedicle.{side}.medial"] = c.point(side, 14.0, -13.0, -6.5)
-    marks[f"S1.pedicle.{side}.lateral"] = c.point(side, 31.0, -13.0, 2.0)
-    return marks
+    for up, face, half, _ in table["shape"]["canal"][1:-2]:
+        b.cortex_ball(c.point("left", 0.0, up, face - 5.0), half + 5.0, 5.0, t["canal"])

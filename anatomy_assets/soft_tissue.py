@@ -1,4 +1,4 @@
-"""Label volume of one person: which shapes are painted where, in which order (kernels: labels.py)."""
+"""Label volume of one person: which shapes are painted where, in which order (kernels: labels.py; organs: organs.py)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets import labels as paint
-from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Spine, cross
+from anatomy_assets.landmarks import BELOW, SACRAL, SIDES, Spine, cross
+from anatomy_assets.organs import paint_organs
 from anatomy_assets.skin import Trunk, line, outline
+from anatomy_assets.soft_person import deviate, drawn, uniform
 from anatomy_assets.tables import number, table
 from anatomy_assets.tubes import free_way, unit
 from sim.frames import norm
-from sim.phantom import Fields, LabelVolume, Tissue, Tube, TubeKind
-from sim.rng import stream
+from sim.phantom import Fields, LabelVolume, Tissue, Tube, TubeKind, wide_nodes
 
 F64 = NDArray[np.float64]
 T = "soft_tissue"
 SPACING_MM = 1.0
-NERVES = (TubeKind.ROOT, TubeKind.GANGLION, TubeKind.RAMUS, TubeKind.MEDIAL_BRANCH)
+NERVES = (TubeKind.ROOT, TubeKind.GANGLION, TubeKind.RAMUS, TubeKind.MEDIAL_BRANCH, TubeKind.DORSAL_RAMUS, TubeKind.SYMPATHETIC)
+INSIDE = (TubeKind.CORD, TubeKind.ROOTLET)
+"""Nervous tissue inside the sac: painted over its CSF."""
 BONY = (Tissue.BONE_CORTEX, Tissue.BONE_CANCELLOUS)
 CORTEX_MM = 1.0
+CAPSULE_MM = 2.4
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,13 @@ def volume(
     spots: Sequence[F64],
     bmi: float,
     seed: int,
+    sex: str = "male",
 ) -> LabelVolume:
     """Return the tissue labels of one person; spots: targets kept in foramen fat (2.5 mm balls)."""
     origin, shape = _box(trunk)
     out = np.zeros(shape, np.uint8)
-    _paint_trunk(out, origin, spine, free, trunk, bmi, seed)
-    _paint_ligaments(out, origin, spine, trunk)
+    _paint_trunk(out, origin, spine, free, trunk, bmi, seed, sex)
+    _paint_ligaments(out, origin, spine, plates, seed)
     _paint_foramina(out, origin, spine, tubes)
     _paint_discs(out, origin, spine, plates)
     for spot in spots:
@@ -72,38 +77,42 @@ def _box(trunk: Trunk) -> tuple[F64, tuple[int, int, int]]:
     return origin, (nx, ny, nz)
 
 
-def _paint_trunk(out: NDArray[np.uint8], origin: F64, spine: Spine, free: Fields, trunk: Trunk, bmi: float, seed: int) -> None:
+def _paint_trunk(
+    out: NDArray[np.uint8], origin: F64, spine: Spine, free: Fields, trunk: Trunk, bmi: float, seed: int, sex: str
+) -> None:
     nx, _, nz = out.shape
     x = origin[0] + SPACING_MM * np.arange(nx)
     z = origin[2] + SPACING_MM * np.arange(nz)
     back, front, u = outline(trunk, x, z)
-    outside = u >= 1.0
-    front = np.where(outside, back, front)
+    front = np.where(u >= 1.0, back, front)
     quad = table(T)["muscle"]["quadratus_mm"]["value"]
     wall = number(T, "fat.wall_mm")
-    thin = max(3.0, number(T, "fat.back_mm") + number(T, "fat.back_per_bmi_mm") * (bmi - 25.0))
-    side = max(6.0, number(T, "fat.side_mm") + number(T, "fat.side_per_bmi_mm") * (bmi - 25.0))
+    more = number(T, "fat.female") if sex == "female" else 1.0
+    thin = max(3.0, more * (number(T, "fat.back_mm") + number(T, "fat.back_per_bmi_mm") * (bmi - 25.0)))
+    side = max(6.0, more * (number(T, "fat.side_mm") + number(T, "fat.side_per_bmi_mm") * (bmi - 25.0)))
     sizes = np.array([*quad, wall])
     fat = np.array([number(T, "trunk.skin_mm"), thin, side])
-    paint.paint_trunk(out, origin, SPACING_MM, back, front, _slices(spine, free, z), sizes, fat)
-    kidneys, gas = _organs(spine, trunk, side + wall, seed)
-    soft = (int(Tissue.ABDOMEN), int(Tissue.RETROPERITONEUM))
-    paint.paint_balls(out, origin, SPACING_MM, kidneys, int(Tissue.KIDNEY), *soft)
-    paint.paint_balls(out, origin, SPACING_MM, gas, int(Tissue.BOWEL_GAS), soft[0], soft[0])
+    paint.paint_trunk(out, origin, SPACING_MM, back, front, _slices(spine, free, z, sex, seed), sizes, fat)
+    paint_organs(out, origin, SPACING_MM, spine, trunk, back, side + wall, seed)
 
 
-def _slices(spine: Spine, free: Fields, z: F64) -> F64:
-    """Return the per-slice table of paint_trunk (nz, 11): where spine, muscles and the abdomen lie at each height."""
+def _slices(spine: Spine, free: Fields, z: F64, sex: str, seed: int) -> F64:
+    """Return the per-slice table of paint_trunk (nz, 13): where spine, muscles and the abdomen lie at each height."""
     rows = []
+    lean = number(T, "muscle.female_area") if sex == "female" else 1.0
+    lean *= 1.0 + number(T, "muscle.area_sd") * deviate(seed, "muscle")
     for level, frame in spine.frames.items():
         body = frame.origin
         half = 60.0 - free_way(free, *(body + 60.0 * frame.axes[0]), *(-frame.axes[0]), 58.0)
-        area = 100.0 * number(T, "muscle.psoas_area_cm2", level)
+        area = 100.0 * lean * number(T, "muscle.psoas_area_cm2", level)
         a = float(np.sqrt(area / (3.141592653589793 * 1.3)))
         plane = 0.5 * (spine.mark(f"{level}.transverse.left.tip")[1] + spine.mark(f"{level}.transverse.right.tip")[1])
         canal = spine.mark(f"{level}.canal.back")
         psoas_y = min(body[1] + 8.0, plane - 1.3 * a + 6.0)
-        rows.append([body[2], canal[0], body[1], canal[1] + 3.0, plane - 2.0, 0.0, half + a + 1.0, psoas_y, a, 1.3 * a, 0.0, 0.0])
+        tall = spine.mark(f"{level}.spinous.tip")[1] - canal[1] + 4.0
+        multi = 100.0 * lean * number(T, "muscle.multifidus_area_cm2", level) / (0.7853981633974483 * tall) + 5.5
+        row = [body[2], canal[0], body[1], canal[1] + 3.0, plane - 2.0, 0.0, half + a + 1.0, psoas_y, a, 1.3 * a, 0.0, 0.0]
+        rows.append([*row, multi, tall])
     rows.sort()
     low = [*rows[0]]
     low[0] = -70.0
@@ -111,54 +120,38 @@ def _slices(spine: Spine, free: Fields, z: F64) -> F64:
     low[3], low[4] = back[1] + 2.0, back[1] - 12.0
     low[6], low[7] = rows[0][6] + 26.0, rows[0][7] - 34.0  # the psoas runs forwards and outwards over the pelvic brim
     grid = np.array([low, *rows])
-    out = np.stack([line(z, grid[:, 0], grid[:, c]) for c in range(1, 12)], axis=1)
+    out = np.stack([line(z, grid[:, 0], grid[:, c]) for c in range(1, 14)], axis=1)
+    lumbar = spine.mark(f"{spine.lumbar[0]}.endplate.superior")[2] if spine.lumbar else grid[-1, 0]
+    out[:, paint.PSOAS_A] = np.where(z > lumbar, 0.01, out[:, paint.PSOAS_A])
     hip = np.clip((45.0 - z) / 60.0, 0.0, 1.0)  # below the crests the muscles of the buttock join in
-    out[:, paint.WIDE] = number(T, "muscle.paraspinal_half_width_mm") + 75.0 * hip
+    out[:, paint.WIDE] = np.sqrt(lean) * number(T, "muscle.paraspinal_half_width_mm") + 75.0 * hip
     out[:, paint.RETRO_Y] = out[:, paint.BODY_Y] - 18.0 - number(T, "organ.retroperitoneum_mm")
-    out[:, paint.QUAD] = np.where((z > grid[1, 0] + 8.0) & (z < grid[-1, 0] + 30.0), 1.0, 0.0)
+    out[:, paint.QUAD] = np.where((z > grid[1, 0] + 8.0) & (z < lumbar + 12.0), 1.0, 0.0)
     return out
 
 
-def _organs(spine: Spine, trunk: Trunk, rim: float, seed: int) -> tuple[F64, F64]:
-    """Return kidneys and bowel gas as ellipsoids (n, 6)."""
-    off, hx, hy, hz = table(T)["organ"]["kidney_mm"]["value"]
-    kidneys = []
-    for side, lift in (("left", 12.0), ("right", 0.0)):
-        level = spine.frames["L2"].origin
-        y = level[1] + 2.0
-        kidneys.append([level[0] + SIGN[side] * off, y, level[2] + 16.0 + lift, hx, hy, hz])
-    draw = stream(seed, "soft/gas").random((int(number(T, "organ.gas_pockets")), 5))
-    _, _, half, back, front = trunk.at(np.array([60.0]))
-    centre_y = float(trunk.at(np.array([60.0]))[1][0] - back[0])
-    gas = []
-    for a, b, c, d, e in draw:
-        x = (2.0 * a - 1.0) * (half[0] - rim - 35.0)
-        y = centre_y - front[0] + rim + 18.0 + 45.0 * b
-        gas.append([x, y, -30.0 + 190.0 * c, 9.0 + 14.0 * d, 7.0 + 8.0 * e, 8.0 + 14.0 * d])
-    return np.array(kidneys), np.array(gas)
-
-
-def canal_line(spine: Spine) -> tuple[F64, int]:
-    """Return the canal's axis (n, 6) from above L1 down to S4 with half sizes and flavum, and where the flavum ends."""
+def canal_line(spine: Spine, seed: int) -> tuple[F64, int]:
+    """Return the canal's axis (n, 7, see labels.paint_canal) from above the top down to S4, and where the flavum ends."""
     rows: list[list[float]] = []
-    names = list(spine.frames)
-    for level in names:
+    for level in spine.frames:
         front, back = spine.mark(f"{level}.canal.front"), spine.mark(f"{level}.canal.back")
         half = 0.5 * norm(spine.mark(f"{level}.pedicle.left.medial") - spine.mark(f"{level}.pedicle.right.medial")) + 0.8
-        thick = number(T, "ligament.flavum_mm", level)
+        thick = drawn(seed, "flavum.thickness_mm", level, "", 0.5, "soft_tissue")
+        gap = 0.9 if uniform(seed, f"flavum/gap/{level}") < number(T, "flavum.gap_share", level) else 0.0
+        gap = 0.0 if seed == 0 else gap  # the default adult has none
         centre, deep = 0.5 * (front + back), 0.5 * norm(back - front) + 0.6
         if not rows:
-            rows.append([*(centre + 34.0 * spine.frames[level].axes[2]), half, deep, thick])
-        rows.append([*centre, half, deep, thick])
+            rows.append([*(centre + 34.0 * spine.frames[level].axes[2]), half, deep, thick, gap])
+        rows.append([*centre, half, deep, thick, gap])
     last = len(rows)
-    for name, half in (("S1", 13.0), ("S2", 9.5), ("S3", 7.5), ("S4", 5.5)):
+    for name, half in zip(SACRAL, (13.0, 9.5, 7.5, 5.5), strict=True):
         front, back = spine.mark(f"{name}.canal.front"), spine.mark(f"{name}.canal.back")
-        rows.append([*(0.5 * (front + back)), half, 0.5 * norm(back - front) + 0.6, rows[-1][5]])
+        rows.append([*(0.5 * (front + back)), half, 0.5 * norm(back - front) + 0.6, rows[-1][5], 0.0])
     return np.array(rows), last
 
 
-def _paint_ligaments(out: NDArray[np.uint8], origin: F64, spine: Spine, trunk: Trunk) -> None:
-    """Paint interspinous ligament, then canal and flavum over its ventral end."""
+def _paint_ligaments(out: NDArray[np.uint8], origin: F64, spine: Spine, plates: Mapping[str, Endplates], seed: int) -> None:
+    """Paint inter- and supraspinous ligament, the longitudinal ones, then canal and flavum."""
     z = origin[2] + SPACING_MM * np.arange(out.shape[2])
     marks = []
     for level in spine.frames:
@@ -171,8 +164,44 @@ def _paint_ligaments(out: NDArray[np.uint8], origin: F64, spine: Spine, trunk: T
     rows = np.stack([line(z, grid[:, 0], grid[:, c]) for c in (1, 2, 3)], axis=1)
     rows[z < grid[0, 0], 2] = -1e3
     paint.paint_slab(out, origin, SPACING_MM, number(T, "ligament.interspinous_half_mm"), rows, int(Tissue.INTERSPINOUS_LIGAMENT))
-    canal, last = canal_line(spine)
+    over = np.stack([rows[:, 0], rows[:, 2], rows[:, 2] + number(T, "ligament.supraspinous_mm")], axis=1)
+    lowest = "L4" if "L4" in spine.frames else list(spine.frames)[-1]
+    end = spine.mark(f"{lowest}.spinous.tip")[2] - (8.0 if uniform(seed, "supraspinous") < 0.73 else 30.0)
+    over[z < end, 2] = -1e3
+    paint.paint_slab(out, origin, SPACING_MM, number(T, "ligament.supraspinous_half_mm"), over, int(Tissue.SUPRASPINOUS_LIGAMENT))
+    _paint_longitudinal(out, origin, spine, plates, z)
+    canal, last = canal_line(spine, seed)
     paint.paint_canal(out, origin, SPACING_MM, canal, last)
+    _paint_posterior(out, origin, spine, z)
+
+
+def _paint_longitudinal(out: NDArray[np.uint8], origin: F64, spine: Spine, plates: Mapping[str, Endplates], z: F64) -> None:
+    """Paint the anterior longitudinal ligament; bodies and discs are painted over its back."""
+    rows = []
+    for level, frame in spine.frames.items():
+        a = plates[level]
+        for end, deep in (("superior", a.high_depth), ("inferior", a.low_depth)):
+            p = spine.mark(f"{level}.endplate.{end}") - deep * frame.axes[1]
+            rows.append([p[2], p[0], p[1] - number(T, "ligament.longitudinal_mm"), p[1] + 6.0])
+    rows.sort()
+    grid = np.array(rows)
+    band = np.stack([line(z, grid[:, 0], grid[:, c]) for c in (1, 2, 3)], axis=1)
+    band[(z < grid[0, 0] - 6.0) | (z > grid[-1, 0] + 4.0), 2] = -1e3
+    paint.paint_slab(out, origin, SPACING_MM, number(T, "ligament.anterior_half_mm"), band, int(Tissue.LONGITUDINAL_LIGAMENT))
+
+
+def _paint_posterior(out: NDArray[np.uint8], origin: F64, spine: Spine, z: F64) -> None:
+    """Paint the posterior longitudinal ligament behind discs and rims; it spans the hollow of each body."""
+    rows = []
+    for level in spine.frames:
+        for end in ("superior", "inferior"):
+            p = spine.mark(f"{level}.wall.{end}")
+            rows.append([p[2], p[0], p[1] - 4.0, p[1] + number(T, "ligament.longitudinal_mm")])
+    rows.sort()
+    grid = np.array(rows)
+    band = np.stack([line(z, grid[:, 0], grid[:, c]) for c in (1, 2, 3)], axis=1)
+    band[(z < grid[0, 0] - 8.0) | (z > grid[-1, 0] + 4.0), 2] = -1e3
+    paint.paint_slab(out, origin, SPACING_MM, number(T, "ligament.posterior_half_mm"), band, int(Tissue.LONGITUDINAL_LIGAMENT))
 
 
 def _paint_foramina(out: NDArray[np.uint8], origin: F64, spine: Spine, tubes: Sequence[Tube]) -> None:
@@ -181,7 +210,7 @@ def _paint_foramina(out: NDArray[np.uint8], origin: F64, spine: Spine, tubes: Se
         for side in SIDES:
             base = f"{level}.foramen.{side}"
             top, low = spine.mark(f"{base}.superior"), spine.mark(f"{base}.inferior")
-            half = 0.5 * norm(spine.mark(f"{level}.pedicle.{side}.lateral") - spine.mark(f"{level}.pedicle.{side}.medial"))
+            half = spine.pedicle_half(level, side)
             centre = 0.5 * (top + low) - 1.5 * frame.axes[1]
             up = unit(top - low)
             across = unit(frame.axes[0] - (frame.axes[0] * up).sum() * up)
@@ -193,21 +222,21 @@ def _paint_foramina(out: NDArray[np.uint8], origin: F64, spine: Spine, tubes: Se
     spare[int(Tissue.EPIDURAL_FAT)] = 1
     for tube in tubes:
         if tube.kind in (TubeKind.ROOT, TubeKind.GANGLION):
-            paint.paint_tube(out, origin, SPACING_MM, tube.nodes, 1.6, int(Tissue.FORAMEN_FAT), spare)
+            paint.paint_tube(out, origin, SPACING_MM, wide_nodes(tube.nodes), 1.6, int(Tissue.FORAMEN_FAT), spare)
         elif tube.kind == TubeKind.RAMUS:
-            paint.paint_tube(out, origin, SPACING_MM, tube.nodes[:9], 1.4, int(Tissue.FORAMEN_FAT), spare)
+            paint.paint_tube(out, origin, SPACING_MM, wide_nodes(tube.nodes[:9]), 1.4, int(Tissue.FORAMEN_FAT), spare)
 
 
 def _paint_sacral(out: NDArray[np.uint8], origin: F64, spine: Spine) -> None:
     """Paint the fat of the sacral foramina: from dorsal to ventral opening, and into the canal."""
     spare = np.zeros(256, np.uint8)
     spare[int(Tissue.EPIDURAL_FAT)] = 1
-    for name in ("S1", "S2", "S3", "S4"):
+    for name in SACRAL:
         for side in SIDES:
             dorsal, ventral = spine.mark(f"{name}.foramen.dorsal.{side}"), spine.mark(f"{name}.foramen.ventral.{side}")
             middle = 0.5 * (dorsal + ventral)
             for a, b in ((dorsal, ventral), (spine.mark(f"{name}.canal.centre"), middle)):
-                nodes = np.array([[*a, 5.5], [*b, 5.5]])
+                nodes = np.array([[*a, 5.5, 0.0], [*b, 5.5, 0.0]])
                 paint.paint_tube(out, origin, SPACING_MM, nodes, 0.0, int(Tissue.FORAMEN_FAT), spare)
 
 
@@ -229,9 +258,17 @@ def _paint_discs(out: NDArray[np.uint8], origin: F64, spine: Spine, plates: Mapp
 def _paint_spot(out: NDArray[np.uint8], origin: F64, spot: F64) -> None:
     """Paint a small ball of foramen fat: a target never lies in muscle by a rounding of shapes."""
     spare = np.ones(256, np.uint8)
-    for tissue in (Tissue.MUSCLE, Tissue.RETROPERITONEUM, Tissue.PSOAS, Tissue.FACET_JOINT, Tissue.LIGAMENTUM_FLAVUM):
+    for tissue in (
+        Tissue.MUSCLE,
+        Tissue.MULTIFIDUS,
+        Tissue.FASCIA,
+        Tissue.RETROPERITONEUM,
+        Tissue.PSOAS,
+        Tissue.FACET_JOINT,
+        Tissue.LIGAMENTUM_FLAVUM,
+    ):
         spare[int(tissue)] = 0
-    nodes = np.array([[*spot, 2.5], [*spot, 2.5]])
+    nodes = np.array([[*spot, 2.5, 0.0], [*spot, 2.5, 0.0]])
     paint.paint_tube(out, origin, SPACING_MM, nodes, 0.0, int(Tissue.FORAMEN_FAT), spare)
 
 
@@ -239,7 +276,7 @@ def _paint_bones(out: NDArray[np.uint8], origin: F64, spine: Spine, free: Fields
     chain = [n for n in (*spine.frames, "S") if n in names]
     for upper, lower in pairwise(chain):
         canal = spine.mark(f"{upper}.canal.back") - np.array([0.0, 4.0, 0.0])
-        paint.paint_joint(out, origin, SPACING_MM, free, names.index(upper), names.index(lower), canal, 3.0)
+        paint.paint_joint(out, origin, SPACING_MM, free, names.index(upper), names.index(lower), canal, 3.0, CAPSULE_MM)
     for b in range(len(names)):
         paint.paint_bone(out, origin, SPACING_MM, free, b, CORTEX_MM)
 
@@ -248,11 +285,11 @@ def _paint_tubes(out: NDArray[np.uint8], origin: F64, tubes: Sequence[Tube]) -> 
     spare = np.zeros(256, np.uint8)
     for tissue in BONY:
         spare[int(tissue)] = 1
-    for tube in tubes:
-        if tube.kind == TubeKind.SAC:
-            paint.paint_tube(out, origin, SPACING_MM, tube.nodes, 0.0, int(Tissue.CSF), spare)
-    for tube in tubes:
-        if tube.kind in NERVES:
-            paint.paint_tube(out, origin, SPACING_MM, tube.nodes, 0.0, int(Tissue.NERVE), spare)
-        elif tube.kind != TubeKind.SAC:
-            paint.paint_tube(out, origin, SPACING_MM, tube.nodes, 0.0, int(Tissue.VESSEL), spare)
+    vessels = [t for t in tubes if t.kind not in (TubeKind.SAC, *NERVES, *INSIDE)]
+    for kinds, tissue in (((TubeKind.SAC,), Tissue.CSF), (INSIDE, Tissue.NERVE), (NERVES, Tissue.NERVE)):
+        for tube in tubes:
+            if tube.kind in kinds:
+                paint.paint_tube(out, origin, SPACING_MM, wide_nodes(tube.nodes), 0.0, int(tissue), spare)
+    for tube in vessels:
+        none = np.zeros(256, np.uint8) if tube.kind is TubeKind.BASIVERTEBRAL else spare
+        paint.paint_tube(out, origin, SPACING_MM, wide_nodes(tube.nodes), 0.0, int(Tissue.VESSEL), none)

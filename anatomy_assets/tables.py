@@ -42,7 +42,25 @@ def _check(file: str, key: str, row: Any) -> None:
 
 
 def number(name: str, key: str, level: str = "") -> float:
-    """Return one number: `number("neurovascular", "ganglion.width_mm", "L4")`."""
+    """Return one number: `number("neurovascular", "ganglion.width_mm", "L4")`.
+
+    A row per level may give one value for a whole region under "T", "L" or "S".
+    """
     group, row = key.split(".")
     found = table(name)[group][row]
-    return float(found["per_level"][level] if "per_level" in found else found["value"])
+    if "per_level" not in found:
+        return float(found["value"])
+    values = found["per_level"]
+    if level not in values and level[:1] not in values:
+        raise DataError(f"{name}.toml: {key}: no value for level '{level}' (has {', '.join(values)})")
+    return float(values[level] if level in values else values[level[:1]])
+
+
+def spread(name: str, key: str, level: str = "") -> float:
+    """Return the standard deviation of a row (`sd` or `sd_per_level`); 0 where none is given."""
+    group, row = key.split(".")
+    found = table(name)[group][row]
+    if "sd_per_level" in found:
+        values = found["sd_per_level"]
+        return float(values.get(level, values.get(level[:1], 0.0)))
+    return float(found.get("sd", 0.0))

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Frame, Spine
 from anatomy_assets.tables import number
-from anatomy_assets.tubes import obstacles, rounded
+from anatomy_assets.tubes import obstacles, rounded, within
 from sim.errors import NumericalFault
 from sim.frames import dot, gantry, norm
 from sim.jit import jit
-from sim.phantom import Bone, Fields, Tube, bone_distance, tube_box_gap, tube_distance
+from sim.phantom import Bone, Fields, Tube, TubeKind, bone_distance, tube_box_gap, tube_distance
 
 F64 = NDArray[np.float64]
 
@@ -28,6 +28,8 @@ SECONDARY_MDEG = tuple(range(-15_000, 15_001, 2_500))
 WIDE_PRIMARY_MDEG = tuple(range(7_500, 42_501, 2_500))
 WIDE_SECONDARY_MDEG = tuple(range(-25_000, 25_001, 2_500))
 """Tried where the usual angles leave no free way (a deep L5 between ala and crest)."""
+SPARED = (TubeKind.SAC, TubeKind.ROOT, TubeKind.GANGLION, TubeKind.RAMUS)
+"""Tubes that a target and its way keep clear of; a dorsal ramus in the muscle is not among them."""
 BALL_MM = 3.9
 """No way to the alternative passes nearer than this to the usual target: the room of the trap's vessels."""
 
@@ -299,9 +301,9 @@ def gap_between(a: Corridor, b: Corridor) -> float:
 
 def all_targets(spine: Spine, bones: Sequence[Bone], nerve: Sequence[Tube]) -> dict[tuple[str, str, str], Corridor]:
     """Return (approach, level, side) -> corridor for the usual and, where there is one, the alternative target."""
-    free = obstacles(bones, nerve)
+    free = obstacles(bones, [t for t in nerve if t.kind in SPARED])
     out: dict[tuple[str, str, str], Corridor] = {}
-    for level in spine.frames:
+    for level in spine.lumbar:
         for side in SIDES:
             at = site(spine, free, level, side)
             usual = usual_target(at)
@@ -310,7 +312,8 @@ def all_targets(spine: Spine, bones: Sequence[Bone], nerve: Sequence[Tube]) -> d
             if other is not None:
                 out["alternative", level, side] = other
     for side in SIDES:
-        sacral = sacral_target(spine, free, side)
+        here = spine.mark(f"S1.foramen.dorsal.{side}")
+        sacral = sacral_target(spine, within(free, here - 95.0, here + 95.0), side)
         if sacral is not None:
             out["subpedicular", "S1", side] = sacral
     return out
@@ -326,7 +329,10 @@ def site(spine: Spine, free: Fields, level: str, side: str) -> Site:
     if f"{low}.body.centre" in spine.marks:
         under = under + spine.mark(f"{low}.endplate.superior") - spine.mark(f"{low}.body.centre")
     pedicle, foramen = spine.mark(f"{level}.pedicle.{side}.centre"), spine.mark(f"{level}.foramen.{side}.centre")
-    half = 0.5 * norm(spine.mark(f"{level}.pedicle.{side}.lateral") - spine.mark(f"{level}.pedicle.{side}.medial"))
+    half = spine.pedicle_half(level, side)
+    reach = np.array([95.0 if side == "left" else 25.0, 125.0, 62.0])
+    back = np.array([25.0 if side == "left" else 95.0, 25.0, 62.0])
+    near = within(free, inferior - back, inferior + reach)
     return Site(
-        free, frame, pedicle, inferior, foramen, (wall, under), half, spine.mark(f"{level}.endplate.inferior.normal"), side
+        near, frame, pedicle, inferior, foramen, (wall, under), half, spine.mark(f"{level}.endplate.inferior.normal"), side
     )

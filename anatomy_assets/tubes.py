@@ -214,7 +214,25 @@ def tighten(f: Fields, nodes: F64, gap: float, least: float) -> F64:
 
 @jit
 def clearance(f: Fields, nodes: F64) -> tuple[float, float]:
-    """Return (least bone distance minus radius, least tube distance minus radius) along a chain, mm."""
+    """Return (least bone distance minus radius, least tube distance minus radius) along a chain, mm.
+
+    A section of stadium shape (fifth column) is walked along its middle and at both ends of its flat part.
+    """
+    bone = 1e3
+    tube = 1e3
+    if nodes.shape[1] == 5:
+        for s in (-1.0, -0.5, 0.5, 1.0):
+            moved = nodes[:, :4].copy()
+            moved[:, 0] += s * nodes[:, 4]
+            d, e = clearance_round(f, moved)
+            bone, tube = min(bone, d), min(tube, e)
+    d, e = clearance_round(f, nodes)
+    return min(bone, d), min(tube, e)
+
+
+@jit
+def clearance_round(f: Fields, nodes: F64) -> tuple[float, float]:
+    """Return the clearance of the round chain about the axis of `nodes`, mm."""
     bone = 1e3
     tube = 1e3
     for i in range(nodes.shape[0] - 1):
@@ -267,6 +285,43 @@ def one_bone(f: Fields, b: int) -> Fields:
         bone_rotation=f.bone_rotation[k],
         bone_translation=f.bone_translation[k],
     )
+
+
+def within(f: Fields, low: F64, high: F64) -> Fields:
+    """Return `f` with only the bones and tubes whose boxes reach into the box low..high (mm): a faster search."""
+    bones = [b for b in range(len(f.bone_start)) if _meets(_corners(f, b), low, high)]
+    tubes = [t for t in range(len(f.tube_kind)) if _meets(f.tube_box[t].reshape(2, 3), low, high)]
+    parts = [f.tube_nodes[f.tube_start[t] : f.tube_start[t + 1]] for t in tubes]
+    start = np.zeros(len(tubes) + 1, np.int64)
+    start[1:] = np.cumsum([len(p) for p in parts])
+    return f._replace(
+        bone_start=f.bone_start[bones],
+        bone_shape=f.bone_shape[bones],
+        bone_origin=f.bone_origin[bones],
+        bone_spacing=f.bone_spacing[bones],
+        bone_rotation=f.bone_rotation[bones],
+        bone_translation=f.bone_translation[bones],
+        tube_nodes=np.concatenate(parts) if parts else np.zeros((0, 5)),
+        tube_start=start,
+        tube_kind=f.tube_kind[tubes],
+        tube_box=f.tube_box[tubes],
+    )
+
+
+def _corners(f: Fields, b: int) -> F64:
+    """Return low and high corner (2, 3) of a bone's grid in the patient frame, 8 mm wider."""
+    span = f.bone_spacing[b] * (f.bone_shape[b] - 1)
+    out = []
+    for i in range(8):
+        local = f.bone_origin[b] + span * np.array([i & 1, (i >> 1) & 1, (i >> 2) & 1])
+        r = f.bone_rotation[b]
+        out.append([r[c, 0] * local[0] + r[c, 1] * local[1] + r[c, 2] * local[2] + f.bone_translation[b, c] for c in range(3)])
+    points = np.array(out)
+    return np.array([points.min(0) - 8.0, points.max(0) + 8.0])
+
+
+def _meets(box: F64, low: F64, high: F64) -> bool:
+    return bool((box[0] <= high).all() and (box[1] >= low).all())
 
 
 def roomiest(f: Fields, p: F64, way: F64, least: float, most: float) -> float:

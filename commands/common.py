@@ -21,6 +21,9 @@ ScenarioName = Annotated[str, typer.Argument(help="scenario id (see: main.py lis
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 
 
+Patient = Annotated[Path | None, typer.Option(help="an imported patient: X.phantom (main.py import)")]
+
+
 def say(text: str = "") -> None:
     """Print a line for people."""
     print(text, flush=True)

@@ -44,6 +44,24 @@ def scenario_of(header: dict[str, Any]) -> Scenario:
     return find_scenario(str(header["scenario"]))
 
 
+def on_patient(name: str | None, patient: Path | None, quiet: bool = False) -> str | None:
+    """Return the name of a scenario on the imported patient of a file; says where the task moved to another level."""
+    from scenarios import patients
+    from scenarios.registry import find_scenario
+
+    if patient is None:
+        return name
+    if name is None:
+        raise UsageError("--patient: expected a scenario beside it (main.py run SCENARIO --patient X.phantom)")
+    plain = find_scenario(name)
+    if name.endswith(".toml"):
+        raise UsageError(f"{name}: --patient needs a scenario by its id, so that the record can name it (main.py list)")
+    told = patients.told(plain.file, find_scenario(chosen := patients.on_patient(plain.id, patient)).file)
+    if told and not quiet:
+        say(told)
+    return chosen
+
+
 def score_of(transcript: Transcript) -> dict[str, Any]:
     """Return the recorded form of the score of a transcript."""
     from scoring.score import score

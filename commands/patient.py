@@ -1,13 +1,15 @@
-"""The patient by himself: render, phantom."""
+"""The patient by himself: render, phantom, import."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from commands.common import check_seed, progress_bar, say, writable_folder, write_file
+from commands.common import AsJson, Patient, check_seed, progress_bar, say, writable_folder, write_file
+from commands.joints import on_patient
 from sim.errors import UsageError
 
 
@@ -18,6 +20,7 @@ def render(
     out: Annotated[Path, typer.Option(help="X.png, X.dcm or X.npy")],
     seed: Annotated[int, typer.Option(help="which patient")] = 1,
     size: Annotated[int, typer.Option(help="pixels", min=32, max=4096)] = 1024,
+    patient: Patient = None,
 ) -> None:
     """Make one picture of a scenario's patient."""
     from scenarios.pictures import picture_bytes
@@ -30,7 +33,7 @@ def render(
         )
     if out.suffix not in (".png", ".dcm", ".npy"):
         raise UsageError(f"--out {out}: unknown kind '{out.suffix}'; expected .png, .dcm or .npy")
-    found = find_scenario(scenario)
+    found = find_scenario(on_patient(scenario, patient) or scenario)
     with progress_bar(quiet=True) as progress:
         content = picture_bytes(found, seed, round(primary * 1000), round(secondary * 1000), size, out.suffix, progress)
     write_file(out, content)
@@ -38,19 +41,62 @@ def render(
 
 
 def phantom(
-    scenario: Annotated[str, typer.Option(help="scenario id or TOML file")],
     out: Annotated[Path, typer.Option(help="folder")],
+    scenario: Annotated[str | None, typer.Option(help="scenario id or TOML file")] = None,
     seed: Annotated[int, typer.Option(help="which patient")] = 1,
+    patient: Patient = None,
 ) -> None:
-    """Export a scenario's patient: meshes (GLB, STL), label volume (NIfTI), landmarks (JSON)."""
+    """Export a scenario's patient, or an imported one: meshes (GLB, STL), label volume (NIfTI), landmarks (JSON)."""
     from anatomy_assets.export import export_phantom
+    from anatomy_assets.imports.store import read_patient
     from scenarios.registry import find_scenario
     from scenarios.study import make_phantom
 
     check_seed(seed)
-    found = find_scenario(scenario)
+    if (scenario is None) == (patient is None):
+        raise UsageError("phantom: expected either --scenario (a generated patient) or --patient (an imported one)")
     folder = writable_folder(out)
     with progress_bar(quiet=True) as progress:
-        paths = export_phantom(make_phantom(found, seed, progress), folder)
+        if patient is not None:
+            made = read_patient(patient)
+        else:
+            made = make_phantom(find_scenario(str(scenario)), seed, progress)
+        paths = export_phantom(made, folder)
     for path in paths:
         say(str(path))
+
+
+def import_(
+    source: Annotated[Path, typer.Argument(help="label map, folder of masks or meshes; or a CT when --labels names its labels")],
+    out: Annotated[Path, typer.Option(help="X.phantom")],
+    ct: Annotated[Path | None, typer.Option(help="CT of the same scan: DICOM folder or NIfTI")] = None,
+    labels: Annotated[Path | None, typer.Option(help="label map or folder of masks, when SOURCE is the CT")] = None,
+    naming: Annotated[str, typer.Option(help="numbering of a label map: totalsegmentator, verse or auto")] = "auto",
+    unit: Annotated[str, typer.Option(help="unit of the source: mm, cm or m")] = "mm",
+    frame: Annotated[str, typer.Option(help="frame of meshes: LPS or RAS")] = "LPS",
+    deidentify: Annotated[bool, typer.Option("--deidentify", help="read identified DICOM and drop what identifies")] = False,
+    note: Annotated[str, typer.Option(help="one line kept in the file; no names of people")] = "",
+    bmi: Annotated[float | None, typer.Option(help="body mass index for the modelled skin (without a CT)")] = None,
+    spacing: Annotated[float, typer.Option(help="grid of the bones, mm")] = 0.8,
+    json_: AsJson = False,
+) -> None:
+    """Make a real patient usable: CT with a label map, a label map alone, or meshes -> X.phantom."""
+    from anatomy_assets.imports.patient import ImportOptions, import_patient
+    from anatomy_assets.imports.store import write_patient
+
+    options = ImportOptions(ct, labels, naming, unit, frame, deidentify, note, bmi, spacing)
+    if out.suffix != ".phantom":
+        raise UsageError(f"--out {out.name}: expected a name that ends in .phantom")
+    writable_folder(out.parent)
+    with progress_bar(quiet=json_) as progress:
+        made = import_patient(source, options, progress)
+        progress("writing the file", 0.98)
+        write_patient(out, made)
+    told = made.individual
+    if json_:
+        say(json.dumps({"out": str(out), "content_hash": made.content_hash, **told}))
+        return
+    say(f"{out}: patient {made.content_hash[:16]}, {', '.join(told['levels'])}")
+    for line in told["notes"]:
+        say(f"  {line}")
+    say(f"  modelled, not this patient's own: {', '.join(made.modelled)}")

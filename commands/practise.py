@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.common import AsJson, check_seed, progress_bar, say
-from commands.joints import attempt, say_outcome, verdict_of, window_desk
+from commands.common import AsJson, Patient, check_seed, progress_bar, say
+from commands.joints import attempt, on_patient, say_outcome, verdict_of, window_desk
 from commands.seat import Who, seated
 
 
@@ -64,8 +64,10 @@ def run(
     site: Site = "",
     handedness: Hand = "",
     input_device: Annotated[str, typer.Option(help="what the commands came from")] = "script",
+    patient: Patient = None,
 ) -> None:
     """Let a scripted operator do a scenario, or the next item of a battery, without a window."""
+    scenario = on_patient(scenario, patient, quiet=json_)
     case = seated(battery, scenario, seed, mode, out, Who(learner, site, handedness, input_device), item)
     with progress_bar(quiet=json_) as progress:
         public, paths = attempt(case.scenario, operator, case.seed, case.folder, case.mode, progress, pictures, case.who)
@@ -102,11 +104,13 @@ def play(
     site: Site = "",
     handedness: Hand = "",
     input_device: Annotated[str, typer.Option(help="what the hands hold: mouse-keyboard, gamepad, ...")] = "mouse-keyboard",
+    patient: Patient = None,
 ) -> None:
     """Open the window; with a battery, on its next item: an assessment, without aids and without a choice."""
     from scenarios.registry import find_scenario
     from sim.window import require_display, run_window
 
+    scenario = on_patient(scenario, patient)
     if scenario is not None:
         find_scenario(scenario)
     check_seed(seed or 0)

@@ -36,9 +36,14 @@ def report(
     replay: Replay = False,
     jobs: Jobs = 0,
     trusted: Trusted = None,
+    patient: Annotated[Path | None, typer.Option(help="imported patients: X.phantom or the folder that holds it")] = None,
 ) -> None:
     """Write the report of an attempt again, from the record alone; or with --learner that of a learner."""
     check_kind(out)
+    if patient is not None:
+        from scenarios.patients import register
+
+        register(patient)
     if learner:
         _learner_report(files, out, learner, standard, replay, jobs, trusted)
     elif len(files) == 1 and not files[0].is_dir():

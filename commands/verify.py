@@ -27,11 +27,16 @@ def verify(
     jobs: Annotated[int, typer.Option(help="processes; 0: one per processor")] = 0,
     trusted: Annotated[Path | None, typer.Option(help="key card, list of fingerprints, or folder of those")] = None,
     scheduler: Annotated[str, typer.Option(help="address of a Dask scheduler, e.g. tcp://host:8786")] = "",
+    patient: Annotated[Path | None, typer.Option(help="imported patients: X.phantom or the folder that holds it")] = None,
 ) -> None:
     """Replay attempts in a second process and check them; exit 0 when all are verified, else 1 with the reason of each.
 
     With a folder and --json: one object per line, as they come. With files alone: one list, in the order given.
     """
+    if patient is not None:
+        from scenarios.patients import register
+
+        register(patient)
     from commands.verifying import check_jobs, checked, find
 
     folders = [path for path in files if path.is_dir()]

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from anatomy_assets.patient import PatientOptions, build
+from anatomy_assets.patient import build
+from anatomy_assets.population import PatientOptions
 from scenarios.beam_tables import load_beam
 from scenarios.headless import run_script
 from scenarios.operators import find_operator
@@ -22,8 +24,10 @@ from scenarios.pictures import still_view
 from scenarios.registry import find_scenario
 from scenarios.study import make_phantom, make_study
 from sim.command import Command
+from sim.jit import jit
 from sim.lead import ITERATIONS, LINK_MM, STEP_S, STEPS
 from sim.lead_chain import Base, Chain, Medium, built
+from sim.phantom import Fields, Phantom, bone_distance, bone_distance_one
 from sim.picture import Imager
 from sim.projector import Projector
 from sim.scene import make_scene
@@ -73,16 +77,41 @@ def _median_ms(act: Callable[[], Any], repeats: int) -> float:
 
 def _anatomy(size: int, out: Path | None, progress: Progress) -> list[Row]:
     start = time.perf_counter()
-    build(0, PatientOptions(), progress, use_cache=False)
+    phantom = build(0, PatientOptions(), progress, use_cache=False)
     cold = time.perf_counter() - start
     scenario = find_scenario(SCENARIO)
     make_phantom(scenario, 1, progress)
     warm = _median_ms(lambda: make_phantom(scenario, 1), 5) / 1e3
+    points = _near(phantom)
+    one = _median_ms(lambda: _distances(phantom.fields, points, True), 5)
+    every = _median_ms(lambda: _distances(phantom.fields, points, False), 5)
     return [
-        _row("anatomy", "bake of a patient, nothing cached", round(cold, 1), "s", "<= 60"),
-        _row("anatomy", "patient from the cache", round(warm, 2), "s"),
+        _row("anatomy", "bake of a patient, nothing cached", round(cold, 1), "s", "<= 30"),
+        _row("anatomy", "patient from the cache", round(warm, 2), "s", "<= 0.5"),
         _row("anatomy", "bake / load", round(cold / warm), "x"),
+        _row("anatomy", "distance queries to one bone, one core", round(len(points) / one / 1e3, 1), "million/s", ">= 2"),
+        _row("anatomy", "distance queries to the nearest bone, one core", round(len(points) / every / 1e3, 1), "million/s"),
     ]
+
+
+def _near(phantom: Phantom) -> NDArray[np.float64]:
+    """Return points spread round the first bone, as a needle would ask for them."""
+    bone = phantom.bones[0]
+    spread = np.random.Generator(np.random.Philox(key=0)).random((200_000, 3))
+    low, high = bone.shell_vertices.min(axis=0), bone.shell_vertices.max(axis=0)
+    return np.ascontiguousarray(bone.to_patient(low + spread * (high - low)), np.float64)
+
+
+@jit
+def _distances(f: Fields, points: NDArray[np.float64], one: bool) -> float:
+    total = 0.0
+    for i in range(points.shape[0]):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        if one:
+            total += bone_distance_one(f, 0, x, y, z)
+        else:
+            total += bone_distance(f, x, y, z)[0]
+    return total
 
 
 def _fluoro(size: int, out: Path | None, progress: Progress) -> list[Row]:

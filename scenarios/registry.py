@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from scenarios.patients import MARK, adapted, find_patient, split
 from scenarios.schema import ScenarioFile
 from scenarios.toml_file import load
 from sim.errors import DataError, unknown_name
@@ -20,11 +21,17 @@ class Scenario:
 
     path: Path
     file: ScenarioFile
+    patient: str = ""  # first digits of the hash of an imported patient
 
     @property
     def id(self) -> str:
         """Identifier as used on the command line and in records."""
         return self.file.id
+
+    @property
+    def study_id(self) -> str:
+        """Name of this scenario on this patient, as records name it."""
+        return f"{self.id}{MARK}{self.patient}" if self.patient else self.id
 
     @property
     def rubric_path(self) -> Path:
@@ -69,10 +76,14 @@ def all_scenarios(root: Path = ROOT) -> tuple[list[Scenario], list[str]]:
 
 
 def find_scenario(name: str) -> Scenario:
-    """Return the scenario called `name`, or the one in the file of that path.
+    """Return the scenario called `name`, or the one in the file of that path; "name/patient.<hash>" is that on an imported one.
 
     UsageError names the nearest known id; DataError when the file itself is wrong.
     """
+    name, patient = split(name)
+    if patient:
+        plain = find_scenario(name)
+        return replace(plain, file=adapted(plain.file, find_patient(patient)), patient=patient)
     if name.endswith(".toml"):
         return load_scenario(Path(name))
     good, errors = all_scenarios()

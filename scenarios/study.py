@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from anatomy_assets.patient import PatientOptions, build
+from anatomy_assets.patient import build
+from anatomy_assets.population import PatientOptions
+from scenarios.patients import find_patient
 from scenarios.plan import make_plan
 from scenarios.registry import Scenario
 from scenarios.toolbox import load_toolbox, tools_hash
@@ -16,10 +18,15 @@ Progress = Callable[[str, float], None]
 
 
 def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None) -> Phantom:
-    """Return the patient of a scenario for one seed (from the cache when it was baked before)."""
+    """Return the patient of a scenario for one seed (from the cache when it was baked before), or the imported one."""
+    if scenario.patient:
+        return find_patient(scenario.patient)
     file = scenario.file
     trap = (file.target.level, file.target.side) if file.vessel.at_target else None
-    options = PatientOptions(sex=file.patient.sex, age=file.patient.age_years, bmi=file.patient.bmi, vascular_trap=trap)
+    who = file.patient
+    options = PatientOptions(
+        sex=who.sex, age=who.age_years, stature_cm=who.height_cm, weight_kg=who.weight_kg, vascular_trap=trap
+    )
     return build(seed, options, progress)
 
 
@@ -27,7 +34,7 @@ def make_study(scenario: Scenario, seed: int, mode: str = "practice", progress: 
     """Return the study of one attempt."""
     phantom = make_phantom(scenario, seed, progress)
     return Study(
-        scenario=scenario.id,
+        scenario=scenario.study_id,
         scenario_hash=scenario.hash,
         tools_hash=tools_hash(),
         rubric_hash=hashlib.sha256(scenario.rubric_path.read_bytes()).hexdigest(),

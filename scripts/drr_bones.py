@@ -14,7 +14,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from anatomy_assets.bake import bake_bones
+from anatomy_assets.bake import bake_bone, bake_bones
 from anatomy_assets.column import stack
 from anatomy_assets.parameters import individual
 from sim.frames import gantry
@@ -29,6 +29,12 @@ VIEWS = {
     "or25": (-25000, 0),
     "o35": (35000, 0),
     "lat": (90000, 0),
+    "c15": (0, 15000),  # cranial tilts: along the S1 end plate, then over it
+    "c25": (0, 25000),
+    "c35": (0, 35000),
+    "k15": (0, -15000),  # caudal tilts
+    "k25": (0, -25000),
+    "k35": (0, -35000),
 }
 
 
@@ -74,6 +80,13 @@ def tile(line, contrast):  # type: ignore[no-untyped-def]
     return (255 * (0.04 + 0.92 * bright)).astype(np.uint8)
 
 
+def chosen(column, names, spacing):  # type: ignore[no-untyped-def]
+    """Bake the bones called `names` (none: all of them)."""
+    if not names and spacing is None:
+        return bake_bones(column)
+    return tuple(bake_bone(column, i, spacing) for i, b in enumerate(column.bones) if not names or b.shape.name in names)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out")
@@ -83,12 +96,11 @@ def main() -> None:
     parser.add_argument("--half", type=float, default=55.0)
     parser.add_argument("--size", type=int, default=640)
     parser.add_argument("--only", default="")
+    parser.add_argument("--spacing", type=float, default=None, help="coarser grids (mm) while shaping")
     parser.add_argument("--contrast", type=float, default=1.5)
     options = parser.parse_args()
     column = stack(individual(options.seed))
-    bones = bake_bones(column)
-    if options.only:
-        bones = tuple(b for b in bones if b.name in options.only.split(","))
+    bones = chosen(column, options.only.split(",") if options.only else [], options.spacing)
     base = {"S": "S2.canal.centre"}.get(options.centre, f"{options.centre}.canal.centre")
     centre = column.landmarks[base]
     tiles = []

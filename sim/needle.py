@@ -396,5 +396,5 @@ def _membrane_name(study: Study, membrane: int) -> str:
 def _tube_tissue_name(kind: TubeKind) -> str:
     if kind is TubeKind.SAC:
         return TISSUE_NAME[Tissue.CSF]
-    vessel = kind in (TubeKind.ARTERY, TubeKind.RADICULAR_ARTERY, TubeKind.VEIN)
+    vessel = kind in (TubeKind.ARTERY, TubeKind.RADICULAR_ARTERY, TubeKind.VEIN, TubeKind.BASIVERTEBRAL)
     return TISSUE_NAME[Tissue.VESSEL if vessel else Tissue.NERVE]

@@ -49,6 +49,14 @@ class Tissue(IntEnum):
     BOWEL_GAS = 20
     KIDNEY = 21
     VESSEL = 22  # labelled from the tubes; the tubes decide
+    SUPRASPINOUS_LIGAMENT = 23  # over the spinous tips down to L4 or L5
+    LONGITUDINAL_LIGAMENT = 24  # anterior and posterior
+    FACET_CAPSULE = 25  # round the facet joints
+    MULTIFIDUS = 26
+    LUNG = 27
+    PLEURA = 28  # parietal pleura and the costodiaphragmatic recess
+    LIVER = 29
+    SPLEEN = 30
 
 
 class TubeKind(IntEnum):
@@ -62,6 +70,11 @@ class TubeKind(IntEnum):
     RADICULAR_ARTERY = 5
     VEIN = 6  # epidural and foraminal veins, vena cava
     RAMUS = 7  # ventral ramus after the foramen
+    CORD = 8  # spinal cord with the conus, inside the sac
+    ROOTLET = 9  # cauda equina and filum, inside the sac
+    DORSAL_RAMUS = 10  # with its lateral branch
+    SYMPATHETIC = 11  # sympathetic trunk
+    BASIVERTEBRAL = 12  # vein inside the vertebral body: the only kind that lies in bone
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,9 @@ class Bone:
 @dataclass(frozen=True)
 class Tube:
     """A chain of round cones: nodes (n, 4) float64 x, y, z, radius in mm, patient frame.
+
+    A fifth column, half width (mm), makes the section a stadium: the round cone is swept that far to the left and
+    to the right (along x). The thecal sac is wider than deep: 2 * (half width + radius) by 2 * radius.
 
     name is unique ("root_L4_right"); level "L4" etc. or ""; side "left", "right" or "".
     wall_mm is the thickness of the wall for vessels and the sac (0 for nerves). flow_mm_s (vessels) is the
@@ -148,7 +164,7 @@ class Fields(NamedTuple):
     labels: NDArray[np.uint8]
     label_origin: F64  # (3,)
     label_spacing: float
-    tube_nodes: F64  # (n, 4)
+    tube_nodes: F64  # (n, 5): x, y, z, radius, half width of the flat part of a stadium section (0: round)
     tube_start: NDArray[np.int64]  # (nt + 1,)
     tube_kind: NDArray[np.int64]  # (nt,)
     tube_box: F64  # (nt, 6) low x y z, high x y z, including the radius
@@ -220,7 +236,8 @@ def _flatten(phantom: Phantom) -> Fields:
     sizes = [bone.distance_10um.size for bone in bones]
     start = np.zeros(len(tubes) + 1, np.int64)
     start[1:] = np.cumsum([len(t.nodes) for t in tubes])
-    boxes = [np.concatenate([(t.nodes[:, :3] - t.nodes[:, 3:]).min(0), (t.nodes[:, :3] + t.nodes[:, 3:]).max(0)]) for t in tubes]
+    nodes = [wide_nodes(t.nodes) for t in tubes]
+    boxes = [_tube_box(n) for n in nodes]
     return Fields(
         bone_distance=np.concatenate([b.distance_10um.ravel() for b in bones]) if bones else np.zeros(0, np.int16),
         bone_start=np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64) if bones else np.zeros(0, np.int64),
@@ -232,7 +249,7 @@ def _flatten(phantom: Phantom) -> Fields:
         labels=np.ascontiguousarray(phantom.volume.labels),
         label_origin=np.asarray(phantom.volume.origin_mm, np.float64),
         label_spacing=float(phantom.volume.spacing_mm),
-        tube_nodes=np.concatenate([t.nodes for t in tubes]) if tubes else np.zeros((0, 4)),
+        tube_nodes=np.concatenate(nodes) if tubes else np.zeros((0, 5)),
         tube_start=start,
         tube_kind=np.array([int(t.kind) for t in tubes], np.int64),
         tube_box=np.array(boxes, np.float64).reshape(-1, 6),
@@ -241,6 +258,19 @@ def _flatten(phantom: Phantom) -> Fields:
         skin_z0=float(phantom.skin.z0_mm),
         skin_step=float(phantom.skin.step_mm),
     )
+
+
+def wide_nodes(nodes: F64) -> F64:
+    """Return nodes (n, 5): a chain without half widths gets zeros (round)."""
+    if nodes.shape[1] == 5:
+        return np.asarray(nodes, np.float64)
+    return np.concatenate([nodes, np.zeros((len(nodes), 1))], axis=1)
+
+
+def _tube_box(nodes: F64) -> F64:
+    """Return low and high corner (6,) of a chain (n, 5) with its radius and half width."""
+    reach = nodes[:, 3:4] + nodes[:, 4:5] * np.array([[1.0, 0.0, 0.0]])
+    return np.concatenate([(nodes[:, :3] - reach).min(0), (nodes[:, :3] + reach).max(0)])
 
 
 FAR_MM = 1.0e3
@@ -323,10 +353,54 @@ def tissue_at(f: Fields, x: float, y: float, z: float) -> int:
 
 
 @jit
+def wide_cone_distance(a: F64, b: F64, x: float, y: float, z: float) -> float:
+    """Return the signed distance (mm) to one link of stadium section: nodes a, b (5,) of different y or z.
+
+    The axis is a plane trapezoid, from a +- half width to b +- half width along x; what is measured is the exact
+    distance to it less the radius at the nearest point.
+    """
+    dy, dz = b[1] - a[1], b[2] - a[2]
+    long = np.sqrt(dy * dy + dz * dz)
+    if long < 1e-9:
+        long = 1e-9
+    u = ((y - a[1]) * dy + (z - a[2]) * dz) / long
+    out2 = max((y - a[1]) * (y - a[1]) + (z - a[2]) * (z - a[2]) - u * u, 0.0)  # off the trapezoid's plane
+    px = x - a[0]
+    low_a, high_a = -a[4], a[4]
+    low_b, high_b = b[0] - a[0] - b[4], b[0] - a[0] + b[4]
+    best2, at = 1.0e18, 0.0
+    s = u / long
+    if 0.0 <= s <= 1.0 and low_a + s * (low_b - low_a) <= px <= high_a + s * (high_b - high_a):
+        best2, at = 0.0, s
+    else:
+        for edge in range(4):
+            if edge == 0:
+                x0, u0, x1, u1 = low_a, 0.0, high_a, 0.0
+            elif edge == 1:
+                x0, u0, x1, u1 = low_b, long, high_b, long
+            elif edge == 2:
+                x0, u0, x1, u1 = low_a, 0.0, low_b, long
+            else:
+                x0, u0, x1, u1 = high_a, 0.0, high_b, long
+            ex, eu = x1 - x0, u1 - u0
+            t = 0.0
+            if ex * ex + eu * eu > 0.0:
+                t = min(1.0, max(0.0, ((px - x0) * ex + (u - u0) * eu) / (ex * ex + eu * eu)))
+            qx, qu = px - x0 - t * ex, u - u0 - t * eu
+            d2 = qx * qx + qu * qu
+            if d2 < best2:
+                best2, at = d2, (u0 + t * eu) / long
+    return float(np.sqrt(out2 + best2) - (a[3] + at * (b[3] - a[3])))
+
+
+@jit
 def tube_distance(f: Fields, t: int, x: float, y: float, z: float) -> float:
-    """Return the signed distance (mm) to the wall of tube `t`, negative inside (round cones, linear radius)."""
+    """Return the signed distance (mm) to the wall of tube `t`, negative inside (linear radius and half width)."""
     best = 1.0e9
     for n in range(f.tube_start[t], f.tube_start[t + 1] - 1):
+        if f.tube_nodes[n, 4] > 0.0 or f.tube_nodes[n + 1, 4] > 0.0:
+            best = min(best, wide_cone_distance(f.tube_nodes[n], f.tube_nodes[n + 1], x, y, z))
+            continue
         ax, ay, az, ar = f.tube_nodes[n, 0], f.tube_nodes[n, 1], f.tube_nodes[n, 2], f.tube_nodes[n, 3]
         dx, dy, dz = f.tube_nodes[n + 1, 0] - ax, f.tube_nodes[n + 1, 1] - ay, f.tube_nodes[n + 1, 2] - az
         px, py, pz = x - ax, y - ay, z - az
@@ -383,7 +457,7 @@ def crossings(phantom: Phantom, p: F64, q: F64) -> list[Crossing]:
     """
     f = phantom.fields
     found: list[Crossing] = []
-    start = f.tube_nodes[:, 3].min() if len(f.tube_nodes) else 1.0
+    start = f.tube_nodes[:, 3].min() if len(f.tube_nodes) else 1.0  # a flat section is no thinner than its radius
     step = max(0.05, min(0.25, 0.25 * float(start)))
     length = float(np.sqrt(((q - p) ** 2).sum()))
     n = max(1, int(np.ceil(length / step)))

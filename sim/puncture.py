@@ -19,7 +19,7 @@ F64 = NDArray[np.float64]
 PUNCTURE = 3  # column of the tissue table
 
 # labels, see sim.phantom.Tissue (plain integers for compiled code; tests compare them)
-AIR, SKIN, FAT, FASCIA, MUSCLE, PSOAS, QUADRATUS = 0, 1, 2, 3, 4, 5, 6
+AIR, SKIN, FAT, FASCIA, MUSCLE, PSOAS, QUADRATUS, MULTIFIDUS = 0, 1, 2, 3, 4, 5, 6, 26
 CSF, NERVE, CORTEX, CANCELLOUS, RETROPERITONEUM, VESSEL = 11, 12, 15, 16, 18, 22
 
 TUBE = 100
@@ -46,7 +46,7 @@ def tube_tissue(kind: int) -> int:
     """Return the tissue inside a tube of a kind (sim.phantom.TubeKind)."""
     if kind == 0:
         return CSF
-    if kind == 4 or kind == 5 or kind == 6:
+    if kind == 4 or kind == 5 or kind == 6 or kind == 12:
         return VESSEL
     return NERVE
 
@@ -80,7 +80,7 @@ def label_membrane(rows: F64, old: int, new: int) -> int:
     """Return the membrane between two voxel labels, NO_MEMBRANE if there is none."""
     if new == old or decided_elsewhere(new) or rows[new, PUNCTURE] <= 0.0:
         return NO_MEMBRANE
-    if new in (MUSCLE, PSOAS, QUADRATUS):
+    if new in (MUSCLE, PSOAS, QUADRATUS, MULTIFIDUS):
         return FASCIA if old in (FAT, SKIN, RETROPERITONEUM) else NO_MEMBRANE
     return new
 

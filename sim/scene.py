@@ -23,6 +23,7 @@ I32 = NDArray[np.int32]
 MATERIALS: dict[str, tuple[float, float]] = {
     "air": (0.0, 0.0),
     "bowel": (0.45, -0.0033),
+    "lung": (0.26, -0.0019),
     "fat": (1.0143, -0.0346),
     "mixed": (1.0294, -0.0074),
     "soft": (1.0281, -0.0103),
@@ -35,11 +36,12 @@ MATERIALS: dict[str, tuple[float, float]] = {
 
 "mixed" (viscera) and "loose" (the fatty tissue around the spine) lie between fat and muscle: chosen, 7:3 and 2:3.
 "soft" (the whole trunk outside the bones, 0.205 per cm at 60 keV as in exported meshes) and "bowel" (gas and content) too.
+"lung" is water at 0.26 g/cm3 (mean inflation).
 """
 
 LOOSE = (Tissue.RETROPERITONEUM,)
 OUTER = (Tissue.AIR, Tissue.SKIN, Tissue.FAT)
-MIXED = (Tissue.ABDOMEN, Tissue.BOWEL_GAS)
+MIXED = (Tissue.ABDOMEN, Tissue.BOWEL_GAS, Tissue.LUNG)
 BEYOND_MM = 300.0
 """How far the body goes on above and below the phantom in a picture (head and legs are not modelled)."""
 
@@ -147,6 +149,7 @@ def _soft_parts() -> list[tuple[str, list[Tissue], float, str, str]]:
         ("lean", lean, 10.0, "muscle", "mixed"),
         ("loose", list(LOOSE), 10.0, "loose", "mixed"),
         ("gas", [Tissue.BOWEL_GAS], 3.0, "bowel", "mixed"),
+        ("lung", [Tissue.LUNG], 6.0, "lung", "mixed"),
     ]
 
 

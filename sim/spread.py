@@ -48,7 +48,7 @@ PARTS: dict[str, tuple[Tissue, ...]] = {
     "epidural_ul": (Tissue.EPIDURAL_FAT,),
     "foraminal_ul": (Tissue.FORAMEN_FAT,),
     "disc_ul": (Tissue.DISC_NUCLEUS, Tissue.DISC_ANNULUS),
-    "muscle_ul": (Tissue.MUSCLE, Tissue.PSOAS, Tissue.QUADRATUS),
+    "muscle_ul": (Tissue.MUSCLE, Tissue.PSOAS, Tissue.QUADRATUS, Tissue.MULTIFIDUS),
 }
 BONES = ("BONE_CORTEX", "BONE_CANCELLOUS")
 

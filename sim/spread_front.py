@@ -36,6 +36,7 @@ SLEEVE = (
     Tissue.MUSCLE,
     Tissue.PSOAS,
     Tissue.QUADRATUS,
+    Tissue.MULTIFIDUS,
     Tissue.EPIDURAL_FAT,
     Tissue.FORAMEN_FAT,
     Tissue.RETROPERITONEUM,

@@ -22,7 +22,7 @@ from sim.state.spread import Slab
 
 F64 = NDArray[np.float64]
 
-VESSELS = (TubeKind.ARTERY, TubeKind.RADICULAR_ARTERY, TubeKind.VEIN)
+VESSELS = (TubeKind.ARTERY, TubeKind.RADICULAR_ARTERY, TubeKind.VEIN, TubeKind.BASIVERTEBRAL)
 SLAB_POINTS = 6000
 MOST_PARCEL_POINTS = 4000
 PLUG_MM = 0.4

@@ -253,11 +253,24 @@ def test_withdrawing_and_tilting_redirects():
 
 
 def test_labels_of_the_kernel_are_those_of_the_phantom():
-    for name in ("AIR", "SKIN", "FAT", "FASCIA", "MUSCLE", "PSOAS", "QUADRATUS", "CSF", "NERVE", "RETROPERITONEUM", "VESSEL"):
+    for name in (
+        "AIR",
+        "SKIN",
+        "FAT",
+        "FASCIA",
+        "MUSCLE",
+        "PSOAS",
+        "QUADRATUS",
+        "MULTIFIDUS",
+        "CSF",
+        "NERVE",
+        "RETROPERITONEUM",
+        "VESSEL",
+    ):
         assert getattr(puncture, name) == Tissue[name]
     assert puncture.CORTEX == Tissue.BONE_CORTEX and puncture.CANCELLOUS == Tissue.BONE_CANCELLOUS
     for kind in TubeKind:
-        vessel = kind in (TubeKind.ARTERY, TubeKind.RADICULAR_ARTERY, TubeKind.VEIN)
+        vessel = kind in (TubeKind.ARTERY, TubeKind.RADICULAR_ARTERY, TubeKind.VEIN, TubeKind.BASIVERTEBRAL)
         wanted = Tissue.CSF if kind is TubeKind.SAC else Tissue.VESSEL if vessel else Tissue.NERVE
         assert puncture.tube_tissue(int(kind)) == wanted
 

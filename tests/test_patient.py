@@ -47,6 +47,8 @@ def check_tubes(phantom: Phantom) -> None:
     free = obstacles(phantom.bones)
     for tube in phantom.tubes:
         bone, _ = clearance(free, tube.nodes)
+        if tube.kind is TubeKind.BASIVERTEBRAL:
+            continue  # the one kind that lies in bone
         assert bone >= -0.02, f"{tube.name} runs {-bone:.2f} mm inside bone"
 
 
@@ -155,14 +157,17 @@ def test_left_and_right_differ(adult: Phantom) -> None:
 def test_label_numbers_match_the_enum() -> None:
     pairs = {"INTERSPINOUS": "INTERSPINOUS_LIGAMENT", "FLAVUM": "LIGAMENTUM_FLAVUM", "EPIDURAL": "EPIDURAL_FAT"}
     pairs |= {"FORAMEN": "FORAMEN_FAT", "ANNULUS": "DISC_ANNULUS", "NUCLEUS": "DISC_NUCLEUS", "CORTEX": "BONE_CORTEX"}
+    pairs |= {"SUPRASPINOUS": "SUPRASPINOUS_LIGAMENT", "LONGITUDINAL": "LONGITUDINAL_LIGAMENT", "CAPSULE": "FACET_CAPSULE"}
     pairs |= {"CANCELLOUS": "BONE_CANCELLOUS", "FACET": "FACET_JOINT", "RETRO": "RETROPERITONEUM", "GAS": "BOWEL_GAS"}
     same = ("AIR", "SKIN", "FAT", "FASCIA", "MUSCLE", "PSOAS", "QUADRATUS", "CSF", "NERVE", "ABDOMEN", "KIDNEY", "VESSEL")
+    same = (*same, "MULTIFIDUS", "LUNG", "PLEURA", "LIVER", "SPLEEN")
     for ours, theirs in (pairs | {s: s for s in same}).items():
         assert getattr(labels, ours) == Tissue[theirs]
 
 
 def test_every_tissue_is_there(adult: Phantom) -> None:
-    assert set(np.unique(adult.volume.labels)) == {int(t) for t in Tissue}
+    above = {Tissue.LUNG, Tissue.PLEURA}  # only where the section reaches that high
+    assert {int(t) for t in Tissue if t not in above} <= set(np.unique(adult.volume.labels))
 
 
 def test_canal_and_foramina_are_one_space(adult: Phantom) -> None:
@@ -232,7 +237,7 @@ def test_cache_returns_the_same_patient(adult: Phantom, tmp_path: Path, monkeypa
     assert again is not None and again.content_hash == adult.content_hash
     assert again.measures == adult.measures and again.individual == adult.individual
     path = tmp_path / "phantoms" / "a.npz"
-    assert path.stat().st_size < 30e6
+    assert path.stat().st_size < 45e6
     path.write_bytes(path.read_bytes()[:-5000])
     assert cache.load("a") is None and not path.exists()
 

@@ -10,6 +10,7 @@ from sim import ENGINE_VERSION
 from sim.phantom import Phantom
 from sim.plan import Plan
 from sim.state.carm import CArmState
+from sim.state.heat import HeatState
 from sim.state.lead import LeadState
 from sim.state.needle import NeedleState
 from sim.state.patient import PatientState
@@ -63,6 +64,7 @@ class State:
     patient: PatientState = field(default_factory=PatientState)
     procedure: ProcedureState = field(default_factory=ProcedureState)
     lead: LeadState = field(default_factory=LeadState)
+    heat: HeatState = field(default_factory=HeatState)
     chain: bytes = b""
 
     def digest(self, step_um: int = 1) -> str:
@@ -72,4 +74,5 @@ class State:
         )
         if self.lead.lead >= 0:
             rounded += b"|" + self.lead.quantised(step_um)
+        rounded += self.heat.quantised(step_um)  # nothing where no generator was used
         return hashlib.sha256(self.tick.to_bytes(8, "little") + self.chain + rounded).hexdigest()

@@ -57,6 +57,8 @@ TUBE_COLOURS = {
     TubeKind.SAC: (0.45, 0.60, 0.80), TubeKind.ROOT: (0.93, 0.85, 0.35), TubeKind.GANGLION: (0.95, 0.75, 0.20),
     TubeKind.MEDIAL_BRANCH: (0.93, 0.85, 0.35), TubeKind.ARTERY: (0.80, 0.20, 0.18),
     TubeKind.RADICULAR_ARTERY: (0.85, 0.25, 0.22), TubeKind.VEIN: (0.30, 0.38, 0.75), TubeKind.RAMUS: (0.90, 0.82, 0.40),
+    TubeKind.CORD: (0.95, 0.90, 0.70), TubeKind.ROOTLET: (0.93, 0.88, 0.55), TubeKind.DORSAL_RAMUS: (0.93, 0.85, 0.35),
+    TubeKind.SYMPATHETIC: (0.85, 0.70, 0.45), TubeKind.BASIVERTEBRAL: (0.30, 0.38, 0.75),
 }  # fmt: skip
 
 

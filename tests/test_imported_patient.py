@@ -1,0 +1,134 @@
+"""A synthetic real patient (a generated one drawn as CT, labels and meshes in another frame) becomes the same patient again."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from anatomy_assets.imports.patient import ImportOptions, import_patient
+from anatomy_assets.imports.store import write_patient
+from scenarios import patients
+from sim.errors import UsageError
+from sim.phantom import Phantom, Tissue, bone_distance_one
+from tests import make_ct
+
+pytestmark = pytest.mark.slow
+SEED = 3
+
+
+def quiet(what: str, share: float) -> None:
+    """Show nothing."""
+
+
+@pytest.fixture(scope="module")
+def original() -> Phantom:
+    return make_ct.person(SEED)
+
+
+@pytest.fixture(scope="module")
+def imported(original: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Phantom:
+    """Labels in LAS-like order at 1 x 1 x 1.25 mm, the CT on another grid (2 x 2 x 2.5 mm, other directions), noise 15 HU."""
+    folder = tmp_path_factory.mktemp("ct")
+    affine, shape = make_ct.lumbar_grid(original)
+    labels = make_ct.save_nifti(folder / "labels.nii.gz", make_ct.label_map(original, affine, shape), affine, descrip=b"Doe^John")
+    affine, shape = make_ct.body_grid(original, (2.0, 2.0, 2.5))
+    scan = make_ct.save_nifti(folder / "ct.nii.gz", make_ct.ct(original, affine, shape), affine)
+    return import_patient(labels, ImportOptions(ct=scan, spacing_mm=1.0), quiet)
+
+
+def offset(made: Phantom) -> np.ndarray:
+    """What takes the imported patient's frame to the original's."""
+    return -np.array(made.individual["source_to_patient_mm"]) - make_ct.SHIFT_MM
+
+
+def errors(original: Phantom, made: Phantom, pattern: str) -> np.ndarray:
+    """Distances (mm) of the landmarks of a kind."""
+    names = [n for n in original.landmarks if re.fullmatch(pattern, n) and n in made.landmarks]
+    assert names
+    d = np.array([made.landmarks[n] + offset(made) - original.landmarks[n] for n in names])
+    return np.sqrt((d * d).sum(1))
+
+
+def surface_errors(original: Phantom, made: Phantom) -> dict[str, float]:
+    """Mean |distance| (mm) of the original's surface points to the imported bone (its main piece: islands are not imported)."""
+    out = {}
+    for index, bone in enumerate(made.bones):
+        true = original.bone(bone.name)
+        pieces = trimesh.Trimesh(true.shell_vertices, true.shell_faces, process=False).split(only_watertight=False)
+        main = max(pieces, key=lambda p: float(p.area))
+        points = true.to_patient(np.asarray(main.vertices))[::9] - offset(made)
+        out[bone.name] = float(np.mean([abs(bone_distance_one(made.fields, index, *p)) for p in points]))
+    return out
+
+
+def test_bones_lie_where_they_lay(original: Phantom, imported: Phantom) -> None:
+    found = surface_errors(original, imported)
+    assert set(found) == {b.name for b in original.bones}
+    assert max(found.values()) < 0.5, found
+
+
+def test_landmarks_are_found_on_the_bones(original: Phantom, imported: Phantom) -> None:
+    level = r"L\d\."
+    assert errors(original, imported, level + r"endplate\.(superior|inferior)").mean() < 1.5
+    assert errors(original, imported, level + r"foramen\.\w+\.centre").mean() < 2.0
+    assert errors(original, imported, level + r"pedicle\.\w+\.centre").mean() < 1.5
+    assert errors(original, imported, level + r"transverse\.\w+\.tip").mean() < 2.0
+    assert errors(original, imported, level + r"spinous\.tip").mean() < 2.5
+    aimed = errors(original, imported, r"target\.subpedicular\.L\d\.\w+")
+    assert np.median(aimed) < 2.6  # the search has near-equal places: single ones lie further off
+    assert errors(original, imported, r"target\.subpedicular\.L4\.right") < 2.5
+    for n in [n for n in original.landmarks if n.endswith("endplate.superior.normal") and n.startswith("L")]:
+        assert float((original.landmarks[n] * imported.landmarks[n]).sum()) > np.cos(np.radians(3.0))
+
+
+def test_skin_and_density_come_from_the_ct(original: Phantom, imported: Phantom) -> None:
+    shift = offset(imported)
+    for name in ("L2", "L4"):
+        p = imported.landmarks[f"skin.{name}.spinous"] + shift
+        assert abs(p[1] - original.landmarks[f"skin.{name}.spinous"][1]) < 3.0
+    assert imported.measures["trabecular_hu.L3"] == pytest.approx(make_ct.HU[Tissue.BONE_CANCELLOUS], abs=8.0)
+    assert "skin" not in imported.modelled
+    assert {"nerves", "vessels"} <= set(imported.modelled)
+
+
+def test_nothing_identifying_is_kept(imported: Phantom) -> None:
+    assert "Doe" not in repr(dict(imported.individual))
+
+
+def test_expert_passes_and_the_record_names_the_patient(
+    imported: Phantom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from commands.joints import attempt, on_patient, verdict_of
+
+    monkeypatch.setenv(patients.PATHS, "")
+    write_patient(tmp_path / "p.phantom", imported)
+    name = on_patient("tfesi-l4l5-right", tmp_path / "p.phantom")
+    public, paths = attempt(name, "expert", 1, tmp_path / "run", "practice", quiet, pictures=False)
+    assert public["passed"], public
+    assert verdict_of(paths[0]).status == "verified"
+    monkeypatch.setenv(patients.PATHS, "")
+    patients.find_patient.cache_clear()
+    assert "say --patient" in verdict_of(paths[0]).reason
+
+
+def test_a_part_of_a_spine_moves_the_task_to_a_whole_level(original: Phantom, tmp_path: Path) -> None:
+    """L2 and L3 alone as meshes: the rest is the model's, and only the foramen between them may be aimed at."""
+    for name in ("L2", "L3"):
+        bone = original.bone(name)
+        mesh = trimesh.Trimesh(bone.to_patient(bone.shell_vertices) + make_ct.SHIFT_MM, bone.shell_faces, process=False)
+        mesh.export(tmp_path / f"vertebrae_{name}.stl")
+    made = import_patient(tmp_path, ImportOptions(spacing_mm=1.2), quiet)
+    found = surface_errors(original, made)
+    assert max(found["L2"], found["L3"]) < 0.3
+    assert {"L4", "L5", "S"} <= set(made.modelled)
+    assert {n.split(".")[2] for n in made.landmarks if n.startswith("target.subpedicular.")} == {"L2"}
+    from scenarios.registry import find_scenario
+
+    moved = patients.adapted(find_scenario("tfesi-l4l5-right").file, made)
+    assert moved.target.level == "L2"
+    with pytest.raises(UsageError, match="vessel"):
+        patients.adapted(find_scenario("tfesi-l4l5-right-vascular").file, made)
