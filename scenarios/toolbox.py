@@ -16,10 +16,11 @@ from scenarios.toml_file import DATA, Quantity, Status, Strict, check, in_unit, 
 from sim.bioheat import Material
 from sim.errors import DataError
 from sim.phantom import Tissue
-from sim.tools import Agent, Cement, Electrode, Needle, TissueRow, Toolbox
+from sim.tools import Agent, Cement, Electrode, Lead, Needle, TissueRow, Toolbox
 
 Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 Millimetre = Annotated[Quantity, in_unit("mm")]
+Rigidity = Annotated[Quantity, in_unit("N.mm2")]
 
 
 class NeedleRow(Strict):
@@ -82,6 +83,27 @@ class CementRow(Strict):
         return index
 
 
+class LeadRow(Strict):
+    """A row of leads.toml."""
+
+    name: str
+    kind: Literal["lead", "epidural_catheter", "intrathecal_catheter"]
+    contacts: int
+    outer_diameter_mm: Millimetre
+    length_mm: Millimetre
+    ei_n_mm2: Rigidity
+    stylet_ei_n_mm2: Rigidity
+    stylet_diameter_mm: Millimetre
+    bend_deg: Annotated[Quantity, in_unit("deg")]
+    bend_length_mm: Millimetre
+    kink_radius_mm: Millimetre
+    contact_length_mm: Millimetre
+    contact_pitch_mm: Millimetre
+    first_contact_mm: Millimetre
+    steel_equivalent: Annotated[Quantity, in_unit("1")]
+    contact_steel_equivalent: Annotated[Quantity, in_unit("1")]
+
+
 class ContactRow(Strict):
     """A row of tissues.toml: how a needle meets a tissue."""
 
@@ -118,6 +140,14 @@ class CementFile(Strict):
 
     cement: list[CementRow]
     constants: dict[str, Quantity]
+
+
+class LeadFile(BaseModel):
+    """leads.toml: rows of leads, and tables of constants beside them."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    lead: list[LeadRow]
 
 
 class ContactFile(Strict):
@@ -167,6 +197,7 @@ def load_toolbox(data: Path = DATA) -> Toolbox:
     """Return the toolbox of the data folder. DataError: file, key, value, expected."""
     needles = check(data / "needles.toml", read_toml(data / "needles.toml"), NeedleFile)
     agents = check(data / "agents.toml", read_toml(data / "agents.toml"), AgentFile)
+    leads = check(data / "leads.toml", read_toml(data / "leads.toml"), LeadFile)
     return Toolbox(
         needles=tuple(Needle(**_values(row)) for row in needles.needle),
         agents=tuple(Agent(**_values(row)) for row in agents.agent),
@@ -174,6 +205,7 @@ def load_toolbox(data: Path = DATA) -> Toolbox:
         carm=load_carm(),
         constants=_constants(data) | cement_constants(data),
         cements=load_cements(data),
+        leads=tuple(Lead(**_values(row)) for row in leads.lead),
         electrodes=tuple(Electrode(**_values(row)) for row in _lesions(data).electrode),
     )
 
@@ -247,7 +279,7 @@ def _tissues(data: Path) -> tuple[TissueRow, ...]:
 def _constants(data: Path) -> dict[str, float]:
     """Return every quantity table of the constant files as "file-table.name" -> value."""
     out: dict[str, float] = {}
-    for name in ("needle_constants.toml", "spread.toml", "patient.toml", "lesions.toml"):
+    for name in ("needle_constants.toml", "spread.toml", "patient.toml", "lesions.toml", "leads.toml"):
         path = data / name
         for table, rows in read_toml(path).items():
             if not isinstance(rows, dict):

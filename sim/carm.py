@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.clearance import touching
 from sim.command import Command
 from sim.event import Event, event
 from sim.frames import Vec, dot, sincos_mdeg
@@ -37,11 +38,11 @@ def begin(study: Study) -> CArmState:
 
 def advance(study: Study, state: State, command: Command) -> tuple[CArmState, list[Event]]:
     """Move, radiate and obey for one tick. Returns the same state when nothing changed."""
-    me = _moved(study.toolbox.carm, state.carm)
-    me, events = _obey(study, state, me, command)
+    me, events = _driven(study, state)
+    me, more = _obey(study, state, me, command)
     if me.beam:
         me = _radiate(study, state, me)
-    return me, events
+    return me, events + more
 
 
 def view(study: Study, state: State) -> View:
@@ -93,6 +94,33 @@ def _moved(carm: CArm, me: CArmState) -> CArmState:
         secondary_mdeg=_towards(me.secondary_mdeg, me.secondary_target_mdeg, turn),
         centre_um=(x, y, z),
     )
+
+
+def _driven(study: Study, state: State) -> tuple[CArmState, list[Event]]:
+    """Return the machine after one tick of motion; it stops where the next step would touch patient or table."""
+    carm, before = study.toolbox.carm, state.carm
+    me = _moved(carm, before)
+    if me is before:
+        return me, []
+    hit = touching(carm, me, study.phantom.skin)
+    if hit is None or touching(carm, before, study.phantom.skin) is not None:
+        return me, []  # a machine that stands too near already may move: it has to get away
+    stopped = replace(
+        before,
+        primary_target_mdeg=before.primary_mdeg,
+        secondary_target_mdeg=before.secondary_mdeg,
+        centre_target_um=before.centre_um,
+    )
+    fact = event(
+        state.tick,
+        "carm_stopped",
+        part=hit[0],
+        touches=hit[1],
+        primary_mdeg=before.primary_mdeg,
+        secondary_mdeg=before.secondary_mdeg,
+        centre_um=list(before.centre_um),
+    )
+    return stopped, [fact]
 
 
 def _towards(now: int, goal: int, most: int) -> int:

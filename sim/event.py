@@ -25,6 +25,16 @@ _TIP = {
     "side": str,
     "in_canal_um": int,  # how far medial of the medial pedicle line (negative: lateral of it)
 }
+_LEAD = {
+    **_POSITION,  # tip in the patient frame
+    "inserted_um": int,  # length beyond the needle's tip
+    "level": str,  # vertebral body or sacral canal nearest to the tip ("" when far from any)
+    "off_right_um": int,  # tip, right of the midline of the canal
+    "face": str,  # "dorsal", "ventral": which half of the canal the tip lies in
+    "around_mdeg": int,  # angle round the sac from the dorsal midline, positive to the left
+    "roll_mdeg": int,
+    "stylet_um": int,  # how far the stylet is drawn back
+}
 _LESIONED = {
     "name": str,
     "kind": str,
@@ -85,6 +95,17 @@ TABLE: dict[str, dict[str, type]] = {
     "structure_left": {"name": str, "kind": str, "deepest_um": int, "ticks": int},
     "stylet": {"inserted": bool},
     "buckling": {"force_mn": int},
+    # C-arm that stops before it touches
+    "carm_stopped": {"part": str, "touches": str, "primary_mdeg": int, "secondary_mdeg": int, "centre_um": list},
+    # lead or catheter; lengths in steps of 100 um (the chain is solved by pymunk, DESIGN law 7)
+    "lead_chosen": {"name": str, "kind": str},
+    "lead_inserted": {"name": str, "space": str, **_LEAD},  # the first of it left the needle
+    "lead_stopped": {"reason": str, **_LEAD},  # it lies still: "hand", "stalled", "end", "left_the_sheet"
+    "lead_kinked": {"radius_um": int, "from_tip_um": int},
+    "lead_looped": {"from_tip_um": int},
+    "lead_left_the_sheet": {"by": str, "side": str, **_LEAD},  # by: "L4" (its foramen), "top", "bottom"
+    "lead_stylet": {"withdrawn_um": int},
+    "lead_removed": {"name": str},
     # syringe
     "attached": {"agent": str, "kind": str, "particulate": bool, "drawn_ul": int},
     "aspirated": {"result": str, **_TIP},  # "nothing", "blood", "csf"

@@ -3,6 +3,7 @@
 from sim.state.carm import CArmState
 from sim.state.cement import CementFront, CementState
 from sim.state.heat import HeatState
+from sim.state.lead import LeadState
 from sim.state.needle import NeedleState
 from sim.state.patient import PatientState
 from sim.state.procedure import ProcedureState
@@ -14,6 +15,7 @@ __all__ = [
     "CementFront",
     "CementState",
     "HeatState",
+    "LeadState",
     "NeedleState",
     "PatientState",
     "ProcedureState",
