@@ -102,7 +102,7 @@ def _trunk(spine: Spine, fronts: F64, name: str, seed: int, sex: str) -> list[Tu
     low = height(spine, division(seed, f"{name}.division_share"))
     across = (1.0 if artery else -1.0) * number(N, f"{name}.beside_mm")
     top = spine.mark(f"{spine.top}.endplate.superior")[2] + OVER_MM
-    extra = spread(N, f"{name}.gap_mm") * deviate(seed, f"{name}/gap")
+    stretch, shift = _gap_of_person(seed, name, sex)
     points, halves = [], []
     z = top
     while True:
@@ -112,13 +112,26 @@ def _trunk(spine: Spine, fronts: F64, name: str, seed: int, sex: str) -> list[Tu
         near = min(1.0, max(0.0, (z - low) / 35.0))
         offset = across * (0.35 + 0.65 * near)
         curve = number(N, "front.curve_per_mm") * offset * offset
-        gap = max(number(N, f"{name}.gap_mm", level) + extra, 0.3)
+        gap = max(number(N, f"{name}.gap_mm", level) * stretch + shift, 0.3)
         points.append([mid + offset, front + curve - gap - r, z, r])
         halves.append(half)
         if z <= low:
             break
         z = max(z - 12.0, low)
     return _tubes(name, points, halves, seed, sex)
+
+
+def _gap_of_person(seed: int, name: str, sex: str) -> tuple[float, float]:
+    """Return factor and shift (mm) of a person's gaps between a trunk and the column.
+
+    The aorta's published SD is as large as its mean and no gap is negative: the factor is (1 + z)^2 / 2, mean 1 and
+    SD 1.2. The cava varies little: a shift.
+    """
+    z = deviate(seed, f"{name}/gap")
+    if name == "cava":
+        return 1.0, spread(N, "cava.gap_mm") * z
+    women = number(N, "aorta.gap_female") if sex == "female" else 1.0
+    return women * (1.0 if seed == 0 else 0.5 * (1.0 + z) * (1.0 + z)), number(N, "aorta.gap_more_mm")
 
 
 def _level_at(spine: Spine, z: float) -> str:

@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parent / "morphometry"
 FIRST = 13
 """Number of L1: the default adult's pattern of asymmetry starts there."""
 TIED = {"Wl": "Wu", "Dl": "Du", "Hp": "Ha"}
-"""Measures without an own spread vary in proportion to another one."""
+"""Measures that follow another one: in proportion, or, with a spread of their own, by the correlation `tie`."""
 
 
 @dataclass(frozen=True)
@@ -276,6 +276,10 @@ def _size(m: Morphometry, draw: _Draw, measure: str, name: str) -> float:
     row = table[measure]
     if measure in TIED:
         lead = table[TIED[measure]]
+        if "sd" in row:
+            tie = row["tie"]
+            z = tie * draw.deviate(TIED[measure], name) + math.sqrt(1.0 - tie * tie) * draw.apart(measure, name)
+            return float(row["values"][i] + z * row["sd"][i])
         return float(row["values"][i] * (1.0 + draw.deviate(TIED[measure], name) * lead["sd"][i] / lead["values"][i]))
     if "sd" not in row:
         return float(row["values"][i])

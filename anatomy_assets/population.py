@@ -207,6 +207,11 @@ class Draw:
         z = b * self.stature + c * self.sex + rest * own
         return float(min(max(z, -CUT), CUT)) / CUT_SD
 
+    def apart(self, measure: str, level: str) -> float:
+        """Return a deviate that goes with nothing else: half of its variance is common to all levels of the measure."""
+        common, own = normal(self.seed, f"bones/apart/{measure}"), normal(self.seed, f"bones/apart/{measure}/{level}")
+        return float(np.sqrt(0.5)) * (common + own)
+
     def uneven(self, measure: str, level: str, index: int) -> float:
         """Return the left-minus-right half difference in SD."""
         if self.seed == 0:

@@ -21,7 +21,7 @@ from anatomy_assets.sij import cut_sacrum
 SPACING_MM = 0.6
 S1_BODY_MM = 26.0
 TIP_UP = -100.5
-S1_SLOPE, LOWER_SLOPE = 0.70, 0.40
+S1_SLOPE, LOWER_SLOPE = 0.675, 0.40
 """Sideways per forwards of the dorsal tunnels as drawn: S1 measures the published 29 degrees."""
 SLOPE_PER_DEG = 0.024
 """Drawn slope per degree of the measured angle near 29 degrees."""
@@ -62,7 +62,8 @@ def traits(p: Parameters) -> Traits:
         cornua=max(drawn("cornua"), 6.5),
         curvature=drawn("curvature"),
         foramen_lat=table["s1_foramen_lat"]["sd"] * deviate(p.seed, "foramen_lat"),
-        foramen_depth=limits["foramen_share"] * table["s1_foramen_depth"]["sd"] * deviate(p.seed, "foramen_depth"),
+        foramen_depth=limits["foramen_depth_more"]
+        + limits["foramen_depth_share"] * table["s1_foramen_depth"]["sd"] * deviate(p.seed, "foramen_depth"),
         foramen_half=0.5 * limits["foramen_share"] * table["s1_foramen_width"]["sd"] * deviate(p.seed, "foramen_half"),
         foramen_slope=S1_SLOPE + SLOPE_PER_DEG * table["s1_foramen_angle"]["sd"] * deviate(p.seed, "foramen_angle"),
     )

@@ -66,18 +66,17 @@ def trunk(spine: Spine, bmi: float, depth_deviate: float, z_low: float, z_high: 
 
 def _back_points(spine: Spine, bmi: float, deviate: float) -> tuple[F64, F64]:
     """Return heights (ascending) and y of the skin over the midline."""
-    extra = number(T, "epidural_depth.offset_mm") + number(T, "epidural_depth.per_bmi_mm") * (bmi - 25.0)
-    extra += number(T, "epidural_depth.sd_mm") * deviate
+    extra = number(T, "epidural_depth.per_bmi_mm") * (bmi - 25.0) + number(T, "epidural_depth.sd_mm") * deviate
     over = number(T, "epidural_depth.over_spine_mm") + 0.2 * max(bmi - 22.0, 0.0)
     points = []
     for level, frame in spine.frames.items():
         dorsal = 0.5 * (spine.mark(f"{level}.canal.back") + spine.mark(f"{BELOW[level]}.canal.back"))
-        points.append((dorsal[2], dorsal[1] + number(T, "epidural_depth.mean_mm", level) + extra))
+        points.append((dorsal[2], dorsal[1] + _depth(level) + extra))
         if level == spine.top:
             top = spine.mark(f"{level}.canal.back") + 35.0 * frame.axes[2]
-            points.append((top[2], top[1] + number(T, "epidural_depth.mean_mm", level) + extra))
+            points.append((top[2], top[1] + _depth(level) + extra))
     low = spine.mark("S2.canal.back")
-    points.append((low[2], low[1] + 0.6 * (number(T, "epidural_depth.mean_mm", "L5") + extra)))
+    points.append((low[2], low[1] + 0.6 * (_depth("L5") + extra)))
     points.append((low[2] - 60.0, points[-1][1] - 2.0))
     points.sort()
     at, y = np.array([p[0] for p in points]), np.array([p[1] for p in points])
@@ -86,6 +85,11 @@ def _back_points(spine: Spine, bmi: float, deviate: float) -> tuple[F64, F64]:
         tip = spine.mark(f"{level}.spinous.tip")
         lift = max(lift, tip[1] + over - float(line(np.array([tip[2]]), at, y)[0]))
     return at, y + lift
+
+
+def _depth(level: str) -> float:
+    """Return the mean depth (mm) of the canal's back below the skin at a level, as it is drawn."""
+    return number(T, "epidural_depth.mean_mm", level) + number(T, "epidural_depth.offset_mm", level)
 
 
 def _smoothed(values: F64) -> F64:

@@ -13,7 +13,7 @@ from anatomy_assets import labels as paint
 from anatomy_assets.landmarks import BELOW, SACRAL, SIDES, Spine, cross
 from anatomy_assets.organs import paint_organs
 from anatomy_assets.skin import Trunk, line, outline
-from anatomy_assets.soft_person import drawn, uniform
+from anatomy_assets.soft_person import deviate, drawn, uniform
 from anatomy_assets.tables import number, table
 from anatomy_assets.tubes import free_way, unit
 from sim.frames import norm
@@ -97,14 +97,15 @@ def _paint_trunk(
     side = max(6.0, more * (number(T, "fat.side_mm") + number(T, "fat.side_per_bmi_mm") * (bmi - 25.0)))
     sizes = np.array([*quad, wall])
     fat = np.array([number(T, "trunk.skin_mm"), thin, side])
-    paint.paint_trunk(out, origin, SPACING_MM, back, front, _slices(spine, free, z, sex), sizes, fat)
+    paint.paint_trunk(out, origin, SPACING_MM, back, front, _slices(spine, free, z, sex, seed), sizes, fat)
     paint_organs(out, origin, SPACING_MM, spine, trunk, back, side + wall, seed)
 
 
-def _slices(spine: Spine, free: Fields, z: F64, sex: str) -> F64:
+def _slices(spine: Spine, free: Fields, z: F64, sex: str, seed: int) -> F64:
     """Return the per-slice table of paint_trunk (nz, 13): where spine, muscles and the abdomen lie at each height."""
     rows = []
     lean = number(T, "muscle.female_area") if sex == "female" else 1.0
+    lean *= 1.0 + number(T, "muscle.area_sd") * deviate(seed, "muscle")
     for level, frame in spine.frames.items():
         body = frame.origin
         half = 60.0 - free_way(free, *(body + 60.0 * frame.axes[0]), *(-frame.axes[0]), 58.0)

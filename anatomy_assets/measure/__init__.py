@@ -13,5 +13,6 @@ from sim.phantom import Phantom
 def measure(phantom: Phantom) -> dict[str, float]:
     """Return every measure of a phantom by key."""
     out = vertebrae.measures(phantom) | segments.measures(phantom) | pelvis.measures(phantom)
-    pelvic = any(b.name == "ilium_left" for b in phantom.bones)
-    return out | (sacral.measures(phantom) if pelvic else {}) | (soft.measures(phantom) if phantom.tubes else {})
+    bones = {b.name: b for b in phantom.bones}
+    out |= sacral.measures(bones, phantom.landmarks) if "ilium_left" in bones else {}
+    return out | (soft.measures(phantom) if phantom.tubes else {})

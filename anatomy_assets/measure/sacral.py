@@ -18,6 +18,8 @@ from sim.phantom import Bone
 
 F64 = NDArray[np.float64]
 SIDES = ("left", "right")
+FACE_MM = 0.8
+"""The sacral face of the joint reaches as far as the space stays within this of its least."""
 WALL_MM = 8.0
 """A wall of a foramen lies within this way of its axis; farther the tunnel has opened into the canal."""
 
@@ -216,8 +218,8 @@ def joint(sacrum: Bone, ilium: Bone, side: str) -> dict[str, float]:
     centre = faces.mean(axis=1)
     world = centre @ sacrum.rotation.T + sacrum.translation_mm
     gap = sampled(ilium, (world - ilium.translation_mm) @ ilium.rotation)
-    near = gap < 2.5
-    if not near.any():
+    near = gap < gap.min() + FACE_MM
+    if gap.min() > 4.0 * FACE_MM:
         return {}
     area = surface_area(faces[near])
     space = float(np.median(gap[near]))

@@ -6,7 +6,8 @@ Definitions:
   segment_lordosis_deg.L4-L5       between the upper end plates of L4 and L5 (S1 below L5), + lordotic
   lordosis_deg                     between the upper end plates of L1 and S1
   sacral_slope_deg                 upper end plate of S1 against the horizontal of a standing patient
-  foramen_height_mm.L4-L5.<side>   lower border of the L4 pedicle to the upper border of the L5 pedicle
+  foramen_height_mm.L4-L5.<side>   lower border of the L4 pedicle to the upper border of the L5 pedicle, each where the notch
+                                   is deepest within 4 mm of the middle of the pedicle
   foramen_length_mm.L4-L5.<side>   medial to lateral border of the pedicle above
 """
 
@@ -17,11 +18,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets.measure.grid import along, first
+from anatomy_assets.measure.grid import along, distance, first
 from anatomy_assets.measure.vertebrae import SIDES, angle_deg, axes_of, bone_of, levels_of, pedicle, plate
 from sim.phantom import Phantom
 
 F64 = NDArray[np.float64]
+REACH_MM = 4.0
 
 
 def measures(phantom: Phantom) -> dict[str, float]:
@@ -67,10 +69,12 @@ def _foramen(phantom: Phantom, level: str, below: str, side: str) -> dict[str, f
 
 
 def _border(phantom: Phantom, level: str, side: str, way: F64) -> F64:
-    """Return where a ray from the middle of a pedicle leaves the bone."""
-    start = phantom.landmark(f"{level}.pedicle.{side}.centre")
-    far = first(*along(bone_of(phantom, level), start, way, 22.0), False)
-    return np.asarray(start + far * way)
+    """Return the deepest point of a notch: where rays from inside the pedicle leave the bone soonest."""
+    bone, back = bone_of(phantom, level), axes_of(phantom, level).back
+    middle = phantom.landmark(f"{level}.pedicle.{side}.centre")
+    starts = [middle + s * back for s in np.arange(-REACH_MM, REACH_MM + 0.1, 1.0)]
+    ends = [p + first(*along(bone, p, way, 22.0), False) * way for p in starts if distance(bone, p)[0] < 0.0]
+    return np.asarray(min(ends, key=lambda q: float(q @ way)))
 
 
 def _length(v: F64) -> float:

@@ -13,14 +13,15 @@ Definitions (keys end in a level, a gap "L3-L4" or a side where one is named):
   nerve_to_disc_mm.L4-L5              least distance of nerve and disc within 2 mm of the middle of the pedicle
   dorsal_fork_mm.L4               fork of the dorsal ramus over the bone of the transverse process (or ala) below it
   aorta_division_level, cava_division_level, aorta_diameter_mm.L4, aorta_disc_mm.L3-L4
-  adamkiewicz_present, adamkiewicz_left, adamkiewicz_level (from what the bake tells; it may lie above the section)
+  adamkiewicz_present, adamkiewicz_left, adamkiewicz_level (from what the bake tells; it may lie above the section);
+  adamkiewicz_present_pct, adamkiewicz_left_pct, adamkiewicz_t8_l1_pct (100 or 0: their means are shares of people)
   kidney_upper_level.<side>, kidney_lower_level.<side>, kidney_left_up_mm
   psoas_area_cm2.L4, multifidus_area_cm2.L4, back_fat_mm.L2 (subcutaneous, over the muscle 40 mm beside the midline)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,6 +204,17 @@ def _vessels(phantom: Phantom, sp: Spine) -> Iterator[tuple[str, float]]:
             shift = OFFSET if word == "level" else 0.0
             key = "adamkiewicz_level" if word == "level" else f"adamkiewicz_{word}"
             yield key, phantom.measures[f"adamkiewicz.{word}"] + shift
+    yield from _shares(phantom.measures)
+
+
+def _shares(told: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """Return what the artery of Adamkiewicz adds to the published shares of people (100 or 0); side and level where it is."""
+    if "adamkiewicz.present" not in told:
+        return
+    yield "adamkiewicz_present_pct", 100.0 * told["adamkiewicz.present"]
+    if told["adamkiewicz.present"]:
+        yield "adamkiewicz_left_pct", 100.0 * told["adamkiewicz.left"]
+        yield "adamkiewicz_t8_l1_pct", 100.0 * (coordinate("T8") <= round(told["adamkiewicz.level"]) <= coordinate("L1"))
 
 
 def _front_gap(phantom: Phantom, sp: Spine, level: str, name: str) -> float | None:

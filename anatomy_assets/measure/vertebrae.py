@@ -86,7 +86,7 @@ def plate(phantom: Phantom, level: str, upper: bool) -> Plate:
     bone, a = bone_of(phantom, level), axes_of(phantom, level)
     sign = 1.0 if upper else -1.0
     places = np.arange(-26.0, 26.1, 0.25)
-    start = 0.0 if level == "S1" else sign * 8.0
+    start = 0.0 if level == "S1" else sign * 0.3 * _high(phantom, level)
     heights = np.array([_surface(bone, a, 0.0, p, sign, start) for p in places])
     inside = np.isfinite(heights)
     run = _run(inside, int(np.argmin(np.abs(places))))
@@ -98,6 +98,11 @@ def plate(phantom: Phantom, level: str, upper: bool) -> Plate:
     mid = 0.5 * (p[front] + p[back])
     middle = a.at(0.0, mid, float(np.interp(mid, p, h)))
     return Plate(a.at(0.0, p[front], h[front]), a.at(0.0, p[back], h[back]), middle, float(edge_back - edge_front))
+
+
+def _high(phantom: Phantom, level: str) -> float:
+    """Return the distance (mm) of the end plate centres."""
+    return _length(phantom.landmark(f"{level}.endplate.superior") - phantom.landmark(f"{level}.endplate.inferior"))
 
 
 def _surface(bone: Bone, a: Axes, left: float, back: float, sign: float, start: float, over: float = 14.0) -> float:
