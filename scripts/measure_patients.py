@@ -3,9 +3,10 @@
     scripts/measure_patients.py [--seeds 200] [--spacing 1.2] [--jobs N] [--keep FILE] [--bones] [--write]
 
 Bakes seeds 0..N on a coarse grid (sacrum and coccyx at most 0.9 mm; nothing enters the cache), measures the baked
-phantoms (anatomy_assets/measure) and prints the table; faults (overlapping bones, tubes in bone, roots astray) are listed below it. --keep
-appends each person to FILE (one JSON object per line) and skips those already there. --bones leaves nerves,
-vessels and labels out. --write puts the table into docs/tables/anatomy.csv and docs/ANATOMY.md. Exit code 1: a fault.
+phantoms (anatomy_assets/measure) and prints the table; faults (overlapping bones, tubes in bone, roots astray) are
+listed below it. --keep appends each person to FILE (one JSON object per line) and skips those already there.
+--bones leaves nerves, vessels and labels out. --write puts the table into docs/tables/anatomy.csv and
+docs/ANATOMY.md. Exit code 1: a fault.
 """
 
 from __future__ import annotations
