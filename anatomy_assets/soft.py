@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets.approaches import Way, approaches
+from anatomy_assets.clear import cleared
 from anatomy_assets.landmarks import Spine, skin_marks
 from anatomy_assets.neurovascular import nerves
 from anatomy_assets.skin import Trunk, skin, trunk
@@ -61,11 +62,11 @@ def dress(
     """
     free = obstacles(bones)
     report("nerves", 0.80)
-    nerve = nerves(spine, free, seed)
+    nerve = cleared(free, nerves(spine, free, seed))
     report("targets", 0.83)
     targets = all_targets(spine, bones, nerve)
     report("vessels", 0.88)
-    tubes = (*nerve, *all_vessels(spine, bones, nerve, targets, trap, seed, who.sex))
+    tubes = (*nerve, *cleared(free, all_vessels(spine, bones, nerve, targets, trap, seed, who.sex)))
     report("skin and labels", 0.90)
     outline = trunk(spine, who.bmi, who.depth_deviate, *ends_mm)
     outline = outline if fitted is None else fitted(outline)

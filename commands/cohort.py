@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.common import AsJson, progress_bar, say, utc_now, write_file
+from scoring.statistics import feedback
 from sim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,13 +85,13 @@ def cohort(
     replay: Verify = False,
     jobs: Jobs = 0,
     trusted: Trusted = None,
-    p0: Annotated[float, typer.Option(help="acceptable failure rate")] = 0.10,
-    p1: Annotated[float, typer.Option(help="unacceptable failure rate")] = 0.30,
-    horizon: Annotated[int, typer.Option(help="attempts that the LC-CUSUM limit is made for", min=1, max=500)] = 30,
-    alpha: Annotated[float, typer.Option(help="chance of a false signal within the horizon")] = 0.05,
+    p0: Annotated[float, typer.Option(help="acceptable failure rate")] = feedback.P0,
+    p1: Annotated[float, typer.Option(help="unacceptable failure rate")] = feedback.P1,
+    horizon: Annotated[int, typer.Option(help="attempts that the LC-CUSUM limit is made for", min=1, max=500)] = feedback.HORIZON,
+    alpha: Annotated[float, typer.Option(help="chance of a false signal within the horizon")] = feedback.ALPHA,
     value: Annotated[
-        str, typer.Option(help="what curves and G study look at: points_percent, tip_error_mm, ...")
-    ] = "points_percent",
+        str, typer.Option(help="what curves and G study look at: points_verified_percent, tip_error_mm, ...")
+    ] = "points_verified_percent",
 ) -> None:
     """Show a cohort: verdicts, first attempts, CUSUM, learning curves, reliability, critical errors, fairness."""
     from scoring.exchange.table import csv_text

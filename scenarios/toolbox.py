@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict
 
 from scenarios.beam_tables import load_carm
 from scenarios.toml_file import DATA, Quantity, Strict, check, in_unit, read_toml
+from sim.bioheat import Material
 from sim.errors import DataError
 from sim.phantom import Tissue
-from sim.tools import Agent, Needle, TissueRow, Toolbox
+from sim.tools import Agent, Electrode, Needle, TissueRow, Toolbox
 
 Millimetre = Annotated[Quantity, in_unit("mm")]
 
@@ -79,6 +80,34 @@ class ContactFile(Strict):
     tissue: list[ContactRow]
 
 
+class ElectrodeRow(Strict):
+    """A row of lesions.toml: a radiofrequency electrode."""
+
+    name: str
+    gauge: int
+    active_tip_mm: Millimetre
+
+
+class MaterialRow(Strict):
+    """A row of lesions.toml: a tissue for the bioheat solver."""
+
+    name: str
+    conductivity_w_m_k: Annotated[Quantity, in_unit("W/(m.K)")]
+    density_kg_m3: Annotated[Quantity, in_unit("kg/m3")]
+    heat_j_kg_k: Annotated[Quantity, in_unit("J/(kg.K)")]
+    exchange_per_s: Annotated[Quantity, in_unit("1/s")]
+    electric_s_m: Annotated[Quantity, in_unit("S/m")]
+
+
+class LesionFile(BaseModel):
+    """lesions.toml: electrodes, materials, and tables of constants beside them."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    electrode: list[ElectrodeRow]
+    material: list[MaterialRow]
+
+
 class FlowFile(BaseModel):
     """spread.toml: rows by tissue, and tables of constants beside them."""
 
@@ -98,7 +127,17 @@ def load_toolbox(data: Path = DATA) -> Toolbox:
         tissues=_tissues(data),
         carm=load_carm(),
         constants=_constants(data),
+        electrodes=tuple(Electrode(**_values(row)) for row in _lesions(data).electrode),
     )
+
+
+def load_materials(data: Path = DATA) -> dict[str, Material]:
+    """Return the thermal properties of tissues by name (sim.bioheat); DataError as load_toolbox."""
+    return {row.name: Material(**{k: v for k, v in _values(row).items() if k != "name"}) for row in _lesions(data).material}
+
+
+def _lesions(data: Path) -> LesionFile:
+    return check(data / "lesions.toml", read_toml(data / "lesions.toml"), LesionFile)
 
 
 def tools_hash(data: Path = DATA) -> str:
@@ -135,7 +174,7 @@ def _tissues(data: Path) -> tuple[TissueRow, ...]:
 def _constants(data: Path) -> dict[str, float]:
     """Return every quantity table of the constant files as "file-table.name" -> value."""
     out: dict[str, float] = {}
-    for name in ("needle_constants.toml", "spread.toml", "patient.toml"):
+    for name in ("needle_constants.toml", "spread.toml", "patient.toml", "lesions.toml"):
         path = data / name
         for table, rows in read_toml(path).items():
             if not isinstance(rows, dict):

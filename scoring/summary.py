@@ -14,6 +14,7 @@ import numpy as np
 
 from scoring.cohort import Cohort, Row
 from scoring.standard import Standard, wording
+from scoring.statistics import feedback
 from scoring.statistics.chance import best_of_warning, clopper_pearson, wilson
 from scoring.statistics.checks import Floats
 from scoring.statistics.curves import attempts_to, cohort_band, fit_curve, running_rate
@@ -31,11 +32,11 @@ GROUPS = ("site", "handedness", "input_device")
 class Plan:
     """What is asked of the statistics: failure rates and horizon of the CUSUMs, the value that is studied, the standard."""
 
-    p0: float = 0.10
-    p1: float = 0.30
-    horizon: int = 30
-    alpha: float = 0.05
-    value: str = "points_percent"
+    p0: float = feedback.P0
+    p1: float = feedback.P1
+    horizon: int = feedback.HORIZON
+    alpha: float = feedback.ALPHA
+    value: str = "points_verified_percent"
     target: float = 80.0
     level: float = 0.95
     standard: Standard | None = None

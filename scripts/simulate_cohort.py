@@ -5,7 +5,8 @@ usage: scripts/simulate_cohort.py --out FOLDER [--learners 60] [--jobs 2] [--tab
 Makes keys, name map, battery and one folder per learner under FOLDER (nothing of the user's own is touched), then
 analyses the attempts as `main.py cohort` does and compares with the truth: rank correlation of score and skill,
 G coefficient with its interval, and how often an LC-CUSUM design calls an inadequate simulated trainee competent.
-What is left is a folder for `main.py battery report`, `main.py cohort`, `main.py standard set`. Attempts that are
+What is left is a folder for `main.py battery report`, `main.py cohort` and, with groups/novices and groups/experts,
+`main.py standard set`. Attempts that are
 there already are kept, so the script can be stopped and run again.
 
 Exit code 1 where the rank correlation is below 0.9 or the false-competent rate above its nominal value.
@@ -27,10 +28,9 @@ sys.path.insert(0, str(ROOT))
 
 FIRST_SEED = 101
 SITES = ("north", "south")
-DESIGN = {"p0": 0.10, "p1": 0.30, "horizon": 30}
-"""LC-CUSUM design of the check: adequate 10 % failures, inadequate 30 %, over 30 attempts; nominal rate 5 %."""
-NOMINAL = 0.05
 TRAINEES = 2000
+NOVICE, EXPERT = 30, 70
+"""Skills (percent) up to and from which a simulated learner belongs to the groups of a standard."""
 
 
 def at_home(out: Path) -> None:
@@ -82,6 +82,18 @@ def sit(out: Path, pseudonym: str, operator: str, number: int) -> int:
     return made
 
 
+def group(out: Path, people: list[tuple[str, str]]) -> None:
+    """Lay links to the records of the least and the most skilled learners into groups/novices and groups/experts."""
+    for name, operator in people:
+        skill = int(operator.split("-")[1])
+        kind = "novices" if skill <= NOVICE else "experts" if skill >= EXPERT else None
+        for record in sorted((out / "attempts" / name).rglob("attempt.scottie")) if kind else ():
+            link = out / "groups" / str(kind) / name / f"{record.parent.name}.scottie"
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                os.link(record, link)
+
+
 def analyse(out: Path, people: list[tuple[str, str]]) -> dict[str, Any]:
     """Return the figures of the comparison with the truth."""
     import numpy as np
@@ -89,6 +101,7 @@ def analyse(out: Path, people: list[tuple[str, str]]) -> dict[str, Any]:
 
     from scoring.cohort import Cohort, read_rows
     from scoring.record import check_file
+    from scoring.statistics import feedback
     from scoring.statistics.decision import coefficient_interval, d_study
     from scoring.statistics.generalizability import g_study
     from scoring.statistics.lc_cusum import lc_cusum_design
@@ -113,7 +126,7 @@ def analyse(out: Path, people: list[tuple[str, str]]) -> dict[str, Any]:
         found[f"{coefficient}, {points.shape[1]} items"] = coefficient_interval(points, coefficient=coefficient).text(3)
     found["share of variance"] = {k: round(v / sum(study.components.values()), 3) for k, v in study.components.items()}
     found["SEM (absolute), points"] = round(float(np.sqrt(result.absolute_error)), 2)
-    design = lc_cusum_design(**DESIGN)
+    design = lc_cusum_design(feedback.P0, feedback.P1, feedback.HORIZON, feedback.ALPHA)
     rate = false_competent(design)
     found["LC-CUSUM"] = {k: round(v, 3) if isinstance(v, float) else v for k, v in design.as_dict().items()}
     found[f"false competent among {TRAINEES} trainees who fail at p1"] = round(rate, 4)
@@ -166,12 +179,13 @@ def main() -> int:
         jobs = [pool.submit(sit, out, name, operator, i) for i, (name, operator) in enumerate(people)]
         for job in track(as_completed(jobs), "learners", total=len(jobs)):
             job.result()
+    group(out, people)
     found = analyse(out, people)
     print(json.dumps(found, indent=2))
     if given.table:
         given.table.write_text(as_table(found), encoding="utf-8")
     ranked = found["rank correlation of mean points and skill"] >= 0.9
-    honest = found[f"false competent among {TRAINEES} trainees who fail at p1"] <= NOMINAL
+    honest = found[f"false competent among {TRAINEES} trainees who fail at p1"] <= found["LC-CUSUM"]["alpha"]
     return 0 if ranked and honest else 1
 
 

@@ -65,6 +65,12 @@ TABLE: dict[str, tuple[Argument, ...]] = {
     "syringe.aspirate": (),
     "syringe.inject": (_a("volume_ul", 0, 20_000), _a("rate_ul_s", 10, 2_000)),
     "syringe.stop": (),
+    # radiofrequency generator
+    "rf.connect": (_a("electrode", 0, 63),),
+    "rf.disconnect": (),
+    "rf.stimulate": (_a("frequency_hz", 1, 200), _a("current_ua", 0, 10_000)),
+    "rf.lesion": (_a("temperature_mc", 37_000, 95_000), _a("time_ms", 1_000, 600_000)),
+    "rf.stop": (),
     # speech and end
     "ask.pain": (),
     "finish": (),

@@ -25,6 +25,18 @@ _TIP = {
     "side": str,
     "in_canal_um": int,  # how far medial of the medial pedicle line (negative: lateral of it)
 }
+_LESIONED = {
+    "name": str,
+    "kind": str,
+    "nerve_level": str,
+    "nerve_side": str,
+    "length_um": int,  # of its axis in this lesion
+    "whole_um": int,  # with its whole thickness
+    "small_um": int,  # of its axis, after the older, smaller figures
+    "total_um": int,  # of its axis in all lesions so far
+    "gap_um": int,  # from the lesion to its wall, negative inside
+    "angle_mdeg": int,  # between the active tip and it
+}
 
 TABLE: dict[str, dict[str, type]] = {
     # attempt
@@ -94,6 +106,40 @@ TABLE: dict[str, dict[str, type]] = {
         "levels": list,  # roots wetted, e.g. ["root_L4_right"]
         **_TIP,
     },
+    # radiofrequency: felt and twitch are "back" (twitch: "multifidus"), "leg" or ""; sizes are those of the lesion as made
+    "rf_connected": {"electrode": str, "gauge": int, "active_tip_um": int, "impedance_ohm": int},
+    "rf_disconnected": {},
+    "stimulated": {
+        "frequency_hz": int,
+        "current_ua": int,
+        "voltage_mv": int,
+        "felt": str,
+        "twitch": str,
+        "nerve_level": str,
+        "nerve_side": str,
+        "strength_permille": int,  # current over the threshold of that nerve
+        **_TIP,
+    },
+    "lesion_started": {"temperature_mc": int, "time_ms": int, **_TIP},
+    "structure_heated": {"name": str, "kind": str, "nerve_level": str, "nerve_side": str, "held_ms": int},  # as it grows
+    "lesion_made": {
+        "reason": str,  # "done", "stopped", "moved", "disconnected"
+        "temperature_mc": int,
+        "time_ms": int,  # at the set temperature
+        "active_tip_um": int,
+        "gauge": int,
+        "width_um": int,
+        "length_um": int,
+        "small_width_um": int,  # after the older, smaller figures
+        "small_length_um": int,
+        "extrapolated": bool,  # outside the published settings
+        "nearest_branch": str,  # medial branch, "" when none is near
+        "branch_gap_um": int,  # from the electrode's axis to its wall
+        "branch_mdeg": int,  # between the active tip and that nerve
+        **_TIP,
+    },
+    "nerve_lesioned": _LESIONED,
+    "sac_heated": _LESIONED,
     # patient
     "patient_said": {"what": str, "dermatome": str, "grade": int},
     "vitals": {"heart_rate_bpm": int, "systolic_mmhg": int, "spo2_percent": int},

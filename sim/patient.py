@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from sim.command import Command
 from sim.event import Event, event
+from sim.generator_reply import reply_to_generator
 from sim.phantom import TubeKind, tube_distance
 from sim.rng import stream
 from sim.state import PatientState, State, Study
@@ -38,6 +39,10 @@ WORDS = (
     "legs heavy",
     "legs will not move",
     "faint",
+    "tingling in the back",
+    "tingling in the leg",
+    "heat in the back",
+    "burning in the leg",
 )
 """Everything that `patient_said.what` can be."""
 
@@ -132,6 +137,9 @@ def _felt(study: Study, state: State, me: PatientState, fact: Event, out: list[E
         return _pressed(study, state, me, fact, out)
     if fact.kind == "injection_stopped":
         return _drugged(study, state, me, fact)
+    if fact.kind in ("stimulated", "structure_heated"):
+        what, dermatome, grade = reply_to_generator(study.toolbox, fact)
+        return _say(me, tick, what, dermatome, grade, out) if what else me
     return me
 
 

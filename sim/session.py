@@ -1,6 +1,6 @@
 """The core's front: begin, advance, view. Pure functions of (study, state, command); one tick is 10 ms.
 
-Order within a tick, always the same: procedure, C-arm, needle, injectate, patient. An engine reads the
+Order within a tick, always the same: procedure, C-arm, needle, injectate, generator, patient. An engine reads the
 state of its siblings as it was when its turn came, never their code; facts travel as events.
 """
 
@@ -10,7 +10,7 @@ import hashlib
 from collections import deque
 from dataclasses import replace
 
-from sim import carm, needle, patient, procedure, spread
+from sim import carm, heat, needle, patient, procedure, spread
 from sim.command import IDLE, Command
 from sim.event import Event, event
 from sim.state import State, Study
@@ -28,6 +28,7 @@ def begin(study: Study) -> tuple[State, tuple[Event, ...]]:
         spread=spread.begin(study),
         patient=patient.begin(study),
         procedure=procedure.begin(study),
+        heat=heat.begin(study),
         chain=hashlib.sha256(study.hash.encode()).digest(),
     )
     plan = study.plan
@@ -61,6 +62,9 @@ def advance(study: Study, state: State, command: Command = IDLE) -> tuple[State,
     part_s, new = spread.advance(study, state, command)
     events += new
     state = state if part_s is state.spread else replace(state, spread=part_s)
+    part_h, new = heat.advance(study, state, command)
+    events += new
+    state = state if part_h is state.heat else replace(state, heat=part_h)
     part_t, new = patient.advance(study, state, command, tuple(events))
     events += new
     state = state if part_t is state.patient else replace(state, patient=part_t)

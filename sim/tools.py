@@ -53,6 +53,15 @@ class Agent:
 
 
 @dataclass(frozen=True)
+class Electrode:
+    """A radiofrequency electrode in a cannula of one gauge whose last `active_tip_mm` is bare."""
+
+    name: str
+    gauge: int
+    active_tip_mm: float
+
+
+@dataclass(frozen=True)
 class TissueRow:
     """How one tissue meets a needle and an injectate (see sim.phantom.Tissue for the label)."""
 
@@ -102,6 +111,7 @@ class Toolbox:
     tissues: tuple[TissueRow, ...]  # indexed by label: tissues[label].label == label
     carm: CArm
     constants: dict[str, float]  # named scalars of the engines, e.g. "needle.hand_stiffness_n_per_mm"
+    electrodes: tuple[Electrode, ...] = ()
 
     def constant(self, name: str) -> float:
         """Return a named constant; DataError says which one is missing."""

@@ -20,7 +20,8 @@ FIRST = WHEN.format(1)
 
 def row(who="p-a", item="s1", passed=True, started=FIRST, **more):
     base = {"path": f"{who}-{item}", "record_id": f"{who}/{item}/{started}", "status": "verified", "reason": "", "learner": who}
-    metrics = {"points_percent": more.pop("points", 60.0)}
+    points = more.pop("points", 60.0)
+    metrics = {"points_percent": points, "points_verified_percent": points}
     return Row(
         **{**base, "scenario": item, "procedure": RUBRIC, "started": started, "passed": passed, "metrics": metrics, **more}
     )

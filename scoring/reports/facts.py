@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scoring.cohort import Cohort, Row
 from scoring.standard import Standard, Wording, wording
+from scoring.statistics import feedback
 from scoring.statistics.checks import Interval
 from scoring.statistics.decision import DStudy, coefficient_interval, d_study, phi_lambda
 from scoring.statistics.generalizability import GStudy, g_study
@@ -63,7 +64,9 @@ class Facts:
     standard: Standard | None
     now: str
     moments: Moments = field(default_factory=dict)
-    design: LcCusumDesign = field(default_factory=lambda: lc_cusum_design(0.10, 0.30, 50))
+    design: LcCusumDesign = field(
+        default_factory=lambda: lc_cusum_design(feedback.P0, feedback.P1, feedback.HORIZON, feedback.ALPHA)
+    )
 
     @property
     def scale(self) -> str:

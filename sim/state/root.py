@@ -10,6 +10,7 @@ from sim import ENGINE_VERSION
 from sim.phantom import Phantom
 from sim.plan import Plan
 from sim.state.carm import CArmState
+from sim.state.heat import HeatState
 from sim.state.needle import NeedleState
 from sim.state.patient import PatientState
 from sim.state.procedure import ProcedureState
@@ -61,6 +62,7 @@ class State:
     spread: SpreadState = field(default_factory=SpreadState)
     patient: PatientState = field(default_factory=PatientState)
     procedure: ProcedureState = field(default_factory=ProcedureState)
+    heat: HeatState = field(default_factory=HeatState)
     chain: bytes = b""
 
     def digest(self, step_um: int = 1) -> str:
@@ -68,4 +70,5 @@ class State:
         rounded = b"|".join(
             part.quantised(step_um) for part in (self.carm, self.needle, self.spread, self.patient, self.procedure)
         )
+        rounded += self.heat.quantised(step_um)  # nothing where no generator was used
         return hashlib.sha256(self.tick.to_bytes(8, "little") + self.chain + rounded).hexdigest()

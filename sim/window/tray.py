@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgui_bundle import imgui
 
-from sim.window import theme
+from sim.window import generator, theme
 from sim.window.layout import Rect
 from sim.window.theatre import Theatre
 from sim.window.ui import Ui
@@ -21,9 +21,12 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
         _place(theatre, ui)
         _advance(theatre, ui)
         _tilt(theatre, ui)
-        _syringe(theatre, ui, wide)
-        _volume(theatre, ui, wide)
-        _plunger(theatre, ui)
+        if generator.shown(theatre):
+            generator.draw(theatre, ui)
+        else:
+            _syringe(theatre, ui, wide)
+            _volume(theatre, ui, wide)
+            _plunger(theatre, ui)
 
 
 def pretty(name: str) -> str:

@@ -36,6 +36,10 @@ _SAID = {
     "legs heavy": "My legs feel heavy.",
     "legs will not move": "I cannot move my legs!",
     "faint": "I feel faint.",
+    "tingling in the back": "It tingles in my back.",
+    "tingling in the leg": "It tingles{where}.",
+    "heat in the back": "It gets hot in my back.",
+    "burning in the leg": "It burns{where}!",
 }
 _LEG = {
     "L1": "in the groin", "L2": "down the front of the thigh", "L3": "over the knee", "L4": "over the shin to the inner ankle",
@@ -58,16 +62,22 @@ _SIMPLE: dict[str, tuple[str, str]] = {
     "attached": (ASSISTANT, "{agent}, {drawn} ml drawn, syringe on the hub."),
     "injection_started": (HAND, "Injecting {agent}."),
     "injection_stopped": (HAND, "Stopped: {volume} ml of {agent} given."),
+    "rf_connected": (ASSISTANT, "Probe in ({electrode}), {impedance_ohm} ohm."),
+    "rf_disconnected": (ASSISTANT, "Probe out."),
+    "lesion_started": (MACHINE, "Heating."),
 }
 _PRACTICE: dict[str, str] = {
     "tissue_entered": "The tip is now in {tissue}.",
     "structure_entered": "The tip has entered {name}.",
     "structure_left": "The tip has left {name}.",
     "injection_stopped": "Spread: {pattern}.",
+    "structure_heated": "The lesion reaches {name}.",
+    "sac_heated": "The lesion reached {name}.",
     "clamped": "{op} was limited to what hand and machine can do.",
 }
 _ASPIRATED = {"nothing": "Nothing comes back.", "blood": "Blood comes back!", "csf": "Clear fluid comes back!"}
-SILENT = frozenset({"began", "phase", "needle_stopped", "vitals"})
+_TWITCH = {"multifidus": "The muscle of the back twitches.", "leg": "The leg moves!"}
+SILENT = frozenset({"began", "phase", "needle_stopped", "vitals", "nerve_lesioned"})
 
 
 def sentences(fact: Event, practice: bool, texts: Mapping[str, str] | None = None) -> list[Line]:
@@ -91,6 +101,11 @@ def _spoken(fact: Event, texts: Mapping[str, str]) -> tuple[str, str]:
         return ASSISTANT, texts.get(f"refused.{fact['op']}", _sentence(fact["why"]))
     if fact.kind == "exposed":
         return MACHINE, _exposed(fact)
+    if fact.kind == "stimulated":
+        given = f"{fact['frequency_hz']} Hz, {fact['current_ua'] / 1000:.1f} mA. {_TWITCH.get(fact['twitch'], '')}"
+        return MACHINE, given.strip()
+    if fact.kind == "lesion_made":
+        return MACHINE, f"{fact['temperature_mc'] / 1000:.0f} C for {fact['time_ms'] / 1000:.0f} s ({fact['reason']})."
     if fact.kind == "needle_placed":
         return HAND, f"Needle on the skin, yaw {degrees(fact['yaw_mdeg'])}, pitch {degrees(fact['pitch_mdeg'])}."
     if fact.kind == "stylet":
