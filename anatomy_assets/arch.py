@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ PEDICLE_UNDER_ENDPLATE_MM = 2.4
 CANAL_UNDER_PEDICLE_MM = 3.0
 COSTAL_DEPTH_MM = 0.7
 """Depth of the bowl of a costal facet."""
+WING_TOP_MM = 4.0
+"""How far the plate of a transitional vertebra reaches above the axis of its transverse process."""
 CHAINS = {"pars": 1, "iap": 1, "lamina": 2, "sap": 2, "mammillary": 0, "tp": 1, "accessory": 0}
 """Parts of one side in the order of their unions, with the times that their axis is refined."""
 
@@ -97,11 +99,30 @@ def _part(b: Builder, f: Frame, part: str, smooth: int) -> None:
     x, y, z = f.form[f"{part}_along"]
     scale = f.level.arch_low if part == "iap" else 0.5 * (f.up_scale + f.down_scale)
     articular = part in ("sap", "iap", "mammillary")
-    thick = f.level.arch_scale * f.side.hypertrophy if articular else 1.0
+    grown = f.side.hypertrophy_low if part == "iap" else f.side.hypertrophy
+    thick = f.level.arch_scale * grown if articular else 1.0
     broad = f.side.tp_broad_mm if part == "tp" else 0.0
     along = [r[3] * scale * thick + 0.5 * broad for r in rows]
     across = [r[4] * thick for r in rows]
-    b.chain(part_points(f, part), along, across, (x, f.sign * y, z), blend, square=square, smooth=smooth)
+    points = part_points(f, part)
+    b.chain(points, along, across, (x, f.sign * y, z), blend, square=square, smooth=smooth)
+    if part == "sap" and f.side.sap_forward_mm > 0.0:
+        grown_forwards(b, points, along, across, f.side.sap_forward_mm)
+    if part == "tp" and f.side.wing_mm > 0.0:
+        _wing(b, points, f.side.wing_mm)
+
+
+def _wing(b: Builder, points: Sequence[Point], high: float) -> None:
+    """Add the plate of a transitional vertebra below a transverse process: as high at its outer half as asked."""
+    half = [0.5 * high * min(1.0, 0.35 + 1.3 * i / (len(points) - 1)) for i in range(len(points))]
+    hung = [(p[0], p[1], p[2] + WING_TOP_MM - h) for p, h in zip(points, half, strict=True)]
+    b.chain(hung[1:], half[1:], [4.5] * (len(points) - 1), (0.0, 0.0, 1.0), 4.0, square=0.4, smooth=1)
+
+
+def grown_forwards(b: Builder, points: Sequence[Point], along: Sequence[float], across: Sequence[float], by: float) -> None:
+    """Add the upper part of a superior articular process once more, further in front: it narrows the foramen by as much."""
+    moved = [(p[0] + by, p[1], p[2] + 0.7 * a) for p, a in zip(points, along, strict=True)]
+    b.chain(moved, [0.35 * a for a in along], [0.95 * a for a in across], (0.0, 0.0, 1.0), 1.5, square=0.2, smooth=2)
 
 
 def _stretched(f: Frame, point: Point, lat: float) -> Point:

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
-from itertools import pairwise
 from threading import Lock
 from typing import Any
 
@@ -23,6 +22,7 @@ from anatomy_assets.column import Column, Placed
 from anatomy_assets.joints import Joint, Plain, Pose, cut, partners, unmoved
 from anatomy_assets.parameters import SIDES, Parameters
 from anatomy_assets.redistance import core_field, redistance
+from anatomy_assets.vertebra import arch_name
 from sim.phantom import Bone
 from sim.rng import stream
 
@@ -162,10 +162,16 @@ def _finished(placed: Placed, plain: Plain, distance: NDArray[np.int16]) -> Bone
     raw = np.empty(distance.shape, np.float32)
     core_field(distance, origin, spacing, shape.cortex, raw)
     target = SHELL_TRIANGLES.get(shape.name, DEFAULT_TRIANGLES)
-    # a quarter of a step keeps the surface off the nodes: no triangle of zero area
-    shell = _mesh((distance + np.float32(0.25)) * np.float32(0.01), origin, spacing, target)
+    shell = surface(distance, origin, spacing, target)
     core = _mesh(raw, origin, spacing, int(target * CORE_SHARE))
     return Bone(shape.name, placed.rotation, placed.translation_mm, origin, spacing, distance, *shell, *core)
+
+
+def surface(
+    distance: NDArray[np.int16], origin: F64, spacing: float, triangles: int
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return the closed surface of a grid: a quarter of a step keeps it off the nodes, no triangle has zero area."""
+    return _mesh((distance + np.float32(0.25)) * np.float32(0.01), origin, spacing, triangles)
 
 
 def _cropped(raw: NDArray[np.float32], origin: F64, spacing: float) -> tuple[NDArray[np.float32], F64]:
@@ -182,9 +188,23 @@ def _cropped(raw: NDArray[np.float32], origin: F64, spacing: float) -> tuple[NDA
 def joints_of(column: Column) -> tuple[Joint, ...]:
     """Return the pairs of bones that share a joint or nearly touch, with their gaps."""
     p = column.parameters
-    facets = [Joint(*pair, p.facet_gap) for pair in pairwise([*(lv.name for lv in p.levels), "S"])]
     there = {b.shape.name for b in column.bones}
-    return tuple(j for j in (*facets, *pelvic_joints(p), *rib_joints(p)) if j.one in there and j.two in there)
+    return tuple(j for j in (*spinal_joints(p), *pelvic_joints(p), *rib_joints(p)) if j.one in there and j.two in there)
+
+
+def spinal_joints(p: Parameters) -> list[Joint]:
+    """Return the joints of neighbouring vertebrae; a parted arch meets its own body and both neighbours."""
+    names = [*(lv.name for lv in p.levels), "S"]
+    out = []
+    for i, (level, disc) in enumerate(zip(p.levels, p.discs, strict=True)):
+        gaps = disc.facet_gap_mm or (p.facet_gap, p.facet_gap)
+        right = gaps[1] if gaps[1] != gaps[0] else None
+        out.append(Joint(level.name, names[i + 1], gaps[0], right))
+        if level.split_mm > 0.0:
+            arch = arch_name(level)
+            out += [Joint(arch, level.name, level.split_mm), Joint(arch, names[i + 1], gaps[0], right)]
+            out += [Joint(names[i - 1], arch, p.facet_gap)] if i else []
+    return out
 
 
 def pelvic_joints(p: Parameters) -> list[Joint]:

@@ -28,7 +28,7 @@ from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind, wide_n
 T = TypeVar("T")
 KEEP = 80
 KEEP_BONES = 400
-FORMAT = 2
+FORMAT = 3
 UNUSED = frozenset({"__init__.py", "cache.py", "export.py", "meshes.py", "materials.toml", "imports.toml"})
 GRIDS = ("bake.py", "primitives.py", "redistance.py", "frames.py", "rng.py")
 """Sources that turn the shape of a bone into its grid; the shape itself is part of the key."""
@@ -40,7 +40,9 @@ def _sources() -> dict[str, bytes]:
     here = Path(__file__).parent
     paths = [*sorted(here.glob("*.py")), *sorted((here / "morphometry").glob("*.toml"))]
     paths += [Path(str(m.__file__)) for m in (frames, phantom, rng)]
-    return {path.name: hashlib.sha256(path.read_bytes()).digest() for path in paths}
+    found = {path.name: hashlib.sha256(path.read_bytes()).digest() for path in paths}
+    measures = sorted((here / "measure").glob("*.py"))  # findings are met by measuring
+    return found | {f"measure/{path.name}": hashlib.sha256(path.read_bytes()).digest() for path in measures}
 
 
 _SOURCES = _sources()
@@ -150,7 +152,7 @@ def _packed(p: Phantom) -> dict[str, Any]:
     head: dict[str, Any] = {"format": FORMAT, "name": p.name, "modelled": list(p.modelled)}
     out: dict[str, Any] = {"labels": p.volume.labels, "label_origin": p.volume.origin_mm}
     head["label_spacing"] = p.volume.spacing_mm
-    head["bones"] = [[b.name, b.spacing_mm] for b in p.bones]
+    head["bones"] = [[b.name, b.spacing_mm, b.material] for b in p.bones]
     for i, b in enumerate(p.bones):
         out[f"bone{i}_steps"] = np.diff(b.distance_10um, axis=2, prepend=np.int16(0)).astype(np.int16)
         for field in _BONE_ARRAYS:
@@ -194,11 +196,12 @@ def _unpacked(data: Any) -> Phantom:
     )
 
 
-def _unpacked_bone(data: Any, i: int, name: str, spacing: float) -> Bone:
+def _unpacked_bone(data: Any, i: int, name: str, spacing: float, material: str) -> Bone:
     """Return bone number i of an open npz."""
     steps = data[f"bone{i}_steps"]
     arrays = {field: data[f"bone{i}_{field}"] for field in _BONE_ARRAYS}
-    return Bone(name=name, spacing_mm=spacing, distance_10um=np.cumsum(steps, axis=2, dtype=np.int16, out=steps), **arrays)
+    grid = np.cumsum(steps, axis=2, dtype=np.int16, out=steps)
+    return Bone(name=name, spacing_mm=spacing, distance_10um=grid, material=material, **arrays)
 
 
 def bone_key(shape: str) -> str:

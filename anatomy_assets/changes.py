@@ -1,7 +1,8 @@
 """Changes of one vertebra by disease, each neutral unless its field of `Level` or `Side` says otherwise.
 
 Losses of height are quadratics through three points of an endplate (front, middle, back). Bone that stands out
-into the canal (retropulsion, facet osteophytes) is added after the canal was cut; a lysis is cut last.
+into the canal (retropulsion, facet osteophytes) is added after the canal was cut; a lysis is cut last. An isthmic
+listhesis parts the vertebra into two bones (`cut`), a laminectomy takes the middle of the arch away.
 """
 
 from __future__ import annotations
@@ -81,3 +82,64 @@ def _lysis(b: Builder, level: Level, form: Form, side: str) -> None:
     flat = [[-5.0, -5.0, -half, half], [5.0, -5.0, -half, half], [0.0, 5.0, -half, half]]
     low, high = (p[0] - 16.0, p[1] - 16.0, p[2] - 16.0), (p[0] + 16.0, p[1] + 16.0, p[2] + 16.0)
     b.sheet(frame, outline, flat, 0.3, 0.0, low, high, op=prim.SUBTRACT, corner_cuts=0)
+
+
+def cut(b: Builder, level: Level, form: Form, part: str) -> None:
+    """Cut what is missing: the middle of the arch (laminectomy), or the other part of a parted vertebra."""
+    if level.laminectomy:
+        _laminectomy(b, level)
+    if level.split_mm > 0.0:
+        (_without_arch if part == "front" else _arch_only)(b, level, form)
+
+
+def _prism(b: Builder, outline: list[list[float]], low_y: float, high_y: float) -> None:
+    """Subtract a prism: outline in (x, z), from low_y to high_y."""
+    mid, half = 0.5 * (low_y + high_y), 0.5 * (high_y - low_y)
+    frame = [0.0, mid, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]
+    flat = [[-50.0, -50.0, -half, half], [50.0, -50.0, -half, half], [0.0, 50.0, -half, half]]
+    low, high = (-110.0, low_y, -75.0), (60.0, high_y, 75.0)
+    b.sheet(frame, outline, flat, 0.0, 0.0, low, high, op=prim.SUBTRACT, corner_cuts=0)
+
+
+def _laminectomy(b: Builder, level: Level) -> None:
+    """Take away spinous process and laminae between the joints."""
+    front, half = -0.5 * level.depth - 0.5 * level.canal_depth, 0.5 * level.canal_width - 1.0
+    _prism(b, [[-105.0, -70.0], [front, -70.0], [front, 70.0], [-105.0, 70.0]], -half, half)
+
+
+def _lysis_line(level: Level, form: Form) -> tuple[float, float, float]:
+    """Return x and z of the necks of the pars (mean of both sides), and half the width of the middle part."""
+    points = [part_points(frame_of(level, form, side), "iap")[1] for side in SIDES]
+    x, z = (0.5 * (points[0][i] + points[1][i]) for i in (0, 2))
+    return x, z, 0.5 * level.canal_width - 1.0
+
+
+def _lateral(x: float, z: float, shift: float) -> list[list[float]]:
+    """Return the outline of the arch beside the canal: below the oblique plane, behind a line before the pars."""
+    front = x + 6.0 + shift
+    return [
+        [front, -70.0], [front, z + LYSIS_TILT * 6.0 + shift], [x - 4.0, z - LYSIS_TILT * 4.0 + shift],
+        [x - 9.0, z - LYSIS_TILT * 4.0 + shift], [-105.0, z - LYSIS_TILT * 4.0 + shift], [-105.0, -70.0],
+    ]  # fmt: skip
+
+
+def _without_arch(b: Builder, level: Level, form: Form) -> None:
+    """Leave body, pedicles, transverse and superior articular processes."""
+    x, z, half = _lysis_line(level, form)
+    gap = 0.5 * level.split_mm
+    middle = -0.5 * level.depth - 0.5 * level.canal_depth + gap
+    _prism(b, [[-105.0, -70.0], [middle, -70.0], [middle, 70.0], [-105.0, 70.0]], -half - gap, half + gap)
+    for low, high in ((half, 70.0), (-70.0, -half)):
+        _prism(b, _lateral(x, z, gap), low, high)
+
+
+def _arch_only(b: Builder, level: Level, form: Form) -> None:
+    """Leave laminae, spinous and inferior articular processes."""
+    x, z, half = _lysis_line(level, form)
+    gap = 0.5 * level.split_mm
+    middle = -0.5 * level.depth - 0.5 * level.canal_depth - gap
+    _prism(b, [[middle, -70.0], [55.0, -70.0], [55.0, 70.0], [middle, 70.0]], -half, half)
+    around = _lateral(x, z, -gap)
+    rest = [[55.0, -70.0], around[0], *around[1:5], [-105.0, 70.0], [55.0, 70.0]]
+    for low, high in ((half - gap, 70.0), (-70.0, -half + gap)):
+        _prism(b, rest, low, high)

@@ -17,7 +17,7 @@ from anatomy_assets import primitives as prim
 from anatomy_assets.marks import BELOW, facet_marks, foramen_marks, level_marks
 from anatomy_assets.parameters import SIDES, Parameters, mdeg
 from anatomy_assets.shape import Shape
-from anatomy_assets.vertebra import half_wedge, vertebra
+from anatomy_assets.vertebra import arch_name, plate, vertebra
 from sim.frames import sincos_mdeg
 
 F64 = NDArray[np.float64]
@@ -93,12 +93,22 @@ def about(axis: int, angle_mdeg: int) -> F64:
 def stack(parameters: Parameters) -> Column:
     """Return the column of a person in its posture: vertebrae from the highest down, then the sacrum and the pelvis."""
     p = parameters
-    vertebrae = _vertebrae(p)
+    vertebrae, arches = _vertebrae(p)
     pelvic = [_coccyx(p), *(b for side in SIDES for b in _hip(p, side))]
-    marks, measures = _landmarks(p, {b.shape.name: b for b in (*vertebrae, _sacrum(p), *pelvic)})
+    marks, measures = _landmarks(p, {b.shape.name: b for b in (*vertebrae, *arches, _sacrum(p), *pelvic)})
     # the thoracolumbar field ends above the hip bones: their landmarks stay, the bones are left out
     below = pelvic if p.field == "lumbosacral" else []
-    return Column(p, (*vertebrae, _sacrum(p), *below, *_ribs(p, vertebrae)), marks, measures)
+    bones = (*vertebrae, _sacrum(p), *below, *_ribs(p, vertebrae), *arches)
+    return Column(p, tuple(_thinned(b, p.cortex_scale) for b in bones), marks, measures)
+
+
+def _thinned(placed: Placed, scale: float) -> Placed:
+    """Return a bone with its cortex scaled (osteoporosis)."""
+    if scale == 1.0:
+        return placed
+    cortex = placed.shape.cortex.copy()
+    cortex[:, 7] *= scale
+    return replace(placed, shape=replace(placed.shape, cortex=cortex))
 
 
 def _ribs(p: Parameters, vertebrae: tuple[Placed, ...]) -> list[Placed]:
@@ -110,21 +120,28 @@ def _ribs(p: Parameters, vertebrae: tuple[Placed, ...]) -> list[Placed]:
     return out
 
 
-def _vertebrae(p: Parameters) -> tuple[Placed, ...]:
-    """Return the vertebrae, cranial to caudal, stacked upwards from the S1 endplate."""
+def _vertebrae(p: Parameters) -> tuple[tuple[Placed, ...], tuple[Placed, ...]]:
+    """Return the vertebrae, cranial to caudal, stacked upwards from the S1 endplate, and the parted arches.
+
+    The arch of an isthmic listhesis stays behind when its body slips.
+    """
     placed: list[Placed] = []
+    arches: list[Placed] = []
     top, at = about(1, p.slope_mdeg), np.zeros(3)
     for level, disc in zip(reversed(p.levels), reversed(p.discs), strict=True):
-        at = at + moved(top, (disc.slip_mm, disc.shift_mm, 0.0))
+        slip = moved(top, (disc.slip_mm, disc.shift_mm, 0.0))
+        at = at + slip
         middle = product(top, about(1, -(disc.wedge_mdeg // 2)))
         at = at + moved(middle, (0.0, 0.0, disc.height))
         bottom = product(product(product(top, about(1, -disc.wedge_mdeg)), about(0, disc.tilt_mdeg)), about(2, disc.turn_mdeg))
-        bend = half_wedge(level)
-        frame = product(bottom, about(1, -bend))
-        origin = at + moved(frame, (0.0, 0.0, 0.5 * level.height))
+        (low, down), (high, up) = plate(level, False), plate(level, True)
+        frame = product(bottom, about(1, -down))
+        origin = at + moved(frame, (0.0, 0.0, low))
         placed.append(_placed(vertebra(level, p.morphometry.layout), frame, origin))
-        top, at = product(frame, about(1, -bend)), origin + moved(frame, (0.0, 0.0, 0.5 * level.height))
-    return tuple(reversed(placed))
+        if level.split_mm > 0.0:
+            arches.append(_placed(vertebra(level, p.morphometry.layout, "arch"), frame, origin - slip))
+        top, at = product(frame, about(1, -up)), origin + moved(frame, (0.0, 0.0, high))
+    return tuple(reversed(placed)), tuple(arches)
 
 
 def _placed(shape: Shape, rotation: F64, origin: F64) -> Placed:
@@ -149,12 +166,18 @@ def _hip(p: Parameters, side: str) -> list[Placed]:
     return [_placed(made, rotation, origin) for made in (pelvis.ilium(p, side), femur.femur(p, side))]
 
 
+def _behind(name: str) -> bool:
+    """Return whether a landmark of a vertebra lies on its arch behind the pars."""
+    return any(part in name for part in (".iap.", ".spinous.", ".lamina", ".canal.back"))
+
+
 def _landmarks(p: Parameters, bones: Mapping[str, Placed]) -> tuple[dict[str, F64], dict[str, float]]:
     marks: dict[str, F64] = {}
     measures: dict[str, float] = {}
     for level in p.levels:
         points, numbers = level_marks(level, p.morphometry.layout)
-        marks |= {name: bones[level.name].to_patient(q) for name, q in points.items()}
+        arch = bones.get(arch_name(level), bones[level.name])
+        marks |= {name: (arch if _behind(name) else bones[level.name]).to_patient(q) for name, q in points.items()}
         measures |= numbers
     marks |= {name: bones["S"].to_patient(q) for name, q in sacrum_marks.landmarks(p).items()}
     marks |= {name: bones[coccyx.NAME].to_patient(q) for name, q in coccyx.landmarks(p).items()}
@@ -163,7 +186,8 @@ def _landmarks(p: Parameters, bones: Mapping[str, Placed]) -> tuple[dict[str, F6
     for level in p.levels:
         marks |= foramen_marks(marks, level.name)
         below = BELOW[level.name]
-        marks |= facet_marks(bones[level.name].field, bones["S" if below == "S1" else below].field, marks, level.name)
+        arch = bones.get(arch_name(level), bones[level.name])
+        marks |= facet_marks(arch.field, bones["S" if below == "S1" else below].field, marks, level.name)
     for name in [n for n in marks if n.endswith((".normal", ".axis"))]:
         marks[name] = marks[name] - marks[name.rsplit(".", 1)[0] + ".zero"]
     return {name: q for name, q in marks.items() if not name.endswith(".zero")}, measures

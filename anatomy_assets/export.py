@@ -65,6 +65,9 @@ def parts(phantom: Phantom) -> list[tuple[str, F32, I32, float, bool]]:
     out = [("skin", phantom.skin.surface_vertices, phantom.skin.surface_faces, mu_per_cm("soft_mean"), True)]
     for bone in phantom.bones:
         shell, shell_faces = unpinched(_placed(bone, bone.shell_vertices), bone.shell_faces)
+        if bone.material != "bone":  # an implant lies in bone: a viewer adds up what it meets
+            out.append((bone.name, shell, shell_faces, mu_per_cm(bone.material), False))
+            continue
         if len(bone.core_faces) == 0:
             out.append((f"{bone.name}_cortex", shell, shell_faces, mu_per_cm("bone_cortical"), False))
             continue

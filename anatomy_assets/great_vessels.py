@@ -99,7 +99,7 @@ def _section(name: str, level: str, seed: int, sex: str) -> tuple[float, float]:
 def _trunk(spine: Spine, fronts: F64, name: str, seed: int, sex: str) -> list[Tube]:
     """Return one trunk down to its division and its two iliac branches."""
     artery = name == "aorta"
-    low = height(spine, division(seed, f"{name}.division_share"))
+    low = height(spine, division(seed, f"{name}.division_share") - spine.lesions.division_up)
     across = (1.0 if artery else -1.0) * number(N, f"{name}.beside_mm")
     top = spine.mark(f"{spine.top}.endplate.superior")[2] + OVER_MM
     stretch, shift = _gap_of_person(seed, name, sex)

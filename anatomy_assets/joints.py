@@ -44,16 +44,22 @@ class Pose:
 
 @dataclass(frozen=True)
 class Joint:
-    """Two neighbours and the least gap (mm) between them."""
+    """Two neighbours and the least gap (mm) between them; right_mm: on the right side, where it differs from the left."""
 
     one: str
     two: str
     gap_mm: float
+    right_mm: float | None = None
+
+    @property
+    def gaps(self) -> tuple[float, float]:
+        """The least gap on the left and on the right."""
+        return self.gap_mm, self.gap_mm if self.right_mm is None else self.right_mm
 
 
-def partners(joints: Sequence[Joint], name: str) -> list[tuple[str, float]]:
-    """Return (neighbour, gap) of a bone."""
-    return [(j.two, j.gap_mm) for j in joints if j.one == name] + [(j.one, j.gap_mm) for j in joints if j.two == name]
+def partners(joints: Sequence[Joint], name: str) -> list[tuple[str, tuple[float, float]]]:
+    """Return (neighbour, gaps) of a bone."""
+    return [(j.two, j.gaps) for j in joints if j.one == name] + [(j.one, j.gaps) for j in joints if j.two == name]
 
 
 def relative(own: Pose, other: Pose) -> F64:
@@ -79,7 +85,7 @@ def cut(plain: Mapping[str, Plain], poses: Mapping[str, Pose], joints: Sequence[
             move = relative(poses[name], poses[other])
             grids = (own.distance_10um, own.origin_mm, own.spacing_mm, b.distance_10um, b.origin_mm, b.spacing_mm)
             box = np.array([[2**30] * 3, [-1] * 3], np.int64)
-            carve(*grids, move, gap, field, box)
+            carve(*grids, move, *gap, field, box)
             if box[1, 0] >= 0:
                 boxes.append(box)
     if not boxes:
@@ -121,8 +127,8 @@ def unmoved(before: Mapping[str, Pose], after: Mapping[str, Pose], joints: Seque
 
 @jit
 def carve(
-    own: I16, origin: F64, spacing: float, other: I16, other_origin: F64, other_spacing: float, move: F64, gap: float,
-    out: F32, box: NDArray[np.int64],
+    own: I16, origin: F64, spacing: float, other: I16, other_origin: F64, other_spacing: float, move: F64,
+    gap_left: float, gap_right: float, out: F32, box: NDArray[np.int64],
 ) -> None:  # fmt: skip
     """Push the surface of `out` (mm, starts as `own`) back from another bone; `box` takes in the changed voxels.
 
@@ -135,6 +141,7 @@ def carve(
         x = origin[0] + i * spacing
         for j in range(ny):
             y = origin[1] + j * spacing
+            gap = gap_left if y >= 0.0 else gap_right
             for k in range(nz):
                 a = own[i, j, k] * 0.01
                 if a >= gap:

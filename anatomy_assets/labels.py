@@ -261,8 +261,8 @@ def bone_box(f: Fields, b: int) -> F64:
 
 
 @jit
-def paint_bone(labels: U8, origin: F64, h: float, f: Fields, b: int, cortex: float) -> None:
-    """Paint one bone: cortex down to `cortex` mm below its surface, cancellous bone inside."""
+def paint_bone(labels: U8, origin: F64, h: float, f: Fields, b: int, cortex: float, outer: int, inner: int) -> None:
+    """Paint one bone: label `outer` down to `cortex` mm below its surface, `inner` (cancellous bone) inside."""
     nx, ny, nz = labels.shape
     box = bone_box(f, b)
     i0, i1 = _range(box[0], box[3], origin[0], h, nx)
@@ -277,7 +277,7 @@ def paint_bone(labels: U8, origin: F64, h: float, f: Fields, b: int, cortex: flo
                 if d < 0.0:
                     run = max(1, min(int(0.9 * (-d - cortex) / h), k1 - k))
                     for m in range(k, k + run):
-                        labels[i, j, m] = CORTEX if d > -cortex else CANCELLOUS
+                        labels[i, j, m] = outer if d > -cortex else inner
                 k += run
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from anatomy_assets.pathology import NO_LESIONS, Lesions
 from anatomy_assets.tubes import bone_way, point, unit
 from sim.frames import dot, norm
 from sim.phantom import Fields, skin_y
@@ -56,6 +57,7 @@ class Spine:
 
     marks: Mapping[str, F64]
     frames: Mapping[str, Frame]
+    lesions: Lesions = NO_LESIONS
 
     def mark(self, name: str) -> F64:
         """Return one landmark (3,)."""
@@ -94,9 +96,9 @@ def level_frame(marks: Mapping[str, F64], level: str) -> Frame:
     return Frame(marks[f"{level}.body.centre"], np.stack([left, cross(up, left), up]))
 
 
-def spine(marks: Mapping[str, F64]) -> Spine:
-    """Return the Spine over a dictionary of landmarks."""
-    return Spine(marks, {level: level_frame(marks, level) for level in ORDER if f"{level}.body.centre" in marks})
+def spine(marks: Mapping[str, F64], lesions: Lesions = NO_LESIONS) -> Spine:
+    """Return the Spine over a dictionary of landmarks, with what ails its soft parts."""
+    return Spine(marks, {level: level_frame(marks, level) for level in ORDER if f"{level}.body.centre" in marks}, lesions)
 
 
 def measured(column_marks: Mapping[str, F64], free: Fields) -> dict[str, F64]:

@@ -29,7 +29,7 @@ from anatomy_assets.arch import canal_height_z, left, met, part_points, roof_dep
 from anatomy_assets.layout import Form, Frame, form_of, frame_of
 from anatomy_assets.parameters import SIDES, Level
 from anatomy_assets.shape import Point, Shape
-from anatomy_assets.vertebra import built, half_wedge, pedicle_axis, pedicle_centre
+from anatomy_assets.vertebra import built, pedicle_axis, pedicle_centre, plate
 from sim.frames import dot, norm, sincos_mdeg
 
 F64 = NDArray[np.float64]
@@ -46,20 +46,21 @@ def level_marks(level: Level, layout: Mapping[str, Any]) -> tuple[dict[str, Poin
     Directions are given as points from a helper ".zero" and become vectors after stacking.
     """
     name = level.name
-    half, wall = 0.5 * level.height, -0.5 * level.depth
+    wall = -0.5 * level.depth
     form = form_of(layout, level.number)
-    s, c = sincos_mdeg(half_wedge(level))
+    (high, up), (low, down) = plate(level, True), plate(level, False)
+    (s, c), (t, d) = sincos_mdeg(up), sincos_mdeg(down)
     marks: dict[str, Point] = {
         f"{name}.body.centre": (0.0, 0.0, 0.0),
-        f"{name}.endplate.superior": (0.0, 0.0, half),
-        f"{name}.endplate.inferior": (0.0, 0.0, -half),
+        f"{name}.endplate.superior": (0.0, 0.0, high),
+        f"{name}.endplate.inferior": (0.0, 0.0, -low),
         f"{name}.endplate.superior.zero": (0.0, 0.0, 0.0),
         f"{name}.endplate.inferior.zero": (0.0, 0.0, 0.0),
         f"{name}.endplate.superior.normal": (-s, 0.0, c),
-        f"{name}.endplate.inferior.normal": (s, 0.0, c),
+        f"{name}.endplate.inferior.normal": (t, 0.0, d),
         f"{name}.wall.posterior": (wall + wall_hollow(level, form, 0.0), 0.0, 0.0),
-        f"{name}.wall.superior": (wall, 0.0, half - 1.5),
-        f"{name}.wall.inferior": (wall, 0.0, -half + 1.5),
+        f"{name}.wall.superior": (wall, 0.0, 0.5 * level.height - level.loss_upper[2] - 1.5),
+        f"{name}.wall.inferior": (wall, 0.0, level.loss_lower[2] - 0.5 * level.height + 1.5),
     }
     z, lean = canal_height_z(level), form["canal_lean"]
     front = wall + wall_hollow(level, form, z)

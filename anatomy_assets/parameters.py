@@ -52,10 +52,13 @@ class Side:
     sap: float
     iap: float
     facet_mdeg: int
-    hypertrophy: float = 1.0  # scales the thickness of SAP and IAP
+    hypertrophy: float = 1.0  # scales the thickness of SAP and mammillary process
+    hypertrophy_low: float = 1.0  # scales the thickness of the IAP
+    sap_forward_mm: float = 0.0  # the SAP grown forwards into the foramen
     osteophyte_mm: float = 0.0  # knob at the front inner edge of the SAP
     lysis_mm: float = 0.0  # cleft through the pars
-    tp_broad_mm: float = 0.0  # extra height of the transverse process (transitional vertebra)
+    tp_broad_mm: float = 0.0  # extra height of the transverse process
+    wing_mm: float = 0.0  # height of a plate that it carries downwards, towards the ala (transitional vertebra)
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,9 @@ class Level:
     rim_osteophyte_mm: float = 0.0  # rims grown outwards
     lateral_wedge_mm: float = 0.0  # left edge of the body higher than the right one
     cortex_scale: float = 1.0
+    sclerosis_mm: float = 0.0  # dense band under a healed end plate
+    split_mm: float = 0.0  # cleft that parts the arch from the body (isthmic listhesis); two bones then
+    laminectomy: bool = False  # laminae and spinous process removed
 
     @property
     def height(self) -> float:
@@ -120,6 +126,8 @@ class Disc:
     standing_mdeg: int = 0
     slip_mm: float = 0.0
     shift_mm: float = 0.0
+    facet_gap_mm: tuple[float, float] | None = None
+    """Gap of the joints below the level (left, right) where it is not that of the person."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +138,10 @@ class SacrumSize:
     length_scale: float
     s1_width: float
     s1_depth: float
+    sap_scale: tuple[float, float] = (1.0, 1.0)
+    """Thickness of the superior articular processes (left, right)."""
+    sap_forward: tuple[float, float] = (0.0, 0.0)
+    """How far they are grown forwards into the foramen (mm)."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +176,8 @@ class Parameters:
     ripple: float
     ripple_cell: float
     morphometry: Morphometry
+    cortex_scale: float = 1.0
+    """Thickness of the cortex of all bones (osteoporosis)."""
 
     def level(self, name: str) -> Level:
         """Return the vertebra called `name`; KeyError names what exists."""
@@ -186,7 +200,7 @@ def mdeg(degrees: float) -> int:
 
 
 def individual(seed: int, morphometry: Morphometry | None = None, options: PatientOptions | None = None) -> Parameters:
-    """Return the person of `seed` (0 is the default adult) with the wishes of `options`."""
+    """Return the person of `seed` (0 is the default adult) with the wishes of `options`, healthy (findings: disease.py)."""
     m = morphometry or load_morphometry()
     asked = options or PatientOptions()
     a = m.alignment

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from anatomy_assets import cache
 from anatomy_assets.bake import joined, plain_bones
 from anatomy_assets.column import Column, stack
+from anatomy_assets.hardware import implants
 from anatomy_assets.landmarks import BELOW, Spine, measured, spine
 from anatomy_assets.parameters import Parameters, individual
+from anatomy_assets.pathology import lesions
 from anatomy_assets.population import PatientOptions, Person, person
 from anatomy_assets.soft import Habitus, dress
 from anatomy_assets.soft_tissue import Endplates
+from anatomy_assets.solve import on_bench, sick
 from anatomy_assets.tubes import obstacles, rounded
 from sim.phantom import Bone, Fields, LabelVolume, Phantom, Skin
 
@@ -58,21 +61,25 @@ def bake(
     seed: int, options: PatientOptions, report: Progress, use_cache: bool = True, spacing_mm: float | None = None
 ) -> Phantom:
     """Bake a phantom; plain bones are taken from the cache where it holds them (another posture needs no bake)."""
-    column = stack(individual(seed, options=options))
+    column = stack(sick(individual(seed, options=options), options.pathology))
     store = (cache.load_plain, cache.save_plain) if use_cache and spacing_mm is None else (None, None)
     plain = plain_bones(column, lambda text, share: report(text, 0.5 * share), spacing_mm, *store)
-    bones = joined(column, plain, lambda text, share: report(text, 0.5 + 0.28 * share))
-    return dressed(seed, options, column, bones, report)
+    bench = on_bench(column, plain, options.pathology, spacing_mm)
+    bones = joined(bench.column, bench.plain, lambda text, share: report(text, 0.5 + 0.28 * share))
+    metal = implants(bench.column.landmarks, bones, options.pathology, spacing_mm)
+    return dressed(seed, options, bench.column, (*bones, *metal), report)
 
 
 def dressed(seed: int, options: PatientOptions, column: Column, bones: tuple[Bone, ...], report: Progress) -> Phantom:
     """Return the phantom of bones in place: nerves, targets, vessels, skin and labels are laid against them."""
     p, who = column.parameters, person(seed, options)
-    sp = spine(measured(column.landmarks, obstacles(bones)))
+    sp = spine(measured(column.landmarks, obstacles(bones)), lesions(options.pathology))
     habitus = Habitus(who.bmi, who.depth_deviate, who.sex)
-    soft = dress(sp, bones, _plates(p), habitus, seed, options.vascular_trap, (Z_LOW_MM, _top(sp)), report)
+    soft = dress(
+        sp, bones, _plates(p), habitus, seed, options.vascular_trap, (Z_LOW_MM, _top(sp)), report, sick=bool(options.pathology)
+    )
     marks = {k: _kept(k, v) for k, v in sp.marks.items()} | dict(soft.landmarks)
-    measures = dict(column.measures) | dict(soft.measures)
+    measures = dict(column.measures) | dict(soft.measures) | _whole(p)
     return Phantom("generated", bones, soft.tubes, soft.volume, soft.skin, marks, measures, _told(seed, options, who, p))
 
 
@@ -126,7 +133,15 @@ def _told(seed: int, options: PatientOptions, who: Person, p: Parameters) -> dic
         "posture": p.posture,
         "field": options.field,
         "below": dict(BELOW),
+        "pathology": [one.told for one in options.pathology],
     }
+
+
+def _whole(p: Parameters) -> dict[str, float]:
+    """Return the heights that broken bodies had before."""
+    broken = [lv for lv in p.levels if max(*lv.loss_upper, *lv.loss_lower) > 0.0]
+    heights = {"front": "height_front", "back": "height_back"}
+    return {f"body_whole_mm.{lv.name}.{where}": float(getattr(lv, name)) for lv in broken for where, name in heights.items()}
 
 
 def free_space(made: Phantom) -> Fields:

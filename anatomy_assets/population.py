@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from anatomy_assets.pathology import Pathology, check, of_kind
 from anatomy_assets.tables import number
 from sim.errors import UsageError
 from sim.rng import near_normal, stream
@@ -47,7 +48,8 @@ class PatientOptions:
 
     bmi and weight_kg exclude each other. bone_density is the trabecular density of L1 (mg/cm3), lordosis_deg
     the angle L1-S1 standing. vascular_trap: (level, side) whose usual subpedicular target is filled by an
-    artery-vein bundle. field: "lumbosacral" (T11 to coccyx) or "thoracolumbar" (T6 to L5).
+    artery-vein bundle. field: "lumbosacral" (T11 to coccyx) or "thoracolumbar" (T6 to L5). pathology: what the patient
+    suffers from (pathology.py).
     """
 
     sex: str | None = None
@@ -60,6 +62,7 @@ class PatientOptions:
     lordosis_deg: float | None = None
     posture: str = "prone-bolster"
     field: str = "lumbosacral"
+    pathology: tuple[Pathology, ...] = ()
 
     def __post_init__(self) -> None:
         _one_of("sex", self.sex, (None, *SEXES))
@@ -75,6 +78,7 @@ class PatientOptions:
             raise UsageError("patient bmi and weight_kg were both given: expected one of them")
         if self.weight_kg is not None and self.stature_cm is not None:
             _within("bmi (from weight_kg and stature_cm)", _bmi(self.weight_kg, self.stature_cm), *BMI_RANGE, "kg/m2")
+        check(self.pathology, self.field, self.bmi is not None or self.weight_kg is not None, self.bone_density is not None)
         trap = self.vascular_trap
         if trap is not None and (len(trap) != 2 or trap[0] not in LEVELS or trap[1] not in SIDES):
             raise UsageError(f"vascular_trap {trap}: expected a level {LEVELS} and a side {SIDES}")
@@ -134,6 +138,8 @@ def person(seed: int, options: PatientOptions) -> Person:
     sex, age = options.sex or drawn_sex, options.age or age
     stature = options.stature_cm or _drawn_stature(seed, sex, options.sex is not None)
     bmi = options.bmi if options.weight_kg is None else _bmi(options.weight_kg, stature)
+    for fat in of_kind(options.pathology, "obesity"):
+        bmi = float(fat["bmi"])
     if bmi is None:
         spread = min(max(normal(seed, "person/bmi"), -1.8), 2.5)
         bmi = number("soft_tissue", "trunk.bmi_mean") + number("soft_tissue", "trunk.bmi_sd") * spread
@@ -145,8 +151,15 @@ def person(seed: int, options: PatientOptions) -> Person:
         depth_deviate=round(normal(seed, "person/depth"), 3),
         stature_cm=round(stature, 1),
         weight_kg=round(bmi * stature * stature * 1e-4, 1),
-        bone_density=round(options.bone_density or _drawn_density(seed, age), 1),
+        bone_density=round(_density(seed, age, options), 1),
     )
+
+
+def _density(seed: int, age: int, options: PatientOptions) -> float:
+    """Return the trabecular density of L1 (mg/cm3): wished, of a diseased bone, or drawn."""
+    for thin in of_kind(options.pathology, "osteoporosis"):
+        return float(thin["bone_density"])
+    return options.bone_density or _drawn_density(seed, age)
 
 
 def _drawn_stature(seed: int, sex: str, asked: bool) -> float:

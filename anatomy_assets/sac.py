@@ -56,7 +56,9 @@ def thecal_sac(spine: Spine, free: Fields, seed: int) -> Tube:
         if p[2] < end + 2.0:
             break
         room = 0.5 * norm(spine.mark(f"{level}.canal.back") - spine.mark(f"{level}.canal.front"))
-        deep = min(0.5 * drawn(seed, "sac.depth_mm", level), room - 1.2)  # fat behind and before it in a tight canal too
+        deep = min(
+            0.5 * drawn(seed, "sac.depth_mm", level), max(room - 1.2, 2.0)
+        )  # fat behind and before it in a tight canal too
         points.append([*(p - min(shift, max(room - deep - 0.8, 0.0)) * back), deep])
         halves.append(max(0.5 * drawn(seed, "sac.width_mm", level) - deep, 0.2))
     points.append([*_end_point(spine, end), 1.6])
@@ -66,7 +68,29 @@ def thecal_sac(spine: Spine, free: Fields, seed: int) -> Tube:
     loose = np.ones(len(rough), np.int64)
     nodes = settle(free, rough, loose, number(N, "sac.bone_gap_mm") - 0.7, -1000.0, 60)
     nodes = shrink(free, nodes, loose, 0.6, 0.5)
-    return Tube("sac", TubeKind.SAC, "", "", rounded(_widened(free, nodes, wide)), wall_mm=number(N, "sac.dura_mm"))
+    nodes = _squeezed(spine, _widened(free, nodes, wide))
+    return Tube("sac", TubeKind.SAC, "", "", rounded(nodes), wall_mm=number(N, "sac.dura_mm"))
+
+
+NARROW_MM, FREE_MM = 3.0, 11.0
+"""A stenosis is narrowest within so much of the middle of its disc, and gone beyond so much."""
+
+
+def _squeezed(spine: Spine, nodes: F64) -> F64:
+    """Return the sac narrowed at stenotic discs: bulging disc in front, thick flavum behind, by their shares."""
+    out = nodes.copy()
+    for level, lesion in spine.lesions.discs.items():
+        if lesion.sac_depth_mm <= 0.0:
+            continue
+        z = spine.disc(level)[2]
+        for i, node in enumerate(nodes):
+            far = min(max((abs(node[2] - z) - NARROW_MM) / (FREE_MM - NARROW_MM), 0.0), 1.0)
+            share = (1.0 - far * far) * (1.0 - far * far)
+            less = share * max(node[3] - 0.5 * lesion.sac_depth_mm, 0.0)
+            out[i, 3] = node[3] - less
+            out[i, 4] = node[4] * out[i, 3] / node[3]
+            out[i, 1] = node[1] + (1.0 - 2.0 * lesion.flavum_share) * less
+    return out
 
 
 def _end_point(spine: Spine, z: float) -> F64:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anatomy_assets import primitives as prim
+from anatomy_assets.arch import grown_forwards
 from anatomy_assets.parameters import SIDES, Parameters, SacrumSize
 from anatomy_assets.population import normal
 from anatomy_assets.shape import Builder, Point, Shape, solved
@@ -110,7 +111,8 @@ def sacrum(p: Parameters) -> Shape:
     _plate(b, shape, c, person)
     _transverse_lines(b, shape, c)
     for side in SIDES:
-        _sap(b, shape, c, side)
+        i = 0 if side == "left" else 1
+        _sap(b, shape, c, side, p.sacrum.sap_scale[i], p.sacrum.sap_forward[i])
     _crest(b, shape, c, hiatus_up(person))
     for side in SIDES:
         _tubercles(b, shape, c, side, hiatus_up(person))
@@ -172,11 +174,14 @@ def _transverse_lines(b: Builder, shape: Mapping[str, Any], c: Curve) -> None:
         b.chain(points, [thick] * 3, [2.4] * 3, (0.0, 0.0, 1.0), 3.0, square=0.0, smooth=1)
 
 
-def _sap(b: Builder, shape: Mapping[str, Any], c: Curve, side: str) -> None:
+def _sap(b: Builder, shape: Mapping[str, Any], c: Curve, side: str, scale: float, forward: float) -> None:
     sign = 1.0 if side == "left" else -1.0
     rows = shape["sap"]
     points = [(r[0] - shape["wall"] + c.wall, sign * r[1] * c.width[side], r[2]) for r in rows]
-    b.chain(points, [r[3] for r in rows], [r[4] for r in rows], (0.0, 0.0, 1.0), 4.0, square=0.45, smooth=2)
+    along, across = [r[3] * scale for r in rows], [r[4] * scale for r in rows]
+    b.chain(points, along, across, (0.0, 0.0, 1.0), 4.0, square=0.45, smooth=2)
+    if forward > 0.0:
+        grown_forwards(b, points, along, across, forward)
 
 
 def _crest(b: Builder, shape: Mapping[str, Any], c: Curve, end: float) -> None:

@@ -55,11 +55,12 @@ def dress(
     ends_mm: tuple[float, float],
     report: Progress,
     fitted: Callable[[Trunk], Trunk] | None = None,
+    sick: bool = False,
 ) -> Dressed:
     """Return the soft parts of a person.
 
     ends_mm: lower and upper end of the section (z). fitted: replaces the model's outline of the trunk, where the body
-    itself is known (imports).
+    itself is known (imports). sick: findings may leave a foramen without a way.
     """
     free = obstacles(bones)
     outline = trunk(spine, who.bmi, who.depth_deviate, *ends_mm)
@@ -70,13 +71,14 @@ def dress(
         nerve = cleared(free, nerves(spine, free, seed))
         ways = beside.submit(approaches, spine, free, nerve)
         report("targets", 0.83)
-        targets = all_targets(spine, bones, nerve)
+        targets = all_targets(spine, bones, nerve, sick)
         report("vessels", 0.88)
         tubes = (*nerve, *cleared(free, all_vessels(spine, bones, nerve, targets, trap, seed, who.sex)))
         report("skin and labels", 0.90)
         back = skin(outline)
         spots = [c.target for c in targets.values()]
-        labels = volume(under.result(), spine, free, [b.name for b in bones], plates, tubes, spots)
+        metal = [b.name for b in bones if b.material != "bone"]
+        labels = volume(under.result(), spine, free, [b.name for b in bones], plates, tubes, spots, metal)
         others = ways.result()
     marks = dict(_target_marks(targets)) | _way_marks(others)
     measures = _corridor_measures(targets) | _way_measures(others) | vessel_measures(spine, tubes, seed)

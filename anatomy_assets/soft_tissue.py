@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from anatomy_assets import labels as paint
 from anatomy_assets.landmarks import BELOW, SACRAL, SIDES, Spine, cross
+from anatomy_assets.lesion_labels import paint_gas, paint_stenoses
 from anatomy_assets.organs import paint_organs
 from anatomy_assets.skin import Trunk, line, outline
 from anatomy_assets.soft_person import deviate, drawn, uniform
@@ -25,7 +26,7 @@ SPACING_MM = 1.0
 NERVES = (TubeKind.ROOT, TubeKind.GANGLION, TubeKind.RAMUS, TubeKind.MEDIAL_BRANCH, TubeKind.DORSAL_RAMUS, TubeKind.SYMPATHETIC)
 INSIDE = (TubeKind.CORD, TubeKind.ROOTLET)
 """Nervous tissue inside the sac: painted over its CSF."""
-BONY = (Tissue.BONE_CORTEX, Tissue.BONE_CANCELLOUS)
+BONY = (Tissue.BONE_CORTEX, Tissue.BONE_CANCELLOUS, Tissue.METAL)
 CORTEX_MM = 1.0
 CAPSULE_MM = 2.4
 
@@ -59,14 +60,20 @@ def volume(
     plates: Mapping[str, Endplates],
     tubes: Sequence[Tube],
     spots: Sequence[F64],
+    metal: Sequence[str] = (),
 ) -> LabelVolume:
-    """Return the tissue labels of one person, painted over `ground`; spots: targets kept in foramen fat (2.5 mm balls)."""
+    """Return the tissue labels of one person, painted over `ground`.
+
+    spots: targets kept in foramen fat (2.5 mm balls); metal: implants by name.
+    """
     out, origin = under
     _paint_foramina(out, origin, spine, tubes)
     _paint_discs(out, origin, spine, plates)
+    paint_stenoses(out, origin, SPACING_MM, spine, tubes)
     for spot in spots:
         _paint_spot(out, origin, spot)
-    _paint_bones(out, origin, spine, free, bone_names)
+    _paint_bones(out, origin, spine, free, bone_names, metal)
+    paint_gas(out, origin, SPACING_MM, spine)
     _paint_tubes(out, origin, tubes)
     return LabelVolume(out, origin, SPACING_MM)
 
@@ -277,13 +284,19 @@ def _paint_spot(out: NDArray[np.uint8], origin: F64, spot: F64) -> None:
     paint.paint_tube(out, origin, SPACING_MM, nodes, 0.0, int(Tissue.FORAMEN_FAT), spare)
 
 
-def _paint_bones(out: NDArray[np.uint8], origin: F64, spine: Spine, free: Fields, names: Sequence[str]) -> None:
+def _paint_bones(
+    out: NDArray[np.uint8], origin: F64, spine: Spine, free: Fields, names: Sequence[str], metal: Sequence[str]
+) -> None:
     chain = [n for n in (*spine.frames, "S") if n in names]
     for upper, lower in pairwise(chain):
         canal = spine.mark(f"{upper}.canal.back") - np.array([0.0, 4.0, 0.0])
         paint.paint_joint(out, origin, SPACING_MM, free, names.index(upper), names.index(lower), canal, 3.0, CAPSULE_MM)
-    for b in range(len(names)):
-        paint.paint_bone(out, origin, SPACING_MM, free, b, CORTEX_MM)
+    cortex, spongy, steel = int(Tissue.BONE_CORTEX), int(Tissue.BONE_CANCELLOUS), int(Tissue.METAL)
+    for b, name in enumerate(names):
+        if name not in metal:
+            paint.paint_bone(out, origin, SPACING_MM, free, b, CORTEX_MM, cortex, spongy)
+    for name in metal:
+        paint.paint_bone(out, origin, SPACING_MM, free, names.index(name), CORTEX_MM, steel, steel)
 
 
 def _paint_tubes(out: NDArray[np.uint8], origin: F64, tubes: Sequence[Tube]) -> None:

@@ -185,11 +185,10 @@ def _lattice(site: Site, out: F64, back: F64, up: F64) -> tuple[F64, F64]:
     return rounded(points), offsets
 
 
-def usual_target(site: Site) -> Corridor:
+def usual_target(site: Site) -> Corridor | None:
     """Return the 6 o'clock target in the dorsal cranial quadrant of the foramen, and its way.
 
-    The rules relax in steps where a foramen is narrow (smaller clearances); a foramen without any way is
-    an error of the anatomy, not of the trainee.
+    The rules relax in steps where a foramen is narrow (smaller clearances); None where there is no way at all.
     """
     points, offsets = _lattice(site, np.arange(-4.0, 4.1, 0.5), np.arange(-7.0, 9.1, 0.5), np.arange(-9.0, -1.0, 0.5))
     local = site.frame.locals(points) - site.frame.local(site.foramen)
@@ -200,7 +199,7 @@ def usual_target(site: Site) -> Corridor:
         found = _search(site, points, base, site.inferior, 0.0, ease * bone, ease * nerve, wide)
         if found is not None:
             return found
-    raise NumericalFault("no free way to a subpedicular target: foramen too narrow")
+    return None
 
 
 def alternative_target(site: Site, usual: Corridor) -> Corridor | None:
@@ -299,14 +298,24 @@ def gap_between(a: Corridor, b: Corridor) -> float:
     return norm(a.target - b.target)
 
 
-def all_targets(spine: Spine, bones: Sequence[Bone], nerve: Sequence[Tube]) -> dict[tuple[str, str, str], Corridor]:
-    """Return (approach, level, side) -> corridor for the usual and, where there is one, the alternative target."""
+def all_targets(
+    spine: Spine, bones: Sequence[Bone], nerve: Sequence[Tube], blocked: bool = False
+) -> dict[tuple[str, str, str], Corridor]:
+    """Return (approach, level, side) -> corridor for the usual and, where there is one, the alternative target.
+
+    blocked: findings may leave a foramen without a way (then it has no target); in a healthy spine that is an error of
+    the anatomy, not of the trainee.
+    """
     free = obstacles(bones, [t for t in nerve if t.kind in SPARED])
     out: dict[tuple[str, str, str], Corridor] = {}
     for level in spine.lumbar:
         for side in SIDES:
             at = site(spine, free, level, side)
             usual = usual_target(at)
+            if usual is None:
+                if not blocked:
+                    raise NumericalFault(f"no free way to the subpedicular target {level} {side}: foramen too narrow")
+                continue
             out["subpedicular", level, side] = usual
             other = alternative_target(at, usual)
             if other is not None:

@@ -21,6 +21,16 @@ from sim.frames import sincos_mdeg
 SPACING_MM = 0.6
 
 
+def plate(level: Level, upper: bool) -> tuple[float, int]:
+    """Return height over the body centre (mm, positive) and tilt (millidegree, as half_wedge) of an end plate.
+
+    A lost height lowers and tilts the plane of its rims.
+    """
+    front, _, back = level.loss_upper if upper else level.loss_lower
+    tilt = half_wedge(level) - mdeg(math.degrees(math.atan((front - back) / level.depth)))
+    return 0.5 * level.height - 0.5 * (front + back), tilt
+
+
 def half_wedge(level: Level) -> int:
     """Return half the angle between the endplates (millidegree, + higher in front)."""
     return mdeg(math.degrees(math.atan(0.5 * (level.height_front - level.height_back) / level.depth)))
@@ -40,15 +50,23 @@ def pedicle_axis(level: Level, side: str) -> Point:
     return (c, -s if side == "left" else s, 0.0)
 
 
-def vertebra(level: Level, layout: Mapping[str, Any]) -> Shape:
-    """Return the bone of one level."""
-    return built(level, layout)[0]
+def vertebra(level: Level, layout: Mapping[str, Any], part: str = "") -> Shape:
+    """Return the bone of one level; of a parted one its front, or with part "arch" its arch."""
+    return built(level, layout, part or "front")[0]
 
 
-def built(level: Level, layout: Mapping[str, Any]) -> tuple[Shape, dict[str, dict[str, Facet]]]:
-    """Return the bone and the costal facets by side and name (none below T12)."""
+def arch_name(level: Level) -> str:
+    """Return the name of the arch of a parted vertebra."""
+    return f"{level.name}_arch"
+
+
+def built(level: Level, layout: Mapping[str, Any], part: str = "whole") -> tuple[Shape, dict[str, dict[str, Facet]]]:
+    """Return the bone and the costal facets by side and name (none below T12).
+
+    part: "front" or "arch" of a vertebra whose arch is parted (Level.split_mm); "whole" is the bone before surgery and lysis.
+    """
     form = form_of(layout, level.number)
-    b = Builder(level.name, SPACING_MM)
+    b = Builder(arch_name(level) if part == "arch" else level.name, SPACING_MM)
     _body(b, level, form["body"])
     for side in SIDES:
         _pedicle(b, level, form, side)
@@ -57,6 +75,8 @@ def built(level: Level, layout: Mapping[str, Any]) -> tuple[Shape, dict[str, dic
     _canal(b, level, form)
     facets = {side: arch.costal(b, frame_of(level, form, side), layout) for side in SIDES}
     changes.added(b, level, form)
+    if part != "whole":
+        changes.cut(b, level, form, part)
     _cortex(b, level, layout["cortex"])
     return b.shape(), facets
 
@@ -118,8 +138,9 @@ def _cortex(b: Builder, level: Level, table: Mapping[str, float]) -> None:
     half = 0.5 * level.height
     wall = -0.5 * level.depth
     b.cortex_base(t["wall"])
-    b.cortex_plane((0.0, 0.0, 1.0), -(half - 4.0), 3.0, t["endplate"])
-    b.cortex_plane((0.0, 0.0, -1.0), -(half - 4.0), 3.0, t["endplate"])
+    for sign, loss in ((1.0, level.loss_upper), (-1.0, level.loss_lower)):
+        dense = t["endplate"] + (level.sclerosis_mm if max(loss) > 0.0 else 0.0)
+        b.cortex_plane((0.0, 0.0, sign), -(half - max(loss) - 4.0), 3.0, dense)
     b.cortex_plane((-1.0, 0.0, 0.0), wall + 0.5, 7.0, t["arch"])
     for side in SIDES:
         wide = level.side(side).pedicle_width

@@ -6,13 +6,20 @@ import numpy as np
 
 from scenarios.schema import TargetTable
 from sim.command import LEVELS, SIDES
+from sim.errors import DataError
 from sim.phantom import Phantom
 from sim.plan import Plan
 
 
 def make_plan(phantom: Phantom, target: TargetTable) -> Plan:
-    """Return the plan for `target` on this patient. KeyError names a landmark that the phantom lacks."""
+    """Return the plan for `target` on this patient. KeyError names a landmark that the phantom lacks.
+
+    DataError: no straight way leads to the target in this patient (findings may close a foramen).
+    """
     key = f"target.{target.approach}.{target.level}.{target.side}"
+    if key not in phantom.landmarks and phantom.individual.get("pathology"):
+        where = f"target {target.approach} {target.level} {target.side}"
+        raise DataError(f"{where}: the patient's findings leave no free way to it; expected another target, seed or grade")
     foramina: dict[tuple[str, str], np.ndarray] = {}
     medial: dict[tuple[str, str], float] = {}
     for level in LEVELS:

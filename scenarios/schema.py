@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from anatomy_assets.pathology import Pathology, check
 from scenarios.toml_file import Quantity, Strict
+from sim.errors import UsageError
 
 Level = Literal["L1", "L2", "L3", "L4", "L5", "S1"]
 Side = Literal["left", "right"]
@@ -44,6 +46,32 @@ class VesselTable(Strict):
     at_target: bool
 
 
+class PathologyTable(Strict):
+    """One finding of the patient ([[pathology]]): kind, place, grade, and single measures that differ from the grade.
+
+    Kinds, measures and their ranges: anatomy_assets/morphometry/pathology.toml.
+    """
+
+    kind: str
+    level: str = ""
+    side: str = ""
+    grade: str = "mild"
+    measure: dict[str, float | bool | str] = Field(default_factory=dict)
+
+    @property
+    def found(self) -> Pathology:
+        """The checked value; UsageError says what was expected."""
+        return Pathology(self.kind, self.level, self.side, self.grade, tuple(sorted(self.measure.items())))
+
+    @model_validator(mode="after")
+    def _known(self) -> PathologyTable:
+        try:
+            _ = self.found
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+
 class DemonstrationTable(Strict):
     """What the scripted operators use; trainees choose for themselves."""
 
@@ -71,6 +99,7 @@ class ScenarioFile(Strict):
     target: TargetTable
     vessel: VesselTable
     demonstration: DemonstrationTable
+    pathology: list[PathologyTable] = Field(default_factory=list)
     retired: bool = False
     """A retired scenario can still be replayed and verified; no new battery may hold it."""
     retired_reason: str = ""
@@ -81,5 +110,18 @@ class ScenarioFile(Strict):
             raise ValueError("retired and retired_reason belong together; expected both or neither")
         return self
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> ScenarioFile:
+        try:
+            check(self.findings, "lumbosacral", bmi_given=True, density_given=False)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
 
-__all__ = ["Level", "PatientTable", "Quantity", "ScenarioFile", "Side", "TargetTable", "VesselTable"]
+    @property
+    def findings(self) -> tuple[Pathology, ...]:
+        """What the patient suffers from."""
+        return tuple(one.found for one in self.pathology)
+
+
+__all__ = ["Level", "PathologyTable", "PatientTable", "Quantity", "ScenarioFile", "Side", "TargetTable", "VesselTable"]

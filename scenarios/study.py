@@ -25,8 +25,9 @@ def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None
     trap = (file.target.level, file.target.side) if file.vessel.at_target else None
     who = file.patient
     options = PatientOptions(
-        sex=who.sex, age=who.age_years, stature_cm=who.height_cm, weight_kg=who.weight_kg, vascular_trap=trap
-    )
+        sex=who.sex, age=who.age_years, stature_cm=who.height_cm, weight_kg=who.weight_kg, vascular_trap=trap,
+        pathology=file.findings,
+    )  # fmt: skip
     return build(seed, options, progress)
 
 

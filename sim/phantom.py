@@ -57,6 +57,8 @@ class Tissue(IntEnum):
     PLEURA = 28  # parietal pleura and the costodiaphragmatic recess
     LIVER = 29
     SPLEEN = 30
+    METAL = 31  # implants
+    VACUUM = 32  # gas in a disc or in a broken body
 
 
 class TubeKind(IntEnum):
@@ -97,6 +99,8 @@ class Bone:
     shell_faces: NDArray[np.int32]
     core_vertices: NDArray[np.float32]
     core_faces: NDArray[np.int32]
+    material: str = "bone"
+    """"bone", or what an implant is made of (sim.scene.MATERIALS)."""
 
     def to_patient(self, points: NDArray[Any]) -> F64:
         """Return local points (n, 3) in the patient frame (pictures and exports, not scores)."""

@@ -31,14 +31,32 @@ MATERIALS: dict[str, tuple[float, float]] = {
     "muscle": (1.0359, 0.0036),
     "cortical": (0.0, 1.0),
     "cancellous": (0.8919, 0.1144),
+    "titanium": (0.0, 5.422),
 }
 """Material -> (water-equivalent, cortical-bone-equivalent) mm per mm: scripts/make_beam_tables.py, fit 30-90 keV.
+
+"cancellous" is spongiosa of NORMAL_DENSITY mg/cm3; make_scene mixes it to the patient's density. "titanium" (Ti-6Al-4V) as
+bone alone, equal at 60 keV: the pair that fits 30-90 keV best (-15.0, 10.5) would take water away.
 
 "mixed" (viscera) and "loose" (the fatty tissue around the spine) lie between fat and muscle: chosen, 7:3 and 2:3.
 "soft" (the whole trunk outside the bones, 0.205 per cm at 60 keV as in exported meshes) and "bowel" (gas and content) too.
 "lung" is water at 0.26 g/cm3 (mean inflation).
 """
 
+NORMAL_DENSITY = 150.0
+PER_MG = (-0.0010238, 0.00093951)
+"""Change of spongiosa's (water, bone) per mg/cm3 of hydroxyapatite: fit of 70 to 200 mg/cm3 (materials_xray.csv), as above."""
+
+
+def cancellous(density_mg_cm3: float) -> tuple[float, float]:
+    """Return the (water, bone) mixture of spongiosa of a trabecular density."""
+    water, bone = MATERIALS["cancellous"]
+    more = density_mg_cm3 - NORMAL_DENSITY
+    return water + PER_MG[0] * more, max(bone + PER_MG[1] * more, 0.0)
+
+
+ENCLOSED = ("gas", "vacuum")
+"""Soft parts that end within the patient's section: not prolonged."""
 LOOSE = (Tissue.RETROPERITONEUM,)
 OUTER = (Tissue.AIR, Tissue.SKIN, Tissue.FAT)
 MIXED = (Tissue.ABDOMEN, Tissue.BOWEL_GAS, Tissue.LUNG)
@@ -64,11 +82,13 @@ class Part:
     outside: str
     start: int
     stop: int
+    mixture: tuple[float, float] | None = None
+    """(water, bone) where it is not that of the material's name."""
 
     @property
     def weights(self) -> tuple[float, float]:
         """Return what 1 mm inside adds to the water and bone channels."""
-        (a, b), (c, d) = MATERIALS[self.material], MATERIALS[self.outside]
+        (a, b), (c, d) = self.mixture or MATERIALS[self.material], MATERIALS[self.outside]
         return a - c, b - d
 
 
@@ -98,13 +118,16 @@ class SceneBuilder:
         self._parts: list[Part] = []
         self._nv = self._nf = 0
 
-    def add(self, name: str, vertices: NDArray[Any], faces: NDArray[Any], material: str, outside: str) -> None:
+    def add(
+        self, name: str, vertices: NDArray[Any], faces: NDArray[Any], material: str, outside: str,
+        mixture: tuple[float, float] | None = None,
+    ) -> None:  # fmt: skip
         """Add a closed mesh with outward normals (ValueError if it is empty)."""
         if len(faces) == 0:
             raise ValueError(f"mesh '{name}' has no faces")
         self._vertices.append(np.ascontiguousarray(vertices, np.float32))
         self._faces.append(np.ascontiguousarray(faces, np.int32) + np.int32(self._nv))
-        self._parts.append(Part(name, material, outside, self._nf, self._nf + len(faces)))
+        self._parts.append(Part(name, material, outside, self._nf, self._nf + len(faces), mixture))
         self._nv += len(vertices)
         self._nf += len(faces)
 
@@ -128,15 +151,20 @@ def make_scene(phantom: Phantom, soft_tissue: bool = True) -> Scene:
         for name, labels, cell, material, outside in _soft_parts():
             mesh = label_surface(phantom.volume, labels, cell)
             if mesh is not None:
-                place = _haustra(mesh[0]) if name == "gas" else _prolonged(mesh[0], 0.51 * cell)
+                place = _prolonged(mesh[0], 0.51 * cell)
+                if name in ENCLOSED:
+                    place = _haustra(mesh[0]) if name == "gas" else mesh[0]
                 build.add(name, place, mesh[1], material, outside)
     else:
         around = "soft"
         build.add("skin", vertices, phantom.skin.surface_faces, "soft", "air")
+    spongy = cancellous(float(phantom.individual.get("bone_density", NORMAL_DENSITY)))
     for bone in phantom.bones:
-        build.add(f"{bone.name}.shell", bone.to_patient(bone.shell_vertices), bone.shell_faces, "cortical", around)
+        made_of = "cortical" if bone.material == "bone" else bone.material
+        build.add(f"{bone.name}.shell", bone.to_patient(bone.shell_vertices), bone.shell_faces, made_of, around)
         if len(bone.core_faces):
-            build.add(f"{bone.name}.core", bone.to_patient(bone.core_vertices), bone.core_faces, "cancellous", "cortical")
+            core = bone.to_patient(bone.core_vertices)
+            build.add(f"{bone.name}.core", core, bone.core_faces, "cancellous", "cortical", spongy)
     return build.scene()
 
 
@@ -149,6 +177,7 @@ def _soft_parts() -> list[tuple[str, list[Tissue], float, str, str]]:
         ("lean", lean, 10.0, "muscle", "mixed"),
         ("loose", list(LOOSE), 10.0, "loose", "mixed"),
         ("gas", [Tissue.BOWEL_GAS], 3.0, "bowel", "mixed"),
+        ("vacuum", [Tissue.VACUUM], 1.0, "air", "muscle"),
         ("lung", [Tissue.LUNG], 6.0, "lung", "mixed"),
     ]
 

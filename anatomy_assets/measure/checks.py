@@ -29,9 +29,10 @@ def problems(phantom: Phantom) -> list[str]:
 
 def overlaps(phantom: Phantom) -> list[str]:
     """Return the pairs of bones that share space (grid against grid)."""
-    inside = {b.name: _nodes(b) for b in phantom.bones}
+    bones = [b for b in phantom.bones if b.material == "bone"]  # a screw lies in its pedicle
+    inside = {b.name: _nodes(b) for b in bones}
     out = []
-    for a, b in combinations(phantom.bones, 2):
+    for a, b in combinations(bones, 2):
         points = inside[a.name]
         low, high = _box(b)
         near = points[((points > low) & (points < high)).all(axis=1)]

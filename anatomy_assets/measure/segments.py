@@ -58,14 +58,18 @@ def curve(phantom: Phantom) -> dict[str, float]:
 
 
 def _foramen(phantom: Phantom, level: str, below: str, side: str) -> dict[str, float]:
-    up = axes_of(phantom, level).up
-    high = _border(phantom, level, side, -up)
-    low = _border(phantom, below, side, axes_of(phantom, below).up)
     base = f"{level}-{below}.{side}"
     return {
-        f"foramen_height_mm.{base}": _length(high - low),
+        f"foramen_height_mm.{base}": foramen_height(phantom, level, below, side),
         f"foramen_length_mm.{base}": pedicle(phantom, level, side)[0],
     }
+
+
+def foramen_height(phantom: Phantom, level: str, below: str, side: str) -> float:
+    """Return the height (mm) of one foramen: pedicle to pedicle."""
+    high = _border(phantom, level, side, -axes_of(phantom, level).up)
+    low = _border(phantom, below, side, axes_of(phantom, below).up)
+    return _length(high - low)
 
 
 def _border(phantom: Phantom, level: str, side: str, way: F64) -> F64:

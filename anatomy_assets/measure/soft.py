@@ -45,6 +45,11 @@ def measures(phantom: Phantom) -> dict[str, float]:
     return out
 
 
+def measures_of_sac(phantom: Phantom) -> dict[str, float]:
+    """Return the measures of the sac alone."""
+    return dict(_sac(phantom, spine(phantom.landmarks)))
+
+
 def _tube(phantom: Phantom, name: str) -> Tube | None:
     return next((t for t in phantom.tubes if t.name == name), None)
 

@@ -24,6 +24,8 @@ from sim.phantom import Bone, Phantom
 
 F64 = NDArray[np.float64]
 EDGE_MM = 1.0
+WHOLE = 0.8
+"""An end plate shorter than this share of the depth of its body at mid height is broken."""
 SIDES = ("left", "right")
 
 
@@ -43,12 +45,13 @@ class Axes:
 
 @dataclass(frozen=True)
 class Plate:
-    """One end plate in the midsagittal plane: rims in front and behind, middle of the surface (patient points)."""
+    """One end plate in the midsagittal plane: rims in front and behind, middle of the surface, hindmost edge (patient points)."""
 
     front: F64
     back: F64
     middle: F64
     depth: float
+    edge: F64
 
 
 def levels_of(phantom: Phantom) -> tuple[str, ...]:
@@ -88,16 +91,25 @@ def plate(phantom: Phantom, level: str, upper: bool) -> Plate:
     places = np.arange(-26.0, 26.1, 0.25)
     start = 0.0 if level == "S1" else sign * 0.3 * _high(phantom, level)
     heights = np.array([_surface(bone, a, 0.0, p, sign, start) for p in places])
-    inside = np.isfinite(heights)
-    run = _run(inside, int(np.argmin(np.abs(places))))
+    run = _run(np.isfinite(heights), len(places) // 2)
+    if level != "S1" and 0.25 * (run.stop - run.start) < WHOLE * _span(bone, a):  # a broken body: its plate lies deeper
+        heights = np.array([_surface(bone, a, 0.0, p, sign, sign * 0.5, 22.0) for p in places])
+        heights[np.abs(heights) < 0.6] = np.nan
+        run = _run(np.isfinite(heights), len(places) // 2)
     p, h = places[run], heights[run]
     n = len(p) // 3
     front, back = int(np.argmax(sign * h[:n])), len(p) - n + int(np.argmax(sign * h[-n:]))
     edge_front = p[: n + 1][sign * h[: n + 1] > sign * h[front] - EDGE_MM].min()
     edge_back = p[-n - 1 :][sign * h[-n - 1 :] > sign * h[back] - EDGE_MM].max()
+    edge = a.at(0.0, edge_back, float(np.interp(edge_back, p, h)))
     mid = 0.5 * (p[front] + p[back])
     middle = a.at(0.0, mid, float(np.interp(mid, p, h)))
-    return Plate(a.at(0.0, p[front], h[front]), a.at(0.0, p[back], h[back]), middle, float(edge_back - edge_front))
+    return Plate(a.at(0.0, p[front], h[front]), a.at(0.0, p[back], h[back]), middle, float(edge_back - edge_front), edge)
+
+
+def _span(bone: Bone, a: Axes) -> float:
+    """Return the midsagittal depth (mm) of a body at its middle."""
+    return first(*along(bone, a.origin, a.back, 30.0), False) + first(*along(bone, a.origin, -a.back, 30.0), False)
 
 
 def _high(phantom: Phantom, level: str) -> float:
