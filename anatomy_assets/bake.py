@@ -146,14 +146,10 @@ def plain_bone(column: Column, index: int, spacing_mm: float | None = None) -> P
     origin = np.array(shape.low) - MARGIN_MM
     size = [int((h - o + MARGIN_MM) / spacing) + 2 for h, o in zip(shape.high, origin, strict=True)]
     raw = np.empty(size, np.float32)
-    ranges = np.array([[0, len(shape.rows)]], np.int64)
-    still, gap = np.array([[1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0, 0, 0, 0]]), np.zeros(1)
     noise, noise_origin, cell = _noise(column, column.bones[index])
     # a coarse grid for statistics gets by with half the diagonal of its blocks plus the band
     reach = REACH_MM * max(spacing / 0.6, 1.0) if spacing <= 1.0 else 4.0 + 2.6 * spacing
-    prim.fill(
-        shape.rows, shape.aux, ranges, still, gap, noise, noise_origin, cell, raw, origin, spacing, BLOCK, reach
-    )  # fmt: skip
+    prim.fill(shape.rows, shape.aux, noise, noise_origin, cell, raw, origin, spacing, BLOCK, reach)
     raw, origin = _cropped(raw, origin, spacing)
     distance = np.empty(raw.shape, np.int16)
     redistance(raw, spacing, distance)

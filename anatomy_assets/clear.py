@@ -46,7 +46,7 @@ def clear_one(free: Fields, tube: Tube) -> Tube:
 def pushed(f: Fields, start: F64) -> F64:
     """Return nodes (n, 5) of a chain whose walls were pushed out of bone, as far as that is possible."""
     nodes = start.copy()
-    for turn in range(ROUNDS):
+    for _ in range(ROUNDS):
         worst = 0.0
         for i in range(nodes.shape[0] - 1):
             a, b = nodes[i], nodes[i + 1]

@@ -17,7 +17,7 @@ from sim.rng import stream
 SPACING_MM = 0.6
 NAME = "coccyx"
 START_FACE = 1.2
-CHORD_SHARE = 1.15
+CHORD_SHARE = 1.35
 """Turn drawn per turn measured: an angle between ends seen through the joints is flatter than that of the axes."""
 
 

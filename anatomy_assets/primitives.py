@@ -273,60 +273,21 @@ def ripple(noise: F64, origin: F64, cell: float, x: float, y: float, z: float) -
 
 
 @jit
-def carved(
-    rows: F64, aux: F64, which: NDArray[np.int64], starts: NDArray[np.int64], moves: F64, gaps: F64,
-    noise: F64, origin: F64, cell: float, x: float, y: float, z: float,
+def near_field(
+    rows: F64, aux: F64, which: NDArray[np.int64], count: int, noise: F64, origin: F64, cell: float,
+    x: float, y: float, z: float,
 ) -> float:  # fmt: skip
-    """Return the field of bone 0 after it gave way to its neighbours 1..n-1.
-
-    Where A + B < gap both bones are pushed back by half: A' = max(A, (A - B + gap) / 2). moves[j] holds the
-    rotation (9) and translation (3) from this bone's frame to neighbour j's; rows of bone j are
-    which[starts[j]:starts[j + 1]] (none: too far away to matter).
-    """
-    a = field(rows, aux, which, starts[0], starts[1], x, y, z)
-    if abs(a) < 8.0:
-        a += ripple(noise, origin, cell, x, y, z)
-    out = a
-    for j in range(1, starts.shape[0] - 1):
-        if a > gaps[j] or starts[j] == starts[j + 1]:
-            continue
-        m = moves[j]
-        qx = m[0] * x + m[1] * y + m[2] * z + m[9]
-        qy = m[3] * x + m[4] * y + m[5] * z + m[10]
-        qz = m[6] * x + m[7] * y + m[8] * z + m[11]
-        b = field(rows, aux, which, starts[j], starts[j + 1], qx, qy, qz)
-        out = max(out, 0.5 * (a - b + gaps[j]))
-    return out
-
-
-@jit
-def plan_block(
-    rows: F64, aux: F64, ranges: NDArray[np.int64], moves: F64, x: float, y: float, z: float, reach: float,
-    band: float, which: NDArray[np.int64], starts: NDArray[np.int64],
-) -> None:  # fmt: skip
-    """Choose the rows that matter in a block around a point, for the bone and for its neighbours."""
-    starts[0] = 0
-    starts[1] = select(rows, aux, ranges[0, 0], ranges[0, 1], x, y, z, reach, which, 0)
-    for j in range(1, ranges.shape[0]):
-        m = moves[j]
-        qx = m[0] * x + m[1] * y + m[2] * z + m[9]
-        qy = m[3] * x + m[4] * y + m[5] * z + m[10]
-        qz = m[6] * x + m[7] * y + m[8] * z + m[11]
-        starts[j + 1] = starts[j]
-        nearest = FAR
-        for i in range(ranges[j, 0], ranges[j, 1]):
-            if rows[i, OP] == UNION:
-                nearest = min(nearest, primitive(rows, aux, i, qx, qy, qz))
-        if nearest < band:
-            starts[j + 1] = select(rows, aux, ranges[j, 0], ranges[j, 1], qx, qy, qz, reach, which, starts[j])
+    """Return the field of the rows which[:count] with the ripple of the surface."""
+    a = field(rows, aux, which, 0, count, x, y, z)
+    return a + ripple(noise, origin, cell, x, y, z) if abs(a) < 8.0 else a
 
 
 @jit
 def fill(
-    rows: F64, aux: F64, ranges: NDArray[np.int64], moves: F64, gaps: F64, noise: F64, noise_origin: F64, cell: float,
+    rows: F64, aux: F64, noise: F64, noise_origin: F64, cell: float,
     grid: NDArray[np.float32], origin: F64, spacing: float, block: int, reach: float,
 ) -> None:  # fmt: skip
-    """Fill `grid` with the carved field near the surface; elsewhere with plus or minus `reach`.
+    """Fill `grid` with the rippled field near the surface; elsewhere with plus or minus `reach`.
 
     One sample per block decides whether its voxels are worth evaluating and which rows they need: composite
     fields rarely over-estimate, so `reach` only has to cover the block's half diagonal and the band.
@@ -335,20 +296,20 @@ def fill(
     half = 0.5 * (block - 1) * spacing
     diagonal = 1.7321 * half
     which = np.empty(rows.shape[0], np.int64)
-    starts = np.empty(ranges.shape[0] + 1, np.int64)
     for bi in range(0, nx, block):
         for bj in range(0, ny, block):
             for bk in range(0, nz, block):
-                cx, cy, cz = origin[0] + bi * spacing, origin[1] + bj * spacing, origin[2] + bk * spacing
-                plan_block(rows, aux, ranges, moves, cx + half, cy + half, cz + half, diagonal, reach + 4.0, which, starts)
-                d = carved(rows, aux, which, starts, moves, gaps, noise, noise_origin, cell, cx + half, cy + half, cz + half)
+                x, y, z = origin[0] + bi * spacing, origin[1] + bj * spacing, origin[2] + bk * spacing
+                x, y, z = x + half, y + half, z + half
+                count = select(rows, aux, 0, rows.shape[0], x, y, z, diagonal, which, 0)
+                d = near_field(rows, aux, which, count, noise, noise_origin, cell, x, y, z)
                 near = abs(d) < reach
                 for i in range(bi, min(bi + block, nx)):
                     for j in range(bj, min(bj + block, ny)):
                         for k in range(bk, min(bk + block, nz)):
                             if near:
-                                grid[i, j, k] = carved(
-                                    rows, aux, which, starts, moves, gaps, noise, noise_origin, cell,
+                                grid[i, j, k] = near_field(
+                                    rows, aux, which, count, noise, noise_origin, cell,
                                     origin[0] + i * spacing, origin[1] + j * spacing, origin[2] + k * spacing,
                                 )  # fmt: skip
                             else:

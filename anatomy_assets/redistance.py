@@ -83,32 +83,34 @@ def seeds(grid: F32, spacing: float, index: I32) -> F64:
 
 
 @jit
-def _distance2(feet: F64, s: int, i: int, j: int, k: int) -> float:
-    dx, dy, dz = feet[s, 0] - i, feet[s, 1] - j, feet[s, 2] - k
-    return dx * dx + dy * dy + dz * dz
+def _offsets(di: int, dj: int, dk: int) -> NDArray[np.int64]:
+    """Return the 13 neighbours (13, 3) that a raster sweep in one direction has already visited."""
+    out = np.empty((13, 3), np.int64)
+    for n in range(13):
+        out[n, 0] = -di if n < 9 else 0
+        out[n, 1] = -dj * ((n // 3) - 1 if n < 9 else (1 if n < 12 else 0))
+        out[n, 2] = -dk * ((n % 3) - 1 if n < 12 else 1)
+    return out
 
 
 @jit
 def _sweep(index: I32, best: F32, feet: F64, di: int, dj: int, dk: int) -> None:
-    """Carry nearest feet through the grid in one raster direction (13 neighbours already visited)."""
-    nx, ny, nz = index.shape
-    i = 0 if di > 0 else nx - 1
+    """Carry nearest feet through the grid in one raster direction; a border of one voxel holds no feet."""
+    nx, ny, nz = index.shape[0] - 2, index.shape[1] - 2, index.shape[2] - 2
+    near = _offsets(di, dj, dk)
+    i = 1 if di > 0 else nx
     for _ in range(nx):
-        j = 0 if dj > 0 else ny - 1
+        j = 1 if dj > 0 else ny
         for _ in range(ny):
-            k = 0 if dk > 0 else nz - 1
+            k = 1 if dk > 0 else nz
             for _ in range(nz):
                 own = best[i, j, k]
                 keep = index[i, j, k]
                 for n in range(13):
-                    a = i - di * (1 if n < 9 else 0)
-                    b = j - dj * ((n // 3) - 1 if n < 9 else (1 if n < 12 else 0))
-                    c = k - dk * ((n % 3) - 1 if n < 12 else 1)
-                    if a < 0 or b < 0 or c < 0 or a >= nx or b >= ny or c >= nz:
-                        continue
-                    s = index[a, b, c]
+                    s = index[i + near[n, 0], j + near[n, 1], k + near[n, 2]]
                     if s >= 0 and s != keep:
-                        d2 = _distance2(feet, s, i, j, k)
+                        dx, dy, dz = feet[s, 0] - (i - 1), feet[s, 1] - (j - 1), feet[s, 2] - (k - 1)
+                        d2 = dx * dx + dy * dy + dz * dz
                         if d2 < own:
                             own = d2
                             keep = s
@@ -122,15 +124,18 @@ def _sweep(index: I32, best: F32, feet: F64, di: int, dj: int, dk: int) -> None:
 @jit
 def redistance(grid: F32, spacing: float, out: NDArray[np.int16]) -> int:
     """Write the signed distance (10 um) of the zero surface of `grid` to `out`; return the seed count."""
-    index = np.full(grid.shape, -1, np.int32)
-    feet = seeds(grid, spacing, index)
-    best = np.full(grid.shape, 1.0e9, np.float32)
     nx, ny, nz = grid.shape
+    index = np.full((nx + 2, ny + 2, nz + 2), -1, np.int32)
+    inner = index[1:-1, 1:-1, 1:-1]
+    feet = seeds(grid, spacing, inner)
+    best = np.full((nx + 2, ny + 2, nz + 2), 1.0e9, np.float32)
     for i in range(nx):
         for j in range(ny):
             for k in range(nz):
-                if index[i, j, k] >= 0:
-                    best[i, j, k] = _distance2(feet, index[i, j, k], i, j, k)
+                s = inner[i, j, k]
+                if s >= 0:
+                    dx, dy, dz = feet[s, 0] - i, feet[s, 1] - j, feet[s, 2] - k
+                    best[i + 1, j + 1, k + 1] = dx * dx + dy * dy + dz * dz
     _sweep(index, best, feet, 1, 1, 1)
     _sweep(index, best, feet, -1, -1, -1)
     _sweep(index, best, feet, 1, -1, 1)
@@ -138,7 +143,7 @@ def redistance(grid: F32, spacing: float, out: NDArray[np.int16]) -> int:
     for i in range(nx):
         for j in range(ny):
             for k in range(nz):
-                d = min(np.sqrt(float(best[i, j, k])) * spacing * 100.0, 32000.0)
+                d = min(np.sqrt(float(best[i + 1, j + 1, k + 1])) * spacing * 100.0, 32000.0)
                 out[i, j, k] = np.int16(np.floor(d + 0.5)) if grid[i, j, k] > 0.0 else -np.int16(np.floor(d + 0.5))
     return feet.shape[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from anatomy_assets.clear import cleared
 from anatomy_assets.landmarks import Spine, skin_marks
 from anatomy_assets.neurovascular import nerves
 from anatomy_assets.skin import Trunk, skin, trunk
-from anatomy_assets.soft_tissue import Endplates, volume
+from anatomy_assets.soft_tissue import Endplates, ground, volume
 from anatomy_assets.targets import Corridor, all_targets
 from anatomy_assets.tubes import obstacles, rounded
 from anatomy_assets.vessels import all_vessels, vessel_measures
@@ -62,26 +63,28 @@ def dress(
     itself is known (imports). sick: findings may leave a foramen without a way.
     """
     free = obstacles(bones)
-    report("nerves", 0.80)
-    nerve = cleared(free, nerves(spine, free, seed))
-    report("targets", 0.83)
-    targets = all_targets(spine, bones, nerve, sick)
-    report("vessels", 0.88)
-    tubes = (*nerve, *cleared(free, all_vessels(spine, bones, nerve, targets, trap, seed, who.sex)))
-    report("skin and labels", 0.90)
     outline = trunk(spine, who.bmi, who.depth_deviate, *ends_mm)
     outline = outline if fitted is None else fitted(outline)
-    back = skin(outline)
-    spots = [c.target for c in targets.values()]
-    names = [b.name for b in bones]
-    metal = [b.name for b in bones if b.material != "bone"]
-    labels = volume(spine, free, names, outline, plates, tubes, spots, who.bmi, seed, who.sex, metal)
-    ways = approaches(spine, free, nerve)
-    marks = dict(_target_marks(targets)) | _way_marks(ways)
-    measures = _corridor_measures(targets) | _way_measures(ways) | vessel_measures(spine, tubes, seed)
+    with ThreadPoolExecutor(1) as beside:  # muscles and organs need no nerve: painted meanwhile
+        under = beside.submit(ground, spine, free, outline, plates, who.bmi, seed, who.sex)
+        report("nerves", 0.80)
+        nerve = cleared(free, nerves(spine, free, seed))
+        ways = beside.submit(approaches, spine, free, nerve)
+        report("targets", 0.83)
+        targets = all_targets(spine, bones, nerve, sick)
+        report("vessels", 0.88)
+        tubes = (*nerve, *cleared(free, all_vessels(spine, bones, nerve, targets, trap, seed, who.sex)))
+        report("skin and labels", 0.90)
+        back = skin(outline)
+        spots = [c.target for c in targets.values()]
+        metal = [b.name for b in bones if b.material != "bone"]
+        labels = volume(under.result(), spine, free, [b.name for b in bones], plates, tubes, spots, metal)
+        others = ways.result()
+    marks = dict(_target_marks(targets)) | _way_marks(others)
+    measures = _corridor_measures(targets) | _way_measures(others) | vessel_measures(spine, tubes, seed)
     shown = Phantom("skin", (), (), labels, back, {}).fields
     normals: dict[tuple[str, ...], F64] = {k: c.normal for k, c in targets.items()}
-    normals |= {w.key: w.normal for w in ways if w.normal is not None}
+    normals |= {w.key: w.normal for w in others if w.normal is not None}
     marks |= skin_marks(spine.marks | marks, shown, normals)
     return Dressed(tubes, labels, back, marks, measures, normals)
 

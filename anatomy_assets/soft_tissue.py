@@ -41,24 +41,32 @@ class Endplates:
     high_depth: float
 
 
-def volume(
-    spine: Spine,
-    free: Fields,
-    bone_names: Sequence[str],
-    trunk: Trunk,
-    plates: Mapping[str, Endplates],
-    tubes: Sequence[Tube],
-    spots: Sequence[F64],
-    bmi: float,
-    seed: int,
-    sex: str = "male",
-    metal: Sequence[str] = (),
-) -> LabelVolume:
-    """Return the tissue labels of one person; spots: targets kept in foramen fat (2.5 mm balls); metal: implants by name."""
+def ground(
+    spine: Spine, free: Fields, trunk: Trunk, plates: Mapping[str, Endplates], bmi: float, seed: int, sex: str
+) -> tuple[NDArray[np.uint8], F64]:
+    """Return labels and origin of what needs no nerve or vessel: skin, fat, muscles, organs, ligaments."""
     origin, shape = _box(trunk)
     out = np.zeros(shape, np.uint8)
     _paint_trunk(out, origin, spine, free, trunk, bmi, seed, sex)
     _paint_ligaments(out, origin, spine, plates, seed)
+    return out, origin
+
+
+def volume(
+    under: tuple[NDArray[np.uint8], F64],
+    spine: Spine,
+    free: Fields,
+    bone_names: Sequence[str],
+    plates: Mapping[str, Endplates],
+    tubes: Sequence[Tube],
+    spots: Sequence[F64],
+    metal: Sequence[str] = (),
+) -> LabelVolume:
+    """Return the tissue labels of one person, painted over `ground`.
+
+    spots: targets kept in foramen fat (2.5 mm balls); metal: implants by name.
+    """
+    out, origin = under
     _paint_foramina(out, origin, spine, tubes)
     _paint_discs(out, origin, spine, plates)
     paint_stenoses(out, origin, SPACING_MM, spine, tubes)

@@ -59,13 +59,14 @@ class DoseTable(Strict):
 
 
 class HousingTable(Strict):
-    """Outer sizes of machine and table, for the warning before they touch (sim/clearance.py)."""
+    """Outer sizes of machine and table: where the gantry stops before it hits (sim/clearance.py)."""
 
     detector_rim_mm: Millimetre
     detector_depth_mm: Millimetre
     tube_housing_mm: Millimetre
     table_width_mm: Millimetre
     table_thickness_mm: Millimetre
+    table_length_mm: Millimetre
 
 
 class DetectorTable(Strict):
@@ -153,6 +154,7 @@ def load_carm(data: Path = DATA) -> CArm:
         tube_housing_mm=file.housing.tube_housing_mm.value,
         table_width_mm=file.housing.table_width_mm.value,
         table_thickness_mm=file.housing.table_thickness_mm.value,
+        table_length_mm=file.housing.table_length_mm.value,
         angle_speed_mdeg_s=round(file.motion.angle_speed_deg_s.value * 1000),
         slide_speed_um_s=round(file.motion.slide_speed_mm_s.value * 1000),
         reference_point_mm=file.geometry.reference_point_mm.value,

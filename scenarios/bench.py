@@ -25,6 +25,8 @@ from scenarios.registry import find_scenario
 from scenarios.study import make_phantom, make_study
 from sim.command import Command
 from sim.jit import jit
+from sim.lead import ITERATIONS, LINK_MM, STEP_S, STEPS
+from sim.lead_chain import Base, Chain, Medium, built
 from sim.phantom import Fields, Phantom, bone_distance, bone_distance_one
 from sim.picture import Imager
 from sim.projector import Projector
@@ -197,6 +199,28 @@ def _needle(size: int, out: Path | None, progress: Progress) -> list[Row]:
             "value": round(ticks / TICKS_PER_SECOND / seconds),
             "unit": "x",
         },
+        *_lead(),
+    ]
+
+
+def _lead() -> list[Row]:
+    """Return the cost of a lead of 24 links (192 mm) in a walled canal: one step of 1 ms, and building its space."""
+    links = tuple((LINK_MM * (k + 0.5), 0.01 * k * k, 0.0025 * k, 5.0, 0.0, 0.0) for k in range(24))
+    chain = Chain(LINK_MM, 0.65, (100.0,) * 24, (0.0,) * 22 + (0.1, 0.1))
+    walls = ((-100.0, 20.0, 400.0, 20.0), (-100.0, -20.0, 400.0, -20.0))
+    medium, base = Medium(1.5e-5, 0.004, 0.02, walls), Base(0.0, 0.0, 0.0, 0.0, 5.0)
+    build_us, step_us = [], []
+    for _ in range(60):
+        start = time.perf_counter()
+        space = built(links, chain, base, medium, STEP_S, ITERATIONS)[0]
+        middle = time.perf_counter()
+        for _ in range(STEPS):
+            space.step(STEP_S)
+        step_us.append(1e6 * (time.perf_counter() - middle) / STEPS)
+        build_us.append(1e6 * (middle - start))
+    return [
+        _row("needle", "lead of 24 links: one step of 1 ms, median", round(statistics.median(step_us), 1), "us", "<= 60"),
+        _row("needle", "lead of 24 links: building its space, every second tick", round(statistics.median(build_us)), "us"),
     ]
 
 

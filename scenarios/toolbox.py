@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from scenarios.beam_tables import load_carm
-from scenarios.toml_file import DATA, Quantity, Strict, check, in_unit, read_toml
+from scenarios.toml_file import DATA, Quantity, Status, Strict, check, in_unit, read_toml
 from sim.bioheat import Material
 from sim.errors import DataError
 from sim.phantom import Tissue
-from sim.tools import Agent, Electrode, Needle, TissueRow, Toolbox
+from sim.tools import Agent, Cement, Electrode, Lead, Needle, TissueRow, Toolbox
 
+Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 Millimetre = Annotated[Quantity, in_unit("mm")]
+Rigidity = Annotated[Quantity, in_unit("N.mm2")]
 
 
 class NeedleRow(Strict):
@@ -41,6 +45,63 @@ class AgentRow(Strict):
     particulate: bool
     iodine_mg_per_ml: Annotated[Quantity, in_unit("mg/mL")]
     dose_mg_per_ml: Annotated[Quantity, in_unit("mg/mL")]
+
+
+class Curve(Strict):
+    """Viscosity against age: points of (s at 25 degrees C, Pa.s at 1/s), both rising."""
+
+    unit: Literal["s at 25 C, Pa.s"]
+    source: str
+    status: Status
+    points: list[Point]
+
+    @field_validator("points")
+    @classmethod
+    def _rising(cls, points: list[Point]) -> list[Point]:
+        pairs = list(pairwise(points))
+        if len(points) < 2 or any(b[0] <= a[0] or b[1] < a[1] for a, b in pairs) or points[0][1] <= 0.0:
+            raise ValueError("points that do not rise; expected two or more with rising age and viscosity")
+        return points
+
+
+class CementRow(Strict):
+    """A row of cements.toml; without a curve the product is listed but cannot be mixed."""
+
+    name: str
+    viscosity: Literal["low", "medium", "high"]
+    batch_ml: Annotated[Quantity, in_unit("mL")]
+    flow_index: Quantity
+    density_g_per_ml: Annotated[Quantity, in_unit("g/mL")]
+    iodine_mg_per_ul: Annotated[Quantity, in_unit("mg/uL")]
+    curve: Curve | None = None
+
+    @field_validator("flow_index")
+    @classmethod
+    def _root(cls, index: Quantity) -> Quantity:
+        if index.value not in (0.5, 1.0):
+            raise ValueError(f"value {index.value}; expected 0.5 or 1.0")
+        return index
+
+
+class LeadRow(Strict):
+    """A row of leads.toml."""
+
+    name: str
+    kind: Literal["lead", "epidural_catheter", "intrathecal_catheter"]
+    contacts: int
+    outer_diameter_mm: Millimetre
+    length_mm: Millimetre
+    ei_n_mm2: Rigidity
+    stylet_ei_n_mm2: Rigidity
+    stylet_diameter_mm: Millimetre
+    bend_deg: Annotated[Quantity, in_unit("deg")]
+    bend_length_mm: Millimetre
+    kink_radius_mm: Millimetre
+    contact_length_mm: Millimetre
+    contact_pitch_mm: Millimetre
+    first_contact_mm: Millimetre
+    steel_equivalent: Annotated[Quantity, in_unit("1")]
+    contact_steel_equivalent: Annotated[Quantity, in_unit("1")]
 
 
 class ContactRow(Strict):
@@ -72,6 +133,21 @@ class AgentFile(Strict):
     """agents.toml."""
 
     agent: list[AgentRow]
+
+
+class CementFile(Strict):
+    """cements.toml."""
+
+    cement: list[CementRow]
+    constants: dict[str, Quantity]
+
+
+class LeadFile(BaseModel):
+    """leads.toml: rows of leads, and tables of constants beside them."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    lead: list[LeadRow]
 
 
 class ContactFile(Strict):
@@ -121,13 +197,42 @@ def load_toolbox(data: Path = DATA) -> Toolbox:
     """Return the toolbox of the data folder. DataError: file, key, value, expected."""
     needles = check(data / "needles.toml", read_toml(data / "needles.toml"), NeedleFile)
     agents = check(data / "agents.toml", read_toml(data / "agents.toml"), AgentFile)
+    leads = check(data / "leads.toml", read_toml(data / "leads.toml"), LeadFile)
     return Toolbox(
         needles=tuple(Needle(**_values(row)) for row in needles.needle),
         agents=tuple(Agent(**_values(row)) for row in agents.agent),
         tissues=_tissues(data),
         carm=load_carm(),
-        constants=_constants(data),
+        constants=_constants(data) | cement_constants(data),
+        cements=load_cements(data),
+        leads=tuple(Lead(**_values(row)) for row in leads.lead),
         electrodes=tuple(Electrode(**_values(row)) for row in _lesions(data).electrode),
+    )
+
+
+def load_cements(data: Path = DATA) -> tuple[Cement, ...]:
+    """Return the bone cements of the data folder. DataError: file, key, value, expected."""
+    path = data / "cements.toml"
+    return tuple(_cement(row) for row in check(path, read_toml(path), CementFile).cement)
+
+
+def cement_constants(data: Path = DATA) -> dict[str, float]:
+    """Return the constants of cements.toml as "cement.name" -> value."""
+    path = data / "cements.toml"
+    return {f"cement.{name}": q.value for name, q in check(path, read_toml(path), CementFile).constants.items()}
+
+
+def _cement(row: CementRow) -> Cement:
+    points = np.array(row.curve.points if row.curve else [], np.float64).reshape(-1, 2)
+    return Cement(
+        name=row.name,
+        viscosity=row.viscosity,
+        batch_ul=row.batch_ml.value * 1000.0,
+        flow_index=row.flow_index.value,
+        density_g_per_ml=row.density_g_per_ml.value,
+        iodine_mg_per_ul=row.iodine_mg_per_ul.value,
+        curve_s=np.ascontiguousarray(points[:, 0]),
+        curve_pa_s=np.ascontiguousarray(points[:, 1]),
     )
 
 
@@ -174,7 +279,7 @@ def _tissues(data: Path) -> tuple[TissueRow, ...]:
 def _constants(data: Path) -> dict[str, float]:
     """Return every quantity table of the constant files as "file-table.name" -> value."""
     out: dict[str, float] = {}
-    for name in ("needle_constants.toml", "spread.toml", "patient.toml", "lesions.toml"):
+    for name in ("needle_constants.toml", "spread.toml", "patient.toml", "lesions.toml", "leads.toml"):
         path = data / name
         for table, rows in read_toml(path).items():
             if not isinstance(rows, dict):

@@ -101,12 +101,7 @@ def surface(shape, spacing=0.9):  # type: ignore[no-untyped-def]
     low, high = np.array(shape.low) - 3.0, np.array(shape.high) + 3.0
     size = ((high - low) / spacing).astype(int) + 1
     grid = np.empty(size, np.float32)
-    n = len(shape.rows)
-    still = np.zeros((1, 12))
-    still[0, [0, 4, 8]] = 1.0
-    prim.fill(
-        shape.rows, shape.aux, np.array([[0, n]]), still, np.zeros(1), np.zeros((3, 3, 3)), low, 1e6, grid, low, spacing, 4, 5.5
-    )
+    prim.fill(shape.rows, shape.aux, np.zeros((3, 3, 3)), low, 1e6, grid, low, spacing, 4, 5.5)
     v, f, _, _ = marching_cubes(grid, 0.0, spacing=(spacing,) * 3, gradient_direction="descent")
     return trimesh.Trimesh(v + low, f, process=False)
 

@@ -3,9 +3,10 @@
     scripts/measure_patients.py [--seeds 200] [--spacing 1.2] [--jobs N] [--keep FILE] [--bones] [--write]
 
 Bakes seeds 0..N on a coarse grid (sacrum and coccyx at most 0.9 mm; nothing enters the cache), measures the baked
-phantoms (anatomy_assets/measure) and prints the table; faults (overlapping bones, tubes in bone, roots astray) are listed below it. --keep
-appends each person to FILE (one JSON object per line) and skips those already there. --bones leaves nerves,
-vessels and labels out. --write puts the table into docs/tables/anatomy.csv and docs/ANATOMY.md. Exit code 1: a fault.
+phantoms (anatomy_assets/measure) and prints the table; faults (overlapping bones, tubes in bone, roots astray) are
+listed below it. --keep appends each person to FILE (one JSON object per line) and skips those already there.
+--bones leaves nerves, vessels and labels out. --write puts the table into docs/tables/anatomy.csv and
+docs/ANATOMY.md. Exit code 1: a fault.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from sim.phantom import Bone
 POSTURES = ("standing", "supine")
 FINE_MM = {"S": 0.9, "coccyx": 0.9}
 """Bones whose small parts (root canals, hiatus, slits) a coarse grid would blur."""
+LEAST_PEOPLE = 20
 BEGIN, END = "<!-- measured: begin (scripts/measure_patients.py --write) -->", "<!-- measured: end -->"
 
 
@@ -109,6 +111,11 @@ def main() -> int:
     options = parser.parse_args()
     people = gather(options)
     others = [(str(p["sex"]), p["measures"]) for p in people if p["seed"] != 0]
+    if len(others) < LEAST_PEOPLE:
+        print(
+            f"{len(others)} people are too few for means and spreads (least {LEAST_PEOPLE}): default adult only", file=sys.stderr
+        )
+        others = []
     every = table.results(people[0]["measures"], others)  # type: ignore[arg-type]
     print(table.markdown(every))
     faults = [f"seed {p['seed']}: {fault}" for p in people for fault in p["faults"]]  # type: ignore[attr-defined]

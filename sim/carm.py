@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.clearance import touching
 from sim.command import Command
 from sim.event import Event, event
 from sim.frames import Vec, dot, sincos_mdeg
@@ -37,11 +38,11 @@ def begin(study: Study) -> CArmState:
 
 def advance(study: Study, state: State, command: Command) -> tuple[CArmState, list[Event]]:
     """Move, radiate and obey for one tick. Returns the same state when nothing changed."""
-    me = _moved(study.toolbox.carm, state.carm)
-    me, events = _obey(study, state, me, command)
+    me, events = _driven(study, state)
+    me, more = _obey(study, state, me, command)
     if me.beam:
         me = _radiate(study, state, me)
-    return me, events
+    return me, events + more
 
 
 def view(study: Study, state: State) -> View:
@@ -63,7 +64,7 @@ def view(study: Study, state: State) -> View:
         needle_mm=nodes,
         needle_outer_mm=outer,
         needle_inner_mm=inner,
-        contrast_points=state.spread.contrast_points,
+        contrast_points=_opaque(state),
         noise_key=(study.seed, me.pictures),
         live=me.beam != "",
         primary_mdeg=me.primary_mdeg,
@@ -93,6 +94,33 @@ def _moved(carm: CArm, me: CArmState) -> CArmState:
         secondary_mdeg=_towards(me.secondary_mdeg, me.secondary_target_mdeg, turn),
         centre_um=(x, y, z),
     )
+
+
+def _driven(study: Study, state: State) -> tuple[CArmState, list[Event]]:
+    """Return the machine after one tick of motion; it stops where the next step would touch patient or table."""
+    carm, before = study.toolbox.carm, state.carm
+    me = _moved(carm, before)
+    if me is before:
+        return me, []
+    hit = touching(carm, me, study.phantom.skin)
+    if hit is None or touching(carm, before, study.phantom.skin) is not None:
+        return me, []  # a machine that stands too near already may move: it has to get away
+    stopped = replace(
+        before,
+        primary_target_mdeg=before.primary_mdeg,
+        secondary_target_mdeg=before.secondary_mdeg,
+        centre_target_um=before.centre_um,
+    )
+    fact = event(
+        state.tick,
+        "carm_stopped",
+        part=hit[0],
+        touches=hit[1],
+        primary_mdeg=before.primary_mdeg,
+        secondary_mdeg=before.secondary_mdeg,
+        centre_um=list(before.centre_um),
+    )
+    return stopped, [fact]
 
 
 def _towards(now: int, goal: int, most: int) -> int:
@@ -366,9 +394,15 @@ def _sees_needle(state: State, me: CArmState, place: Pose) -> bool:
     return state.needle.placed and in_field(place, me, state.needle.tip_mm)
 
 
+def _opaque(state: State) -> NDArray[np.float32]:
+    """Return the points of contrast and cement that X-rays show, (n, 4) x, y, z and iodine mg."""
+    contrast, cement = state.spread.contrast_points, state.cement.points
+    return np.concatenate([contrast, cement]) if len(contrast) and len(cement) else cement if len(cement) else contrast
+
+
 def _sees_contrast(state: State, me: CArmState, place: Pose) -> bool:
     """Return True if at least a tenth of the iodine in the patient lies in the open field."""
-    points = state.spread.contrast_points
+    points = _opaque(state)
     if len(points) == 0:
         return False
     return bool(_iodine_inside(points, *_box(place, me)))

@@ -1,83 +1,154 @@
-"""Would the C-arm touch the patient or the table? A warning of the window in the axial plane, never a score.
+"""Would the C-arm touch the patient or the table? The machine stops before it does: an event, never a score.
 
-The shapes are convex and stand still, so the answer is geometry; pymunk's collision test gives it. The
-sizes are those of a generic machine (carm.toml, placeholders).
+Whole numbers only (um and axes scaled to 2^16), so every machine stops at the same place. The patient is a row of
+convex slices of the trunk, the table a box, detector and tube housing are boxes that turn in both angles. Two convex
+bodies are apart when some axis separates them; the axes tried are those of the axial plane (the first angle), of the
+sagittal plane (the second), and the box's own. Where only another axis would separate them the machine stops early,
+never late. The C between the housings is not modelled. Sizes: carm.toml, a generic machine.
 """
 
 from __future__ import annotations
 
-import math
+from collections import OrderedDict
+from dataclasses import dataclass
 
 import numpy as np
-import pymunk
 from numpy.typing import NDArray
 
+from sim.frames import sincos_mdeg
 from sim.phantom import Skin
 from sim.state import CArmState
 from sim.tools import CArm
 
-Outline = list[tuple[float, float]]
-SLAB_MM = 60.0
-DIRECTIONS = 32
+I64 = NDArray[np.int64]
+
+SLICE_UM = 40_000
+SCALE = 1 << 16
+STEP_MDEG = 11_250
+BEYOND_UM = 300_000
+"""How far the trunk goes on beyond the phantom, with its end slices (as in pictures, sim/scene.py)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """What the housings may not touch. extents (n, a, 2): least and greatest of n convex pieces along each of AXES.
+
+    points (n, p, 3): corners of each piece in um (its extreme points, repeated to the same number).
+    """
+
+    name: str
+    points: I64
+    extents: I64
+
+
+def _axes() -> I64:
+    """Return the fixed axes (a, 3) scaled by SCALE: around the axial plane, then around the sagittal one."""
+    rows = []
+    for mdeg in range(0, 180_000, STEP_MDEG):
+        s, c = sincos_mdeg(mdeg)
+        rows.append([round(c * SCALE), round(s * SCALE), 0])
+        if mdeg:
+            rows.append([0, round(c * SCALE), round(s * SCALE)])
+    return np.array(rows, np.int64)
+
+
+AXES = _axes()
+_BODIES: OrderedDict[int, tuple[Skin, CArm, tuple[Body, ...]]] = OrderedDict()
 
 
 def touching(carm: CArm, arm: CArmState, skin: Skin) -> tuple[str, str] | None:
-    """Return (part of the C-arm, what it touches) for the present position, None while it is free.
+    """Return (part of the C-arm, what it touches) for a position, None while it is free.
 
-    Parts: "detector", "tube"; touched: "patient", "table". Lengths in mm, x to the patient's left, y up.
+    Parts: "detector", "tube"; touched: "patient", "table".
     """
-    patient = _trunk(skin, arm.centre_um[2] / 1000.0)
-    if not patient:
-        return None
-    space = pymunk.Space()
-    names = {}
-    for name, outline in (("patient", patient), ("table", _table(carm, patient))):
-        shape = _shape(space.static_body, outline)
-        space.add(shape)
-        names[shape] = name
-    for part, outline in _housings(carm, arm).items():
-        touched = sorted(names[hit.shape] for hit in space.shape_query(_shape(space.static_body, outline)) if hit.shape in names)
-        if touched:
-            return part, touched[0]
+    bodies = _bodies(carm, skin)
+    for part, (corners, own) in _housings(carm, arm).items():
+        axes = np.concatenate([AXES, own])
+        along = _dot(corners, axes)
+        low, high = along.min(0), along.max(0)
+        for body in bodies:
+            fixed = len(AXES)
+            apart = ((body.extents[:, :, 0] > high[:fixed]) | (body.extents[:, :, 1] < low[:fixed])).any(1)
+            near = body.points[~apart]
+            if not len(near):
+                continue
+            there = _dot(near, own)
+            apart = ((there.min(1) > high[fixed:]) | (there.max(1) < low[fixed:])).any(1)
+            if not apart.all():
+                return part, body.name
     return None
 
 
-def _shape(body: pymunk.Body, outline: Outline) -> pymunk.Poly:
-    shape = pymunk.Poly(body, outline)
-    shape.cache_bb()
-    return shape
+def _dot(points: I64, axes: I64) -> I64:
+    """Return the whole-number products (..., a) of points (..., 3) and axes (a, 3)."""
+    return np.asarray(
+        points[..., 0, None] * axes[:, 0] + points[..., 1, None] * axes[:, 1] + points[..., 2, None] * axes[:, 2], np.int64
+    )
 
 
-def _trunk(skin: Skin, z_mm: float) -> Outline:
-    """Return the outline of the trunk within SLAB_MM of a height: its outermost points in each direction."""
-    points: NDArray[np.float32] = skin.surface_vertices
-    near = points[np.abs(points[:, 2] - z_mm) < SLAB_MM][:, :2]
-    if len(near) < 3:
-        return []
-    angles = [2.0 * math.pi * k / DIRECTIONS for k in range(DIRECTIONS)]
-    outer = {int(np.argmax(near[:, 0] * math.cos(a) + near[:, 1] * math.sin(a))) for a in angles}
-    return [(float(near[i, 0]), float(near[i, 1])) for i in sorted(outer)]
+def _housings(carm: CArm, arm: CArmState) -> dict[str, tuple[I64, I64]]:
+    """Return corners (8, 3) in um and axes (3, 3) of detector and tube housing, turned about the isocentre."""
+    sp, cp = sincos_mdeg(arm.primary_mdeg)
+    ss, cs = sincos_mdeg(arm.secondary_mdeg)
+    right, up, normal = (-cp, sp, 0.0), (-sp * ss, -cp * ss, cs), (sp * cs, cp * cs, ss)
+    axes = np.array([[round(v * SCALE) for v in axis] for axis in (right, up, normal)], np.int64)
+    centre = np.array(arm.centre_um, np.int64)
 
+    def box(near_mm: float, far_mm: float, width_mm: float) -> tuple[I64, I64]:
+        half, ends = round(500.0 * width_mm), (round(1000.0 * near_mm), round(1000.0 * far_mm))
+        corners = [[a * half, b * half, n] for a in (-1, 1) for b in (-1, 1) for n in ends]
+        local = np.array(corners, np.int64)
+        return centre + (local[:, 0, None] * axes[0] + local[:, 1, None] * axes[1] + local[:, 2, None] * axes[2]) // SCALE, axes
 
-def _table(carm: CArm, patient: Outline) -> Outline:
-    """Return the table top: under the lowest (anterior) point of the prone trunk."""
-    top, half = min(y for _, y in patient), 0.5 * carm.table_width_mm
-    low = top - carm.table_thickness_mm
-    return [(-half, low), (half, low), (half, top), (-half, top)]
-
-
-def _housings(carm: CArm, arm: CArmState) -> dict[str, Outline]:
-    """Return the outlines of detector and tube housing, turned about the isocentre."""
-    s, c = math.sin(math.radians(arm.primary_mdeg / 1000)), math.cos(math.radians(arm.primary_mdeg / 1000))
-    x, y = arm.centre_um[0] / 1000.0, arm.centre_um[1] / 1000.0
-
-    def box(near_mm: float, far_mm: float, width_mm: float) -> Outline:
-        corners = ((near_mm, -0.5), (far_mm, -0.5), (far_mm, 0.5), (near_mm, 0.5))
-        return [(x + r * s + w * width_mm * c, y + r * c - w * width_mm * s) for r, w in corners]
-
-    face = carm.sdd_mm - carm.sod_mm
-    half_tube = 0.5 * carm.tube_housing_mm
+    face, half = carm.sdd_mm - carm.sod_mm, 0.5 * carm.tube_housing_mm
     return {
         "detector": box(face, face + carm.detector_depth_mm, max(carm.detector_mm) + 2.0 * carm.detector_rim_mm),
-        "tube": box(-carm.sod_mm - half_tube, -carm.sod_mm + half_tube, carm.tube_housing_mm),
+        "tube": box(-carm.sod_mm - half, -carm.sod_mm + half, carm.tube_housing_mm),
     }
+
+
+def _bodies(carm: CArm, skin: Skin) -> tuple[Body, ...]:
+    """Return patient and table (kept for the last few patients)."""
+    known = _BODIES.get(id(skin))
+    if known is None or known[0] is not skin or known[1] is not carm:
+        known = (skin, carm, _made(carm, skin))
+        _BODIES[id(skin)] = known
+        while len(_BODIES) > 4:
+            _BODIES.popitem(last=False)
+    return known[2]
+
+
+def _made(carm: CArm, skin: Skin) -> tuple[Body, ...]:
+    points = np.rint(np.asarray(skin.surface_vertices, np.float64) * 1000.0).astype(np.int64)
+    if not len(points):
+        return ()
+    top, half, length = int(points[:, 1].min()), round(500.0 * carm.table_width_mm), round(500.0 * carm.table_length_mm)
+    low, middle = top - round(1000.0 * carm.table_thickness_mm), int(points[:, 2].min() + points[:, 2].max()) // 2
+    table = [[x, y, middle + z] for x in (-half, half) for y in (low, top) for z in (-length, length)]
+    return _body("patient", _slices(points)), _body("table", [np.array(table, np.int64)])
+
+
+def _slices(points: I64) -> list[I64]:
+    """Return the extreme points of the trunk in overlapping slices along the body, the outer ones prolonged."""
+    low, high = int(points[:, 2].min()), int(points[:, 2].max())
+    count = max(1, (high - low) // SLICE_UM)
+    edges = [low + (high - low) * k // count for k in range(count + 1)]
+    out = []
+    for k in range(count):
+        spare = SLICE_UM // 2
+        inside = points[(points[:, 2] >= edges[k] - spare) & (points[:, 2] <= edges[k + 1] + spare)]
+        if len(inside):
+            along = _dot(inside, AXES)
+            chosen = inside[np.unique(np.concatenate([along.argmin(0), along.argmax(0)]))]
+            ends = [np.minimum(np.maximum(chosen[:, 2], edges[k]), edges[k + 1])]
+            ends += [np.full(len(chosen), low - BEYOND_UM)] if k == 0 else []
+            ends += [np.full(len(chosen), high + BEYOND_UM)] if k == count - 1 else []
+            out.append(np.concatenate([np.column_stack([chosen[:, :2], z]) for z in ends]))
+    return out
+
+
+def _body(name: str, pieces: list[I64]) -> Body:
+    most = max(len(piece) for piece in pieces)
+    points = np.stack([np.concatenate([piece, np.repeat(piece[:1], most - len(piece), 0)]) for piece in pieces])
+    along = _dot(points, AXES)
+    return Body(name, points, np.stack([along.min(1), along.max(1)], -1))

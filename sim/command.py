@@ -60,11 +60,21 @@ TABLE: dict[str, tuple[Argument, ...]] = {
     "needle.turn": (_a("delta_mdeg", -360_000, 360_000),),
     "needle.stylet": (_a("inserted", 0, 1),),
     "needle.remove": (),
+    # lead or catheter through the needle
+    "lead.choose": (_a("lead", 0, 63),),
+    "lead.insert": (_a("delta_um", -700_000, 700_000), _a("speed_um_s", 100, 50_000)),
+    "lead.turn": (_a("delta_mdeg", -720_000, 720_000),),
+    "lead.stylet": (_a("withdrawn_um", 0, 700_000),),
     # syringe
     "syringe.attach": (_a("agent", 0, 63), _a("drawn_ul", 0, 20_000)),
     "syringe.aspirate": (),
     "syringe.inject": (_a("volume_ul", 0, 20_000), _a("rate_ul_s", 10, 2_000)),
     "syringe.stop": (),
+    # bone cement
+    "cement.mix": (_a("product", 0, 63),),
+    "cement.attach": (),
+    "cement.inject": (_a("volume_ul", 0, 20_000), _a("rate_ul_s", 10, 500)),
+    "cement.stop": (),
     # radiofrequency generator
     "rf.connect": (_a("electrode", 0, 63),),
     "rf.disconnect": (),

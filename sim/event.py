@@ -25,6 +25,16 @@ _TIP = {
     "side": str,
     "in_canal_um": int,  # how far medial of the medial pedicle line (negative: lateral of it)
 }
+_LEAD = {
+    **_POSITION,  # tip in the patient frame
+    "inserted_um": int,  # length beyond the needle's tip
+    "level": str,  # vertebral body or sacral canal nearest to the tip ("" when far from any)
+    "off_right_um": int,  # tip, right of the midline of the canal
+    "face": str,  # "dorsal", "ventral": which half of the canal the tip lies in
+    "around_mdeg": int,  # angle round the sac from the dorsal midline, positive to the left
+    "roll_mdeg": int,
+    "stylet_um": int,  # how far the stylet is drawn back
+}
 _LESIONED = {
     "name": str,
     "kind": str,
@@ -85,6 +95,17 @@ TABLE: dict[str, dict[str, type]] = {
     "structure_left": {"name": str, "kind": str, "deepest_um": int, "ticks": int},
     "stylet": {"inserted": bool},
     "buckling": {"force_mn": int},
+    # C-arm that stops before it touches
+    "carm_stopped": {"part": str, "touches": str, "primary_mdeg": int, "secondary_mdeg": int, "centre_um": list},
+    # lead or catheter; lengths in steps of 100 um (the chain is solved by pymunk, DESIGN law 7)
+    "lead_chosen": {"name": str, "kind": str},
+    "lead_inserted": {"name": str, "space": str, **_LEAD},  # the first of it left the needle
+    "lead_stopped": {"reason": str, **_LEAD},  # it lies still: "hand", "stalled", "end", "left_the_sheet"
+    "lead_kinked": {"radius_um": int, "from_tip_um": int},
+    "lead_looped": {"from_tip_um": int},
+    "lead_left_the_sheet": {"by": str, "side": str, **_LEAD},  # by: "L4" (its foramen), "top", "bottom"
+    "lead_stylet": {"withdrawn_um": int},
+    "lead_removed": {"name": str},
     # syringe
     "attached": {"agent": str, "kind": str, "particulate": bool, "drawn_ul": int},
     "aspirated": {"result": str, **_TIP},  # "nothing", "blood", "csf"
@@ -106,6 +127,39 @@ TABLE: dict[str, dict[str, type]] = {
         "levels": list,  # roots wetted, e.g. ["root_L4_right"]
         **_TIP,
     },
+    # bone cement: age since mixing, viscosity of the cement that leaves the tip
+    "cement_mixed": {"product": str, "viscosity": str},
+    "cement_attached": {"product": str, "age_ms": int},
+    "cement_started": {"product": str, "viscosity": str, "age_ms": int, "mpa_s": int, "rate_ul_s": int, "bone": str, **_TIP},
+    "cement_slowed": {"rate_ul_s": int, "pressure_kpa": int},  # the plunger is at its limit
+    "cement_leaked": {
+        "bone": str,
+        "where": str,  # "disc", "canal", "foramen", "paravertebral", "vein", "cava"
+        "by": str,  # "basivertebral", "segmental", "endplate", "defect", "track", "tail"
+        "volume_ul": int,
+        "live": bool,  # X-rays were on
+    },
+    "cement_reached": {"bone": str, "zone": str, "posterior_wall_um": int},  # "posterior_third", "posterior_quarter"
+    "cement_stopped": {
+        "product": str,
+        "bone": str,
+        "reason": str,  # "hand", "done", "stiff", "full", "needle"
+        "volume_ul": int,  # of this injection, what went into the cannula included
+        "live_ul": int,  # of this injection, under X-rays
+        "bone_ul": int,  # in this vertebra so far, as all below
+        "disc_ul": int,
+        "canal_ul": int,
+        "foramen_ul": int,
+        "paravertebral_ul": int,
+        "vein_ul": int,
+        "cava_ul": int,
+        "cannula_ul": int,
+        "fill_permille": int,  # cement in bone over the volume of the vertebral body
+        "posterior_wall_um": int,  # least distance of cement in bone to the plane of the posterior wall
+        "pressure_kpa": int,  # highest of this injection
+        "age_ms": int,
+    },
+    "cement_set": {"bone": str},
     # radiofrequency: felt and twitch are "back" (twitch: "multifidus"), "leg" or ""; sizes are those of the lesion as made
     "rf_connected": {"electrode": str, "gauge": int, "active_tip_um": int, "impedance_ohm": int},
     "rf_disconnected": {},

@@ -481,6 +481,11 @@ class Projector:
                 _tube(nodes, mitres(nodes), outer, inner, 1.0, FINE, *where, self.devices[0], self.device_box)
                 hub = np.stack([nodes[0] - HUB_LENGTH_MM * _direction(nodes[0], nodes[1]), nodes[0]])
                 _tube(hub, mitres(hub), HUB_RADIUS_MM, HUB_BORE_MM, HUB_WATER, 2, *where, self.devices[2], self.device_box)
+        for wire in view.wires:
+            nodes = distinct(np.asarray(wire.nodes_mm, np.float64))
+            if len(nodes) > 1:
+                outer, inner = 0.5 * wire.outer_mm, 0.5 * wire.inner_mm
+                _tube(nodes, mitres(nodes), outer, inner, wire.steel, FINE, *where, self.devices[0], self.device_box)
         if len(view.contrast_points):
             points = np.ascontiguousarray(view.contrast_points, np.float32)
             _splat(points, *where, CONTRAST_VOXEL_MM, self.devices[1], self.device_box)

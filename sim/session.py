@@ -1,6 +1,6 @@
 """The core's front: begin, advance, view. Pure functions of (study, state, command); one tick is 10 ms.
 
-Order within a tick, always the same: procedure, C-arm, needle, injectate, generator, patient. An engine reads the
+Order within a tick, always the same: procedure, C-arm, needle, lead, injectate, cement, generator, patient. An engine reads the
 state of its siblings as it was when its turn came, never their code; facts travel as events.
 """
 
@@ -10,7 +10,7 @@ import hashlib
 from collections import deque
 from dataclasses import replace
 
-from sim import carm, heat, needle, patient, procedure, spread
+from sim import carm, cement, heat, lead, needle, patient, procedure, spread
 from sim.command import IDLE, Command
 from sim.event import Event, event
 from sim.state import State, Study
@@ -25,6 +25,7 @@ def begin(study: Study) -> tuple[State, tuple[Event, ...]]:
     state = State(
         carm=carm.begin(study),
         needle=needle.begin(study),
+        lead=lead.begin(study),
         spread=spread.begin(study),
         patient=patient.begin(study),
         procedure=procedure.begin(study),
@@ -59,9 +60,15 @@ def advance(study: Study, state: State, command: Command = IDLE) -> tuple[State,
     part_n, new = needle.advance(study, state, command)
     events += new
     state = state if part_n is state.needle else replace(state, needle=part_n)
+    part_l, new = lead.advance(study, state, command)
+    events += new
+    state = state if part_l is state.lead else replace(state, lead=part_l)
     part_s, new = spread.advance(study, state, command)
     events += new
     state = state if part_s is state.spread else replace(state, spread=part_s)
+    part_m, new = cement.advance(study, state, command)
+    events += new
+    state = state if part_m is state.cement else replace(state, cement=part_m)
     part_h, new = heat.advance(study, state, command)
     events += new
     state = state if part_h is state.heat else replace(state, heat=part_h)
@@ -76,7 +83,8 @@ def advance(study: Study, state: State, command: Command = IDLE) -> tuple[State,
 
 def view(study: Study, state: State) -> View:
     """Return what a picture taken now would show."""
-    return carm.view(study, state)
+    seen = carm.view(study, state)
+    return seen if not state.lead.nodes else replace(seen, wires=lead.wires(study, state))
 
 
 class Session:

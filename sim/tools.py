@@ -53,6 +53,50 @@ class Agent:
 
 
 @dataclass(frozen=True)
+class Cement:
+    """A bone cement. curve_* is its apparent viscosity at 1/s against its age at 25 degrees C (empty: not known).
+
+    flow_index 1 is Newtonian, 0.5 shear-thinning (no other: the core takes square roots, no powers). The last point
+    of the curve is the end of cure. iodine_mg_per_ul: iodine that attenuates as one microlitre of it does beyond water.
+    """
+
+    name: str
+    viscosity: str  # "low", "medium", "high"
+    batch_ul: float
+    flow_index: float
+    density_g_per_ml: float
+    iodine_mg_per_ul: float
+    curve_s: F64
+    curve_pa_s: F64
+
+
+@dataclass(frozen=True)
+class Lead:
+    """One lead or catheter of the tray. EI in N mm2 (1 N m2 = 1e6 N mm2).
+
+    stylet_ei_n_mm2 is 0 for a catheter without a stylet. bend_deg over bend_length_mm is the bend that the stylet
+    (or, without one, the catheter itself) carries at its tip; contacts are counted from the tip.
+    """
+
+    name: str
+    kind: str  # "lead", "epidural_catheter", "intrathecal_catheter"
+    outer_diameter_mm: float
+    length_mm: float
+    ei_n_mm2: float
+    stylet_ei_n_mm2: float
+    stylet_diameter_mm: float
+    bend_deg: float
+    bend_length_mm: float
+    kink_radius_mm: float
+    contacts: int
+    contact_length_mm: float
+    contact_pitch_mm: float
+    first_contact_mm: float  # from the tip to the beginning of the first contact
+    steel_equivalent: float  # body: mm of steel per mm of the whole cross-section
+    contact_steel_equivalent: float
+
+
+@dataclass(frozen=True)
 class Electrode:
     """A radiofrequency electrode in a cannula of one gauge whose last `active_tip_mm` is bare."""
 
@@ -99,6 +143,7 @@ class CArm:
     tube_housing_mm: float = 260.0
     table_width_mm: float = 530.0
     table_thickness_mm: float = 60.0
+    table_length_mm: float = 2000.0
     shot_pulses: int = 4  # a single shot is the mean of this many fluoroscopy pulses (last-image hold)
 
 
@@ -111,6 +156,8 @@ class Toolbox:
     tissues: tuple[TissueRow, ...]  # indexed by label: tissues[label].label == label
     carm: CArm
     constants: dict[str, float]  # named scalars of the engines, e.g. "needle.hand_stiffness_n_per_mm"
+    cements: tuple[Cement, ...] = ()
+    leads: tuple[Lead, ...] = ()
     electrodes: tuple[Electrode, ...] = ()
 
     def constant(self, name: str) -> float:
@@ -121,7 +168,7 @@ class Toolbox:
             raise DataError(f"tools: constant '{name}' is missing") from None
 
     def index(self, what: str, name: str) -> int:
-        """Return the index of a needle or agent by name ("needles" or "agents"); DataError if missing."""
+        """Return the index of a row by name ("needles", "agents" or "leads"); DataError if missing."""
         rows: tuple[Any, ...] = getattr(self, what)
         for i, row in enumerate(rows):
             if row.name == name:

@@ -39,13 +39,23 @@ def pose_of(carm: CArm, primary_mdeg: int, secondary_mdeg: int, centre_um: tuple
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Wire:
+    """A thin device in the beam: nodes_mm (n, 3), diameters, and mm of steel that 1 mm of its wall stands for."""
+
+    nodes_mm: NDArray[np.float64]
+    outer_mm: float
+    inner_mm: float
+    steel: float
+
+
 @dataclass(frozen=True)
 class View:
     """One picture to be made: geometry, open field, technique and what moves.
 
     half_width/half_height: open share (0..1] of the half field. needle_mm: (n, 3) shaft, empty without a
     needle; needle_outer_mm / needle_inner_mm: diameters (stylet in: inner 0). contrast_points: (n, 4)
-    x, y, z, iodine mg. noise_key: integers that pick the noise stream of this pulse.
+    x, y, z, iodine mg. wires: leads and catheters. noise_key: integers that pick the noise stream of this pulse.
     """
 
     pose: Pose
@@ -62,3 +72,4 @@ class View:
     primary_mdeg: int = 0
     secondary_mdeg: int = 0
     breath_mm: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    wires: tuple[Wire, ...] = ()

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tissue, Tube, TubeKind
 from sim.plan import Plan
 from sim.state import Study
-from sim.tools import Agent, CArm, Electrode, Needle, TissueRow, Toolbox
+from sim.tools import Agent, CArm, Electrode, Lead, Needle, TissueRow, Toolbox
 
 F64 = NDArray[np.float64]
 DATA = Path(__file__).parents[1] / "scenarios" / "data"
@@ -178,7 +178,7 @@ def simple_plan() -> Plan:
 @cache
 def simple_toolbox() -> Toolbox:
     """Return needles, tissues and needle constants from the project's data, agents and C-arm made up here."""
-    return Toolbox(_needles(), _agents(), _tissues(), _carm(), _constants(), _electrodes())
+    return Toolbox(_needles(), _agents(), _tissues(), _carm(), _constants(), electrodes=_electrodes(), leads=_leads())
 
 
 def study_of(phantom: Phantom, plan: Plan | None = None, toolbox: Toolbox | None = None, seed: int = 1) -> Study:
@@ -208,6 +208,10 @@ def _needles() -> tuple[Needle, ...]:
     return tuple(Needle(**_plain(row)) for row in _read("needles.toml")["needle"])
 
 
+def _leads() -> tuple[Lead, ...]:
+    return tuple(Lead(**_plain(row)) for row in _read("leads.toml")["lead"])
+
+
 def _electrodes() -> tuple[Electrode, ...]:
     return tuple(Electrode(**_plain(row)) for row in _read("lesions.toml")["electrode"])
 
@@ -224,7 +228,7 @@ def _tissues() -> tuple[TissueRow, ...]:
 
 def _constants() -> dict[str, float]:
     flat: dict[str, float] = {}
-    for file in ("needle_constants.toml", "spread.toml", "patient.toml", "lesions.toml"):
+    for file in ("needle_constants.toml", "spread.toml", "patient.toml", "lesions.toml", "leads.toml"):
         for group, entries in _read(file).items():
             if isinstance(entries, dict):
                 flat.update({f"{group}.{name}": float(q["value"]) for name, q in entries.items() if isinstance(q, dict)})

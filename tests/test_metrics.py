@@ -79,9 +79,10 @@ EXPERT = {
 def test_expert_values() -> None:
     got = measure(SETTINGS, expert().commands, expert().events)
     assert {name: got[name].value for name in EXPERT} == EXPERT
-    heated = {name for name, row in REGISTRY.items() if row.step.__module__ == "scoring.metrics.lesion"}  # no generator, no value
-    assert all(got[name].value is None for name in heated)
-    assert set(REGISTRY) - set(EXPERT) - heated == {"total_ms", "needle_ms"}
+    unused = ("scoring.metrics.lesion", "scoring.metrics.cement")  # no generator, no cement: no value
+    unmet = {name for name, row in REGISTRY.items() if row.step.__module__ in unused}
+    assert all(got[name].value is None for name in unmet)
+    assert set(REGISTRY) - set(EXPERT) - unmet == {"total_ms", "needle_ms"}
     end = expert().events[-1].tick
     placed = next(fact.tick for fact in expert().events if fact.kind == "needle_placed")
     assert got["total_ms"].value == end * 10

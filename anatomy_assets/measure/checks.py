@@ -130,5 +130,9 @@ def _fault(phantom: Phantom, path: F64, level: str, below: str, side: str) -> st
     for fault, (bone, way) in walls.items():
         if not np.isfinite(first(*along(bone, here, way, 24.0), True)):
             return fault
-    behind = min(float(along(b, here, a.back, 22.0)[1].min()) for b in (upper, lower))
+    half = 0.5 * float(
+        np.linalg.norm(phantom.landmark(f"{level}.pedicle.{side}.lateral") - phantom.landmark(f"{level}.pedicle.{side}.medial"))
+    )
+    near = [here, *path[np.abs(out) <= half]]  # the foramen is as long as the pedicle is wide
+    behind = min(float(along(b, p, a.back, 22.0)[1].min()) for b in (upper, lower) for p in near)
     return "" if behind < ARCH_MM else "no arch behind"

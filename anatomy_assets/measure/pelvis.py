@@ -3,6 +3,7 @@
 Definitions:
   crest_above_l45_mm     mean of both highest points of the ilia over the middle of the L4-L5 disc, along the body's axis
   tuffier_level          where the line between the crests crosses the spine: 4.0 = middle of L4, 4.5 = disc L4-L5, 5.0 = L5
+  rib_to_crest_mm        lowest point of the ribs over the same two points
   bi_iliac_width_mm      greatest side-to-side extent of both hip bones
   sij_gap_mm.<side>      least distance between sacrum and ilium
 """
@@ -23,7 +24,11 @@ def measures(phantom: Phantom) -> dict[str, float]:
     if len(wings) < 2:
         return {}
     shells = {side: np.asarray(b.to_patient(b.shell_vertices), np.float64) for side, b in wings.items()}
-    out = crest(phantom, float(np.mean([s[:, 2].max() for s in shells.values()])))
+    top = float(np.mean([s[:, 2].max() for s in shells.values()]))
+    out = crest(phantom, top)
+    ribs = [float(b.to_patient(b.shell_vertices)[:, 2].min()) for name, b in bones.items() if name.startswith("rib")]
+    if ribs:
+        out["rib_to_crest_mm"] = min(ribs) - top
     every = np.concatenate(list(shells.values()))
     out["bi_iliac_width_mm"] = float(every[:, 0].max() - every[:, 0].min())
     for side, shell in shells.items():

@@ -201,7 +201,7 @@ def _horn(s: Local, side: str) -> F64:
     """Return the tip of a cornu: the hindmost point of the bone beside the lower part of the hiatus."""
     v = s.bone.shell_vertices.astype(np.float64)
     mark = s.mark(f"S.cornu.{side}")
-    near = v[np.abs(v - mark).max(axis=1) < 5.0]
+    near = v[(np.abs(v - mark) < (5.0, 5.0, 2.5)).all(axis=1)]  # not its root, which stands wider
     return np.asarray(near[np.argmin(near[:, 0])]) if len(near) else mark
 
 

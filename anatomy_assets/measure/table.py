@@ -170,5 +170,7 @@ def markdown(every: Sequence[Result]) -> str:
     held = sum(1 for r in judged if r.verdict == "holds")
     lines += ["", f"{held} of {len(judged)} rows with a published spread hold."]
     if missing:
-        lines.append(f"Not in these phantoms: {', '.join(missing)}.")
+        lines.append(
+            f"Without a value here (not in these phantoms, or a row of one sex and no people measured): {', '.join(missing)}."
+        )
     return "\n".join(lines) + "\n"

@@ -10,7 +10,9 @@ from sim import ENGINE_VERSION
 from sim.phantom import Phantom
 from sim.plan import Plan
 from sim.state.carm import CArmState
+from sim.state.cement import CementState
 from sim.state.heat import HeatState
+from sim.state.lead import LeadState
 from sim.state.needle import NeedleState
 from sim.state.patient import PatientState
 from sim.state.procedure import ProcedureState
@@ -62,13 +64,19 @@ class State:
     spread: SpreadState = field(default_factory=SpreadState)
     patient: PatientState = field(default_factory=PatientState)
     procedure: ProcedureState = field(default_factory=ProcedureState)
+    lead: LeadState = field(default_factory=LeadState)
     heat: HeatState = field(default_factory=HeatState)
     chain: bytes = b""
+    cement: CementState = field(default_factory=CementState)
 
     def digest(self, step_um: int = 1) -> str:
         """Return SHA-256 (hex) of the state with lengths rounded to step_um."""
         rounded = b"|".join(
             part.quantised(step_um) for part in (self.carm, self.needle, self.spread, self.patient, self.procedure)
         )
+        if self.cement.used:
+            rounded += b"|" + self.cement.quantised(step_um)
+        if self.lead.lead >= 0:
+            rounded += b"|" + self.lead.quantised(step_um)
         rounded += self.heat.quantised(step_um)  # nothing where no generator was used
         return hashlib.sha256(self.tick.to_bytes(8, "little") + self.chain + rounded).hexdigest()

@@ -12,6 +12,7 @@ from sim.window.desk import Session
 PULSE_RATES = (10, 20, 40, 80, 150)  # pulses per 10 s
 OBLIQUE_DEG = 25
 SPEED_MM_S = 8.0
+LEAD_SPEED_MM_S = 10.0
 AHEAD_MM = 10.0  # quick steps run at most so far ahead of the hand
 
 
@@ -197,6 +198,27 @@ class Hands:
     def remove(self) -> None:
         """Take the needle out."""
         self.send("needle.remove")
+
+    # --- lead ----------------------------------------------------------------------------------------
+    def choose_lead(self, index: int) -> None:
+        """Take a lead or catheter from the tray."""
+        self.send("lead.choose", index)
+
+    def push_lead(self, delta_mm: float) -> None:
+        """Push (positive) or pull the lead; steps in one direction add up while it moves."""
+        lead = self.session.state.lead
+        to_go = (lead.goal_um - lead.inserted_um) / 1000 if lead.moving else 0.0
+        to_go = to_go if to_go * delta_mm > 0 else 0.0
+        args = _limit("lead.insert", 0, (to_go + delta_mm) * 1000), _limit("lead.insert", 1, LEAD_SPEED_MM_S * 1000)
+        self.send("lead.insert", *args)
+
+    def turn_lead(self, delta_deg: float) -> None:
+        """Turn the lead about its axis."""
+        self.send("lead.turn", _limit("lead.turn", 0, delta_deg * 1000))
+
+    def lead_stylet(self, withdrawn_mm: float) -> None:
+        """Draw the lead's stylet back so far from its tip (0: home)."""
+        self.send("lead.stylet", _limit("lead.stylet", 0, withdrawn_mm * 1000))
 
     # --- syringe -------------------------------------------------------------------------------------
     def attach(self, index: int) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from sim.clearance import touching
 from sim.event import Event
 from sim.phantom import skin_y
 from sim.state import State
@@ -66,8 +65,6 @@ class Theatre:
         self._seen_pictures = self.state.carm.pictures
         self._obeyed = 0
         self._given_up = False
-        self._arm_place: tuple[int, ...] = ()
-        self._touched: tuple[str, str] | None = None
         for line in filter(None, attempt.brief.splitlines()[:3]):
             self.say(ASSISTANT, line)
 
@@ -128,20 +125,7 @@ class Theatre:
             self.hands.obeyed()
         for fact in events:
             self._hear(fact)
-        self._watch_clearance()
         self._see()
-
-    def _watch_clearance(self) -> None:
-        """Say it once when the moving C-arm comes to touch the patient or the table (a warning, no event, no score)."""
-        arm = self.state.carm
-        place = (arm.primary_mdeg // 1000, arm.centre_um[0] // 5000, arm.centre_um[1] // 5000, arm.centre_um[2] // 5000)
-        if place == self._arm_place:
-            return
-        self._arm_place = place
-        touched = touching(self.study.toolbox.carm, arm, self.study.phantom.skin)
-        if touched is not None and touched != self._touched:
-            self.say(ASSISTANT, f"Careful: the {touched[0]} touches the {touched[1]}.")
-        self._touched = touched
 
     def _hear(self, fact: Event) -> None:
         for line in sentences(fact, self.practice, self.attempt.texts):

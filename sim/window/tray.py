@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgui_bundle import imgui
 
-from sim.window import generator, theme
+from sim.window import generator, theme, tray_lead
 from sim.window.layout import Rect
 from sim.window.theatre import Theatre
 from sim.window.ui import Ui
@@ -18,9 +18,13 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
     with ui.panel("tray", rect), ui.spread(rect, ROWS):
         wide = imgui.get_content_region_avail().x / ui.scale
         _needle(theatre, ui, wide)
-        _place(theatre, ui)
-        _advance(theatre, ui)
-        _tilt(theatre, ui)
+        if tray_lead.wanted(theatre):
+            tray_lead.draw(theatre, ui, wide)
+            _advance(theatre, ui)
+        else:
+            _place(theatre, ui)
+            _advance(theatre, ui)
+            _tilt(theatre, ui)
         if generator.shown(theatre):
             generator.draw(theatre, ui)
         else:
