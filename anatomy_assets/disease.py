@@ -13,7 +13,8 @@ from dataclasses import replace
 from anatomy_assets.parameters import Disc, Level, Parameters, Side, in_posture, mdeg
 from anatomy_assets.pathology import Pathology
 
-HEALED_BAND_MM = 3.0
+HEALED_BAND_MM = 1.0
+"""Cortex added under a healed end plate: solid bone of 1 mm looks like the trabecular band of 3 mm."""
 PEDICLE_ROOM_MM = 2.0
 """How far the upper end plate may sink at the back: the pedicle starts 2.4 mm below it."""
 FUSED_MM = 0.4

@@ -251,7 +251,10 @@ def test_a_needle_meets_metal_as_it_meets_bone(fused):
     s = screw(made.landmarks, made.bones, "L4", "right", 6.5)
     bone = next(b for b in metal if b.name == "hardware_right")
     middle = s.entry + 20.0 * s.way
-    assert distance(bone, middle)[0] == pytest.approx(-s.radius, abs=0.2)
+    assert distance(bone, middle)[0] < -s.radius + 0.5  # on the axis the grid rounds the deepest line off
+    across = np.cross(s.way, [0.0, 0.0, 1.0])
+    wall = middle + s.radius * across / np.sqrt((across * across).sum())
+    assert distance(bone, wall)[0] == pytest.approx(0.0, abs=0.15)
     assert bone.material == "titanium"
     assert len(bone.core_faces) == 0
 

@@ -31,6 +31,9 @@ class Mean:
     def uneven(self, *_):
         return 0.0
 
+    def apart(self, *_):
+        return 0.0
+
 
 def default(name):
     return _level(TABLES, Mean(), name)
@@ -163,7 +166,7 @@ def test_side_wedge_rim_spurs_and_hypertrophy_grow_where_they_should():
     spurs = vertebra(replace(level, rim_osteophyte_mm=4.0), layout)
     z = -0.5 * level.height + 1.5
     assert value(plain, 0.0, 0.5 * level.width_lower + 2.5, z) > 0.2 > value(spurs, 0.0, 0.5 * level.width_lower + 2.5, z)
-    thick = vertebra(replace(level, left=replace(level.left, hypertrophy=1.5)), layout)
+    thick = vertebra(replace(level, left=replace(level.left, hypertrophy=1.5, hypertrophy_low=1.5)), layout)
     grid = list(itertools.product(np.arange(-45.0, -20.0, 1.5), np.arange(6.0, 28.0, 1.5), np.arange(-30.0, 24.0, 1.5)))
     own = [sum(value(s, x, sign * y, z) < 0.0 for x, y, z in grid) for s in (plain, thick) for sign in (1, -1)]
     assert own[2] > 1.1 * own[0]
