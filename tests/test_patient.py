@@ -188,8 +188,9 @@ def test_canal_and_foramina_are_one_space(adult: Phantom) -> None:
     inside = space == main
     for axis in range(3):
         near |= np.roll(inside, 1, axis) | np.roll(inside, -1, axis)
-    for outlet in (Tissue.PSOAS, Tissue.RETROPERITONEUM, Tissue.MUSCLE):
-        assert (near & (v.labels == outlet)).sum() > 50, f"no way out of the foramina to {outlet.name}"
+    dorsal = (Tissue.MUSCLE, Tissue.MULTIFIDUS)  # which of them borders the fat hangs on the person's muscles
+    for outlet in ((Tissue.PSOAS,), (Tissue.RETROPERITONEUM,), dorsal):
+        assert (near & np.isin(v.labels, outlet)).sum() > 50, f"no way out of the foramina to {outlet[0].name}"
 
 
 def test_skin_to_epidural_depth(adult: Phantom) -> None:
