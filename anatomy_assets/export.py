@@ -35,6 +35,11 @@ TUBE_COLOUR = {
     TubeKind.ARTERY: (200, 30, 30, 255),
     TubeKind.RADICULAR_ARTERY: (230, 60, 60, 255),
     TubeKind.VEIN: (50, 60, 180, 255),
+    TubeKind.CORD: (240, 230, 160, 255),
+    TubeKind.ROOTLET: (245, 225, 110, 255),
+    TubeKind.DORSAL_RAMUS: (250, 235, 120, 255),
+    TubeKind.SYMPATHETIC: (240, 200, 90, 255),
+    TubeKind.BASIVERTEBRAL: (80, 80, 200, 255),
 }
 
 

@@ -167,11 +167,9 @@ def _solid(shape: Shape, spacing: float) -> Bone:
     origin = np.floor(np.array(shape.low) - MARGIN_MM)
     size = [int((h - o + MARGIN_MM) / spacing) + 2 for h, o in zip(shape.high, origin, strict=True)]
     raw = np.empty(size, np.float32)
-    still, gap = np.array([[1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0, 0, 0, 0]]), np.zeros(1)
     noise = np.zeros((3, 3, 3))
-    ranges = np.array([[0, len(shape.rows)]], np.int64)
     reach = REACH_MM * max(spacing / 0.6, 1.0)
-    prim.fill(shape.rows, shape.aux, ranges, still, gap, noise, origin, 1e3, raw, origin, spacing, 4, reach)
+    prim.fill(shape.rows, shape.aux, noise, origin, 1e3, raw, origin, spacing, 4, reach)
     grid = np.empty(raw.shape, np.int16)
     redistance(raw, spacing, grid)
     shell = surface(grid, origin, spacing, TRIANGLES)

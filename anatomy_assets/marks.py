@@ -132,6 +132,10 @@ def _between(points: Sequence[Point]) -> list[Point]:
     return out
 
 
+BELOW_BORDER_MM = 20.0
+"""A line that comes upon nothing within this below the axis of a transverse process has missed it."""
+
+
 def _notch(shape: Shape, f: Frame, sap: Sequence[Point], tp: Sequence[Point]) -> Point:
     """Return the neck of the SAP on the transverse process, where the medial branch crosses.
 
@@ -143,7 +147,10 @@ def _notch(shape: Shape, f: Frame, sap: Sequence[Point], tp: Sequence[Point]) ->
     for i in range(25):
         lat = start + 0.5 * i - 1.0
         x = _along(tp, lat, f.sign)
-        heights.append(met(shape, (x, f.sign * lat, tp[0][2]), (0.0, 0.0, 1.0), 30.0))
+        here = met(shape, (x, f.sign * lat, tp[0][2]), (0.0, 0.0, 1.0), 30.0)
+        if here[2] < tp[0][2] - BELOW_BORDER_MM:  # past the tip of a short process (T12): nothing is met any more
+            break
+        heights.append(here)
     for p, q in pairwise(heights):
         if p[2] - q[2] < 0.5 and p[2] < heights[0][2] - 1.0:
             return p

@@ -69,7 +69,7 @@ def test_two_channels_hold_every_tissue():
     for name, mu in (("muscle", 0.2150), ("fat", 0.1875), ("cancellous", 0.2526), ("cortical", 0.6045), ("soft", 0.2050)):
         assert mu_60kev_per_mm(name) * 10 == pytest.approx(mu, rel=2e-3), name
     for material, (water, bone) in MATERIALS.items():
-        assert water >= 0.0 and abs(bone) <= 1.0, material
+        assert water >= 0.0 and (abs(bone) <= 1.0 or material == "titanium"), material  # metal is many times bone
 
 
 def test_scene_constants_are_those_of_the_table():
