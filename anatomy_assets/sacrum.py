@@ -22,7 +22,7 @@ from anatomy_assets.sij import cut_sacrum
 SPACING_MM = 0.6
 S1_BODY_MM = 26.0
 TIP_UP = -100.5
-S1_SLOPE, LOWER_SLOPE = 0.575, 0.40
+S1_SLOPE, LOWER_SLOPE = 0.70, 0.40
 """Sideways per forwards of the dorsal tunnels as drawn: S1 measures the published 29 degrees."""
 SLOPE_PER_DEG = 0.024
 """Drawn slope per degree of the measured angle near 29 degrees."""
