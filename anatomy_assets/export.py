@@ -35,6 +35,11 @@ TUBE_COLOUR = {
     TubeKind.ARTERY: (200, 30, 30, 255),
     TubeKind.RADICULAR_ARTERY: (230, 60, 60, 255),
     TubeKind.VEIN: (50, 60, 180, 255),
+    TubeKind.CORD: (245, 235, 170, 255),
+    TubeKind.ROOTLET: (250, 230, 110, 255),
+    TubeKind.DORSAL_RAMUS: (250, 240, 150, 255),
+    TubeKind.SYMPATHETIC: (220, 200, 90, 255),
+    TubeKind.BASIVERTEBRAL: (50, 60, 180, 255),
 }
 
 

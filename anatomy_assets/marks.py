@@ -143,7 +143,9 @@ def _notch(shape: Shape, f: Frame, sap: Sequence[Point], tp: Sequence[Point]) ->
     for i in range(25):
         lat = start + 0.5 * i - 1.0
         x = _along(tp, lat, f.sign)
-        heights.append(met(shape, (x, f.sign * lat, tp[0][2]), (0.0, 0.0, 1.0), 30.0))
+        here = met(shape, (x, f.sign * lat, tp[0][2]), (0.0, 0.0, 1.0), 30.0)
+        if abs(here[2] - tp[0][2]) < 30.0:  # a short process (T12) ends before the walk does: no border is met there
+            heights.append(here)
     for p, q in pairwise(heights):
         if p[2] - q[2] < 0.5 and p[2] < heights[0][2] - 1.0:
             return p
