@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgui_bundle import imgui
 
-from sim.window import generator, theme, tray_lead
+from sim.window import generator, theme, tray_cement, tray_lead
 from sim.window.layout import Rect
 from sim.window.theatre import Theatre
 from sim.window.ui import Ui
@@ -25,7 +25,9 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
             _place(theatre, ui)
             _advance(theatre, ui)
             _tilt(theatre, ui)
-        if generator.shown(theatre):
+        if tray_cement.wanted(theatre):
+            tray_cement.draw(theatre, ui, wide)
+        elif generator.shown(theatre):
             generator.draw(theatre, ui)
         else:
             _syringe(theatre, ui, wide)

@@ -71,6 +71,11 @@ _SIMPLE: dict[str, tuple[str, str]] = {
     "rf_connected": (ASSISTANT, "Probe in ({electrode}), {impedance_ohm} ohm."),
     "rf_disconnected": (ASSISTANT, "Probe out."),
     "lesion_started": (MACHINE, "Heating."),
+    "cement_mixed": (ASSISTANT, "{product} is mixed."),
+    "cement_attached": (ASSISTANT, "{product} is on the cannula."),
+    "cement_started": (HAND, "Injecting {product}."),
+    "cement_slowed": (HAND, "The plunger hardly moves."),
+    "cement_stopped": (HAND, "Cement stopped: {volume} ml."),
 }
 _PRACTICE: dict[str, str] = {
     "tissue_entered": "The tip is now in {tissue}.",
@@ -83,6 +88,9 @@ _PRACTICE: dict[str, str] = {
     "lead_left_the_sheet": "The lead has left the canal ({by} {side}).",
     "structure_heated": "The lesion reaches {name}.",
     "sac_heated": "The lesion reached {name}.",
+    "cement_leaked": "Cement leaks: {where}.",
+    "cement_reached": "Cement has reached the {zone} of the body.",
+    "cement_set": "The cement in {bone} has set.",
     "clamped": "{op} was limited to what hand and machine can do.",
 }
 _ASPIRATED = {"nothing": "Nothing comes back.", "blood": "Blood comes back!", "csf": "Clear fluid comes back!"}
