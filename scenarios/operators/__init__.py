@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from scenarios.operators import mbb, tfesi
+from scenarios.operators.mbb import MBB_OPERATORS
 from scenarios.operators.room import Room, Script
-from scenarios.operators.tfesi import TFESI_OPERATORS, graded
+from scenarios.operators.tfesi import TFESI_OPERATORS
 from scenarios.registry import Scenario
 from sim.errors import unknown_name
 
-OPERATORS = {"tfesi": TFESI_OPERATORS}
+OPERATORS = {"mbb": MBB_OPERATORS, "tfesi": TFESI_OPERATORS}
 """procedure -> operator name -> script."""
 
-GRADED: dict[str, Callable[[str], Script | None]] = {"tfesi": graded}
+GRADED: dict[str, Callable[[str], Script | None]] = {"mbb": mbb.graded, "tfesi": tfesi.graded}
 """procedure -> maker of an operator of any skill from a name like trainee-37 (for simulated cohorts)."""
 
 
