@@ -21,6 +21,11 @@ EPIDURAL, FORAMEN, CSF, NERVE, ANNULUS, NUCLEUS, CORTEX, CANCELLOUS, FACET = 9, 
 RETRO, ABDOMEN, GAS, KIDNEY, VESSEL = 18, 19, 20, 21, 22
 SUPRASPINOUS, LONGITUDINAL, CAPSULE, MULTIFIDUS, LUNG, PLEURA, LIVER, SPLEEN = 23, 24, 25, 26, 27, 28, 29, 30
 
+SHEET = 1.6
+"""Thickness in voxels of the fascia before the muscles of the back: thin, and without a hole where it slopes."""
+INTERTRANSVERSE_MM = 6.0
+"""Depth of the small muscles between the transverse processes, before that fascia (layout, placeholder)."""
+
 # columns of the per-slice table of paint_trunk
 SPINE_X, BODY_Y, LAMINA_Y, PLANE_Y, WIDE, PSOAS_X, PSOAS_Y, PSOAS_A, PSOAS_B, RETRO_Y, QUAD, MULTI_A, MULTI_B = range(13)
 
@@ -66,8 +71,8 @@ def deep_tissue(s: F64, quad: F64, h: float, x: float, y: float, depth: float, s
         a, b = u / s[MULTI_A], (y - s[LAMINA_Y] + 2.0) / s[MULTI_B]
         if a * a + b * b < 1.0:
             return MULTIFIDUS
-        if y < floor + h and u > 32.0:
-            return FASCIA  # middle layer of the thoracolumbar fascia, on the quadratus
+        if y < floor + SHEET * h:
+            return FASCIA  # intertransverse ligament; further out the middle layer of the thoracolumbar fascia, on the quadratus
         return MUSCLE
     if s[QUAD] > 0.0:
         a, b = (u - quad[0]) / quad[1], (y - s[PLANE_Y] + quad[2] + 1.0) / quad[2]
@@ -80,6 +85,8 @@ def deep_tissue(s: F64, quad: F64, h: float, x: float, y: float, depth: float, s
         return FAT
     if depth < side + quad[3]:
         return MUSCLE
+    if y > floor - INTERTRANSVERSE_MM and e < 0.5:
+        return MUSCLE  # intertransversarii, between the transverse processes
     if y > s[RETRO_Y] + 0.004 * u * u:
         return RETRO
     return ABDOMEN

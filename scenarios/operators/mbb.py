@@ -14,7 +14,6 @@ from scenarios.operators import acts
 from scenarios.operators.acts import Corridor
 from scenarios.operators.room import Acts, Room, Script
 from scenarios.operators.skill import FAMILY, Hands, skill_of
-from sim.command import LEVELS
 
 ON_BONE_MM = 2.5
 """Bone this near to the target is where the needle should be."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from scoring.metrics.base import Measure, Moment, metric
 
-UNSPECIFIC_SHARE = 10
-"""One part in so many, from which on a compartment counts in the name of a pattern (sim/spread.py SHARE)."""
+NEAR_CANAL = ("epidural", "foraminal")
 
 
 def _place(name: str) -> tuple[str, str]:
@@ -69,11 +68,11 @@ def block_ul(m: Measure, now: Moment) -> Measure:
 
 @metric("unspecific_blocks", "count", 0)
 def unspecific_blocks(m: Measure, now: Moment) -> Measure:
-    """Count therapeutic injections that wetted a root or ganglion, or of which a tenth reached foramen or epidural space."""
+    """Count therapeutic injections that wetted a root or ganglion, or whose pattern was foraminal or epidural."""
     if not now.treats or now.kind != "injection_stopped":
         return m
-    inside = now["foraminal_ul"] + now["epidural_ul"]
-    if not now["levels"] and (inside == 0 or inside * UNSPECIFIC_SHARE < now["volume_ul"]):
+    if not now["levels"] and not any(word in now["pattern"] for word in NEAR_CANAL):
         return m
+    inside = now["foraminal_ul"] + now["epidural_ul"]
     roots = f"; roots wetted: {', '.join(now['levels'])}" if now["levels"] else ""
     return m.count(now, f"{inside / 1000:.2f} of {now['volume_ul'] / 1000:.2f} mL reached foramen or epidural space{roots}.")
