@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scenarios.operators.room import Acts, Room, micrometres
 from sim.command import LEVELS, SIDES, Command
-from sim.frames import dot
+from sim.frames import dot, sincos_mdeg
 from sim.phantom import skin_entry
 from sim.session import TICKS_PER_SECOND
 
@@ -26,6 +26,10 @@ Preparation = Generator[Command | None, None, tuple[int, bool]]
 GOOD_PATTERNS = ("epidural", "foraminal")
 CONTRAST_UL_S = 500
 """0.5 mL/s: JYMS2019, contrast protocol of the comparison of DSA and live fluoroscopy (verified)."""
+
+CANAL, SAC = (2.5, 60_000), (8.0, 82_000)
+"""Ways of those who go too deep, into the canal and into the sac: mm past the medial pedicle line, obliquity."""
+FLAT_TILT_MDEG = 8_000
 
 STEP_MM = 8.0
 CAUTIOUS_MM = 3.0
@@ -49,6 +53,18 @@ def corridor(room: Room, kind: str, level: str, side: str) -> Corridor:
         round(measures[f"corridor.{kind}.{level}.{side}.primary_mdeg"]),
         round(measures[f"corridor.{kind}.{level}.{side}.secondary_mdeg"]),
     )
+
+
+def canal_way(room: Room, level: str, side: str, end: tuple[float, int]) -> Corridor:
+    """Return the way of someone who turns the C-arm far too oblique and never looks in AP (`end`: CANAL or SAC)."""
+    past_mm, flat_mdeg = end
+    sign = 1.0 if side == "left" else -1.0
+    plan = room.study.plan
+    target = room.study.phantom.landmark(f"target.subpedicular.{level}.{side}")
+    inward = abs(target[0] - plan.medial_line_mm[level, side]) + past_mm
+    sine, cosine = sincos_mdeg(flat_mdeg)
+    canal = target + np.array([-sign * inward, 1.0 - inward * cosine / sine, 0.0])
+    return Corridor(canal, round(sign) * flat_mdeg, FLAT_TILT_MDEG)
 
 
 def prepare(room: Room, level_shift: int = 0, other_side: bool = False, timeout: bool = True) -> Preparation:

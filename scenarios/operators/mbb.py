@@ -35,6 +35,7 @@ class Habit:
     first_only: bool = False
     volume: int = 1
     into_foramen: bool = False
+    too_deep: tuple[float, int] | None = None
 
 
 def mbb(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
@@ -62,9 +63,10 @@ def graded(name: str) -> Script | None:
 
 def _way(room: Room, habit: Habit, level: str, side: str) -> Corridor:
     """Return the way to one nerve, or past it into the foramen below its pedicle."""
-    way = acts.corridor(room, "medial_branch", level, side)
+    if habit.too_deep is not None:
+        return acts.canal_way(room, level, side, habit.too_deep)
     if not habit.into_foramen:
-        return way
+        return acts.corridor(room, "medial_branch", level, side)
     phantom = room.study.phantom
     usual = acts.corridor(room, "subpedicular", level, side)
     centre = phantom.landmark(f"{level}.foramen.{side}.centre")
@@ -82,11 +84,23 @@ def _block(room: Room, habit: Habit, way: Corridor, first: bool) -> Acts:
     good = True
     if habit.contrast and not room.hands.slips("contrast"):
         good = yield from acts.contrast(room, True, GOOD)
-    if good or habit.into_foramen:
+    if good or habit.into_foramen or habit.too_deep is not None:
         yield from acts.inject(room, plan.drug, plan.drug_ul * habit.volume)
     yield from room.do("needle.stylet", 1)
     yield from room.do("needle.remove")
 
+
+MBB_FAULTS = {
+    "wrong-level": "wrong-level",
+    "wrong-side": "wrong-side",
+    "no-timeout": "no-timeout",
+    "over-volume": "over-volume",
+    "into-foramen": "unspecific-block",
+    "too-deep": "too-deep",
+    "into-sac": "intrathecal-injection",
+    "one-nerve": "",
+}
+"""Careless operator -> the critical error that its habit must show; "" for one who breaks the passing rule alone."""
 
 MBB_OPERATORS: dict[str, Script] = {
     "expert": mbb(Habit()),
@@ -97,5 +111,7 @@ MBB_OPERATORS: dict[str, Script] = {
     "one-nerve": mbb(Habit(first_only=True)),
     "over-volume": mbb(Habit(volume=TOO_MUCH)),
     "into-foramen": mbb(Habit(into_foramen=True)),
+    "too-deep": mbb(Habit(too_deep=acts.CANAL, contrast=False)),
+    "into-sac": mbb(Habit(too_deep=acts.SAC, contrast=False)),
     **{name: mbb(Habit(), name, skill) for name, skill in FAMILY.items()},
 }

@@ -9,18 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from scenarios.operators import acts
 from scenarios.operators.acts import Corridor
 from scenarios.operators.room import Acts, Room, Script
 from scenarios.operators.skill import FAMILY, Hands, skill_of
-from sim.frames import sincos_mdeg
-
-FLAT_MDEG = 60_000
-FLAT_TILT_MDEG = 8_000
-CANAL_DEPTH_MM = 2.5
-"""The too-deep operator: how oblique, how tilted, and how far past the medial pedicle line the tip ends."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +23,7 @@ class Habit:
     other_side: bool = False
     contrast: bool = True
     reacts_to_vessel: bool = True
-    too_deep: bool = False
+    too_deep: tuple[float, int] | None = None
     timeout: bool = True
     views: bool = True
     particulate: bool = False
@@ -45,7 +37,9 @@ def tfesi(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
         target = room.scenario.file.target
         shift, other = yield from acts.prepare(room, habit.level_shift, habit.other_side, habit.timeout)
         level, side = acts.shifted(target.level, shift), acts.opposite(target.side) if other else target.side
-        way = _flat_corridor(room, level, side) if habit.too_deep else acts.corridor(room, target.approach, level, side)
+        way = acts.corridor(room, target.approach, level, side)
+        if habit.too_deep is not None:
+            way = acts.canal_way(room, level, side, habit.too_deep)
         yield from acts.place(room, way, store=True)
         yield from acts.drive(room, way)
         tests = habit.contrast and not room.hands.slips("contrast")
@@ -72,17 +66,6 @@ def graded(name: str) -> Script | None:
     return None if skill is None else tfesi(Habit(), name, skill)
 
 
-def _flat_corridor(room: Room, level: str, side: str) -> Corridor:
-    """Return the way of someone who turns the C-arm far too oblique and never looks in AP: into the canal."""
-    sign = 1.0 if side == "left" else -1.0
-    plan = room.study.plan
-    target = room.study.phantom.landmark(f"target.{plan.approach}.{level}.{side}")
-    inward = abs(target[0] - plan.medial_line_mm[level, side]) + CANAL_DEPTH_MM
-    sine, cosine = sincos_mdeg(FLAT_MDEG)
-    canal = target + np.array([-sign * inward, 1.0 - inward * cosine / sine, 0.0])
-    return Corridor(canal, round(sign) * FLAT_MDEG, FLAT_TILT_MDEG)
-
-
 def _reposition(room: Room, way: Corridor) -> Acts:
     """Withdraw under the skin and drive again, to the place that the vessel leaves free."""
     yield from room.do("needle.stylet", 1)
@@ -105,13 +88,27 @@ def _particulate(room: Room, meant: str) -> str:
     return next((a.name for a in room.study.toolbox.agents if a.kind == "steroid" and a.particulate), meant)
 
 
+TFESI_FAULTS = {
+    "wrong-level": "wrong-level",
+    "wrong-side": "wrong-side",
+    "no-contrast": "no-contrast",
+    "too-deep": "too-deep",
+    "into-sac": "intrathecal-injection",
+    "ignores-vascular": "ignores-vascular",
+    "no-timeout": "no-timeout",
+    "no-views": "no-lateral-ap-pair",
+    "particulate": "particulate-steroid",
+}
+"""Careless operator -> the critical error that its habit must show."""
+
 TFESI_OPERATORS: dict[str, Script] = {
     "expert": tfesi(Habit()),
     "wrong-level": tfesi(Habit(level_shift=-1)),
     "wrong-side": tfesi(Habit(other_side=True)),
     "no-contrast": tfesi(Habit(contrast=False)),
     "ignores-vascular": tfesi(Habit(reacts_to_vessel=False)),
-    "too-deep": tfesi(Habit(too_deep=True)),
+    "too-deep": tfesi(Habit(too_deep=acts.CANAL)),
+    "into-sac": tfesi(Habit(too_deep=acts.SAC, contrast=False)),
     "no-timeout": tfesi(Habit(timeout=False)),
     "no-views": tfesi(Habit(views=False)),
     "particulate": tfesi(Habit(particulate=True)),
