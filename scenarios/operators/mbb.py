@@ -35,7 +35,8 @@ class Habit:
     first_only: bool = False
     volume: int = 1
     into_foramen: bool = False
-    too_deep: tuple[float, int] | None = None
+    too_deep: bool = False
+    into_sac: bool = False
 
 
 def mbb(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
@@ -63,8 +64,10 @@ def graded(name: str) -> Script | None:
 
 def _way(room: Room, habit: Habit, level: str, side: str) -> Corridor:
     """Return the way to one nerve, or past it into the foramen below its pedicle."""
-    if habit.too_deep is not None:
-        return acts.canal_way(room, level, side, habit.too_deep)
+    if habit.too_deep:
+        return acts.canal_way(room, level, side)
+    if habit.into_sac:
+        return acts.sac_way(room, level, side)
     if not habit.into_foramen:
         return acts.corridor(room, "medial_branch", level, side)
     phantom = room.study.phantom
@@ -84,7 +87,7 @@ def _block(room: Room, habit: Habit, way: Corridor, first: bool) -> Acts:
     good = True
     if habit.contrast and not room.hands.slips("contrast"):
         good = yield from acts.contrast(room, True, GOOD)
-    if good or habit.into_foramen or habit.too_deep is not None:
+    if good or habit.into_foramen or not habit.contrast:
         yield from acts.inject(room, plan.drug, plan.drug_ul * habit.volume)
     yield from room.do("needle.stylet", 1)
     yield from room.do("needle.remove")
@@ -111,7 +114,7 @@ MBB_OPERATORS: dict[str, Script] = {
     "one-nerve": mbb(Habit(first_only=True)),
     "over-volume": mbb(Habit(volume=TOO_MUCH)),
     "into-foramen": mbb(Habit(into_foramen=True)),
-    "too-deep": mbb(Habit(too_deep=acts.CANAL, contrast=False)),
-    "into-sac": mbb(Habit(too_deep=acts.SAC, contrast=False)),
+    "too-deep": mbb(Habit(too_deep=True, contrast=False)),
+    "into-sac": mbb(Habit(into_sac=True, contrast=False)),
     **{name: mbb(Habit(), name, skill) for name, skill in FAMILY.items()},
 }

@@ -23,7 +23,8 @@ class Habit:
     other_side: bool = False
     contrast: bool = True
     reacts_to_vessel: bool = True
-    too_deep: tuple[float, int] | None = None
+    too_deep: bool = False
+    into_sac: bool = False
     timeout: bool = True
     views: bool = True
     particulate: bool = False
@@ -38,8 +39,10 @@ def tfesi(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
         shift, other = yield from acts.prepare(room, habit.level_shift, habit.other_side, habit.timeout)
         level, side = acts.shifted(target.level, shift), acts.opposite(target.side) if other else target.side
         way = acts.corridor(room, target.approach, level, side)
-        if habit.too_deep is not None:
-            way = acts.canal_way(room, level, side, habit.too_deep)
+        if habit.too_deep:
+            way = acts.canal_way(room, level, side)
+        elif habit.into_sac:
+            way = acts.sac_way(room, level, side)
         yield from acts.place(room, way, store=True)
         yield from acts.drive(room, way)
         tests = habit.contrast and not room.hands.slips("contrast")
@@ -107,8 +110,8 @@ TFESI_OPERATORS: dict[str, Script] = {
     "wrong-side": tfesi(Habit(other_side=True)),
     "no-contrast": tfesi(Habit(contrast=False)),
     "ignores-vascular": tfesi(Habit(reacts_to_vessel=False)),
-    "too-deep": tfesi(Habit(too_deep=acts.CANAL)),
-    "into-sac": tfesi(Habit(too_deep=acts.SAC, contrast=False)),
+    "too-deep": tfesi(Habit(too_deep=True)),
+    "into-sac": tfesi(Habit(into_sac=True, contrast=False)),
     "no-timeout": tfesi(Habit(timeout=False)),
     "no-views": tfesi(Habit(views=False)),
     "particulate": tfesi(Habit(particulate=True)),
