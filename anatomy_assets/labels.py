@@ -68,12 +68,10 @@ def deep_tissue(s: F64, quad: F64, h: float, x: float, y: float, depth: float, s
     e *= e
     floor = limit + 26.0 * e
     if y > floor and e < 1.0 and depth > side * e * 0.6:
-        a, b = u / s[MULTI_A], (y - s[LAMINA_Y] + 2.0) / s[MULTI_B]
-        if a * a + b * b < 1.0:
-            return MULTIFIDUS
         if y < floor + SHEET * h:
             return FASCIA  # intertransverse ligament; further out the middle layer of the thoracolumbar fascia, on the quadratus
-        return MUSCLE
+        a, b = u / s[MULTI_A], (y - s[LAMINA_Y] + 2.0) / s[MULTI_B]
+        return MULTIFIDUS if a * a + b * b < 1.0 else MUSCLE
     if s[QUAD] > 0.0:
         a, b = (u - quad[0]) / quad[1], (y - s[PLANE_Y] + quad[2] + 1.0) / quad[2]
         if a * a + b * b < 1.0:
@@ -203,8 +201,12 @@ def paint_slab(labels: U8, origin: F64, h: float, half: float, rows: F64, label:
 
 
 @jit
-def paint_gate(labels: U8, origin: F64, h: float, centre: F64, axes: F64, size: F64, label: int) -> None:
-    """Paint an elliptic prism: half length size[0] along axes[0], half sizes size[1], size[2] across."""
+def paint_gate(labels: U8, origin: F64, h: float, centre: F64, axes: F64, size: F64, out: float, lip: float, label: int) -> None:
+    """Paint an elliptic prism: half length size[0] along axes[0], half sizes size[1], size[2] across.
+
+    Beyond its middle, towards `out` (+1 or -1 along axes[0]), nothing lies further than `lip` (mm) along axes[1], and fascia and
+    multifidus stay.
+    """
     nx, ny, nz = labels.shape
     r = size[0] + size[1] + size[2]
     i0, i1 = _range(centre[0] - r, centre[0] + r, origin[0], h, nx)
@@ -217,6 +219,9 @@ def paint_gate(labels: U8, origin: F64, h: float, centre: F64, axes: F64, size: 
                 u = dx * axes[0, 0] + dy * axes[0, 1] + dz * axes[0, 2]
                 v = (dx * axes[1, 0] + dy * axes[1, 1] + dz * axes[1, 2]) / size[1]
                 w = (dx * axes[2, 0] + dy * axes[2, 1] + dz * axes[2, 2]) / size[2]
+                old = labels[i, j, k]
+                if out * u > 0.0 and (v * size[1] > lip or old == FASCIA or old == MULTIFIDUS):
+                    continue
                 if abs(u) <= size[0] and v * v + w * w <= 1.0 and labels[i, j, k] != EPIDURAL and labels[i, j, k] != FLAVUM:
                     labels[i, j, k] = label
 
