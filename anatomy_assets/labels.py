@@ -220,7 +220,7 @@ def paint_gate(labels: U8, origin: F64, h: float, centre: F64, axes: F64, size: 
                 v = (dx * axes[1, 0] + dy * axes[1, 1] + dz * axes[1, 2]) / size[1]
                 w = (dx * axes[2, 0] + dy * axes[2, 1] + dz * axes[2, 2]) / size[2]
                 old = labels[i, j, k]
-                if out * u > 0.0 and (v * size[1] > lip or old == FASCIA or old == MULTIFIDUS):
+                if out * u > 0.0 and (v * size[1] > lip or old in (FASCIA, MULTIFIDUS)):
                     continue
                 if abs(u) <= size[0] and v * v + w * w <= 1.0 and labels[i, j, k] != EPIDURAL and labels[i, j, k] != FLAVUM:
                     labels[i, j, k] = label
