@@ -76,8 +76,10 @@ def in_foramen(phantom: Phantom, level: str, side: str, p: NDArray[np.float64]) 
     front, behind, top, low = (
         phantom.landmark(f"{level}.foramen.{side}.{word}") for word in ("anterior", "posterior", "superior", "inferior")
     )
-    sign = 1.0 if side == "left" else -1.0
-    out = sign * float((p - phantom.landmark(f"{level}.pedicle.{side}.centre"))[0])
+    other = "right" if side == "left" else "left"
+    centre = phantom.landmark(f"{level}.pedicle.{side}.centre")
+    outwards = centre - phantom.landmark(f"{level}.pedicle.{other}.centre")
+    out = float((p - centre) @ outwards) / float(np.sqrt((outwards * outwards).sum()))
     fall, depth = low - top, behind - front
     return float((p - top) @ fall / (fall @ fall)), float((p - front) @ depth / (depth @ depth)), out
 
