@@ -144,14 +144,17 @@ def make_scene(phantom: Phantom, soft_tissue: bool = True) -> Scene:
     Without soft_tissue the body is one material inside its skin (what the meshes of an export hold).
     """
     build = SceneBuilder()
-    vertices = _prolonged(phantom.skin.surface_vertices, 0.5) if soft_tissue else phantom.skin.surface_vertices
+    surface = phantom.skin.surface_vertices
+    vertices = _prolonged(surface, float(surface[:, 2].min()), float(surface[:, 2].max()), 0.5) if soft_tissue else surface
+    volume = phantom.volume
+    bottom, top = float(volume.origin_mm[2]), float(volume.origin_mm[2] + (volume.labels.shape[2] - 1) * volume.spacing_mm)
     around = "muscle"
     if soft_tissue:
         build.add("skin", vertices, phantom.skin.surface_faces, "fat", "air")
         for name, labels, cell, material, outside in _soft_parts():
             mesh = label_surface(phantom.volume, labels, cell)
             if mesh is not None:
-                place = _prolonged(mesh[0], 0.51 * cell)
+                place = _prolonged(mesh[0], bottom, top, 0.51 * cell)
                 if name in ENCLOSED:
                     place = _haustra(mesh[0]) if name == "gas" else mesh[0]
                 build.add(name, place, mesh[1], material, outside)
@@ -252,11 +255,13 @@ _FOLDS = (
 )
 
 
-def _prolonged(vertices: NDArray[Any], within_mm: float) -> F32:
-    """Return the mesh with its flat upper and lower end moved away: the body goes on beyond the phantom."""
+def _prolonged(vertices: NDArray[Any], bottom_mm: float, top_mm: float, within_mm: float) -> F32:
+    """Return the mesh with what ends flat at the phantom's section moved away: the body goes on beyond the phantom.
+
+    A mesh that ends inside the section (the lungs, whose lowest recess hangs beside the spine) keeps that end.
+    """
     out = np.array(vertices, np.float32)
     z = out[:, 2]
-    low, high = z.min(), z.max()
-    out[z <= low + within_mm, 2] -= BEYOND_MM
-    out[z >= high - within_mm, 2] += BEYOND_MM
+    out[z <= bottom_mm + within_mm, 2] -= BEYOND_MM
+    out[z >= top_mm - within_mm, 2] += BEYOND_MM
     return out
