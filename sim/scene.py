@@ -7,7 +7,7 @@ its core adds cancellous minus cortical bone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from sim.jit import jit
 from sim.phantom import LabelVolume, Phantom, Tissue
+from sim.trabecula import field as trabecular_field
+from sim.trabecula import grains
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -99,6 +101,8 @@ class Scene:
     vertices: F32
     faces: I32
     parts: tuple[Part, ...]
+    grains: F32 = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    """Trabecular texture (sim/trabecula.py): (n, 4) x, y, z and mm3 of bone-equivalent, positive and negative."""
 
     @cached_property
     def face_weights(self) -> F32:
@@ -139,7 +143,7 @@ class SceneBuilder:
 
 
 def make_scene(phantom: Phantom, soft_tissue: bool = True) -> Scene:
-    """Return the scene of a phantom: the body, its soft tissues, and shell and core of every bone.
+    """Return the scene of a phantom: the body, its soft tissues, shell and core of every bone, trabecular texture.
 
     Without soft_tissue the body is one material inside its skin (what the meshes of an export hold).
     """
@@ -168,7 +172,15 @@ def make_scene(phantom: Phantom, soft_tissue: bool = True) -> Scene:
         if len(bone.core_faces):
             core = bone.to_patient(bone.core_vertices)
             build.add(f"{bone.name}.core", core, bone.core_faces, "cancellous", "cortical", spongy)
-    return build.scene()
+    return replace(build.scene(), grains=_texture(phantom, spongy[1])) if soft_tissue else build.scene()
+
+
+def _texture(phantom: Phantom, mineral: float) -> F32:
+    """Return the trabecular grains of all bones with a cancellous core; the same patient has the same texture always."""
+    texture = trabecular_field(0)
+    bones = [b for b in phantom.bones if b.material == "bone" and len(b.core_faces)]
+    made = [grains(bone, np.roll(texture, 7 * i, axis=(0, 1, 2)), mineral, i) for i, bone in enumerate(bones)]
+    return np.concatenate(made) if made else np.zeros((0, 4), np.float32)
 
 
 def _soft_parts() -> list[tuple[str, list[Tissue], float, str, str]]:

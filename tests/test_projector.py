@@ -7,8 +7,9 @@ import pytest
 import trimesh
 
 from scenarios.beam_tables import load_carm
-from sim.projector import HUB_WATER, Projector, line_integrals_60kev, mitres, simplified
+from sim.projector import HUB_WATER, Projector, line_integrals_60kev
 from sim.scene import MATERIALS, MU_60KEV_PER_MM, SceneBuilder, is_closed, make_scene
+from sim.tubes import mitres, simplified
 from sim.view import View, pose_of
 from tests.make_phantom import simple_phantom
 
