@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.jit import jit
+from sim.scatter import Scatter
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -34,8 +35,11 @@ class DetectorData:
     focal_spot_mm: float
     grid_primary: float
     lag: float
-    grid_thickness_mm: F64
-    grid_scatter: F64
+    scatter: Scatter
+    grid: bool = True
+    glare: float = 0.0
+    """Share of the signal that an image intensifier spreads as veiling glare (0: flat panel)."""
+    glare_mm: float = 25.0
 
 
 @dataclass(frozen=True, eq=False)

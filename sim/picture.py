@@ -95,25 +95,29 @@ class Imager:
         open_w, open_h = view.half_width, view.half_height
         g = detector.COARSE
         primary = np.empty((g, g), np.float32)
-        detector.coarse_signal(absorbance, open_w, open_h, primary)
+        detector.coarse_signal(absorbance, open_w, open_h, view.iris, primary)
         at = (np.arange(g) * size // g + size // (2 * g)).clip(0, size - 1)
         anatomy = self.projector.anatomy
         water = np.maximum(anatomy[0][np.ix_(at, at)] + 2.0 * anatomy[1][np.ix_(at, at)], 0.0)
-        inside = _open_cells(g, open_w, open_h)
+        inside = _open_cells(g, open_w, open_h, view.iris)
         mean = float(water[inside].mean())
         exposure = detector.exposure_of(beam_at(self.tables, view.kvp), self.tables.detector, view.mas, mean, pixel)
-        scatter = np.empty((g, g), np.float32)
-        amplitude = detector.scatter_amplitude(exposure)
-        detector.scatter_field(primary, water, view.pose.side_mm / g, amplitude, exposure.range_mm, exposure.water_mm, scatter)
+        data, cell = self.tables.detector, view.pose.side_mm / g
+        scatter = detector.scattered(primary, water, cell, data)
+        passed = exposure.grid_primary
+        coarse = passed * (primary + scatter)
+        if data.glare > 0.0:
+            passed *= 1.0 - data.glare
+            glare = detector.veil(coarse, cell, data)
+            scatter = scatter + glare / np.float32(passed)
+            coarse = passed * (primary + scatter)
         variance = (exposure.quantum, exposure.electronic) if noise else (0.0, 0.0)
-        passed = (exposure.grid_primary, exposure.grid_scatter)
         if noise:
             self._draw_noise(view.noise_key)
-        self._rows(lambda a, b: detector.receive(absorbance, scatter, a, b, *passed, *variance, self._noise, self._one))
+        self._rows(lambda a, b: detector.receive(absorbance, scatter, a, b, passed, passed, *variance, self._noise, self._one))
         taps = detector.blur_taps(exposure.sigma_px)
         self._rows(lambda a, b: detector.blur_rows(self._one, taps, a, b, self._two))
         self._rows(lambda a, b: detector.blur_columns(self._two, taps, a, b, self._one))
-        coarse = exposure.grid_primary * primary + exposure.grid_scatter * scatter
         body = inside & (water > 0.35 * np.median(water[inside]))
         return Signal(self._one, np.maximum(coarse, np.float32(1e-6)), inside, body if body.any() else inside)
 
@@ -168,7 +172,7 @@ class Imager:
             self._mask = logs.copy()
         grey = 200.0 + 255.0 * (logs - self._mask) / 0.9
         out = np.clip(grey, 0.0, 255.0).astype(np.uint8)
-        out[~_open_pixels(size, view.half_width, view.half_height)] = 0
+        out[~open_pixels(size, view)] = 0
         return burn_in(out, view, "DSA") if marks else out
 
     def _show(self, view: View, signal: Signal, invert: bool, marks: bool) -> U8:
@@ -178,7 +182,7 @@ class Imager:
         slow = detector.smooth(logs)
         window = detector.auto_window(logs, slow, signal.body, FLATTEN, HALF_WIDTH)
         out = np.empty((self.size, self.size), np.uint8)
-        how = (window.middle, window.half_width, window.flatten, view.half_width, view.half_height, invert)
+        how = (window.middle, window.half_width, window.flatten, view.half_width, view.half_height, view.iris, invert)
         self._rows(lambda a, b: detector.to_grey(signal.values, slow, a, b, *how, out))
         return burn_in(out, view, "") if marks else out
 
@@ -190,16 +194,19 @@ def render(
     return Imager(scene, beam_tables).picture(view, size_px, noise, invert, marks)
 
 
-def _open_cells(count: int, half_width: float, half_height: float) -> NDArray[np.bool_]:
+def _open_cells(count: int, half_width: float, half_height: float, iris: float) -> NDArray[np.bool_]:
     """Return which cells of a count x count grid have their centre in the open field (at least one)."""
     at = np.abs(2.0 * (np.arange(count) + 0.5) / count - 1.0)
     rows, columns = at <= max(half_height, 1.0 / count), at <= max(half_width, 1.0 / count)
-    return np.asarray(rows[:, None] & columns[None, :], bool)
+    disc = at[:, None] ** 2 + at[None, :] ** 2 <= max(iris, 1.5 / count) ** 2
+    return np.asarray(rows[:, None] & columns[None, :] & disc, bool)
 
 
-def _open_pixels(size: int, half_width: float, half_height: float) -> NDArray[np.bool_]:
+def open_pixels(size: int, view: View) -> NDArray[np.bool_]:
+    """Return which pixels of a size x size picture lie in the open field: inside the shutters and the iris."""
     at = np.abs(2.0 * (np.arange(size) + 0.5) / size - 1.0)
-    return np.asarray((at <= half_height)[:, None] & (at <= half_width)[None, :], bool)
+    disc = at[:, None] ** 2 + at[None, :] ** 2 <= view.iris**2
+    return np.asarray((at <= view.half_height)[:, None] & (at <= view.half_width)[None, :] & disc, bool)
 
 
 # ---------------------------------------------------------------- markers
