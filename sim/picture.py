@@ -20,6 +20,7 @@ from sim.frames import gantry
 from sim.projector import Projector
 from sim.rng import stream
 from sim.scene import Scene
+from sim.subtraction import Subtraction, grey_of, road_map
 from sim.view import View
 
 F32 = NDArray[np.float32]
@@ -55,7 +56,8 @@ class Imager:
         self._table_kvp, self._table = -1.0, np.zeros((2, 2), np.float32)
         self._absorbed_key: tuple[float, int] = (-1.0, 0)
         self._before: tuple[View, F32] | None = None
-        self._mask: F32 | None = None
+        self._run, self._live_run = Subtraction(), Subtraction()
+        self._road: F32 | None = None
         self._resize(0)
 
     def _resize(self, size: int) -> None:
@@ -66,7 +68,7 @@ class Imager:
         self._one = np.zeros((size, size), np.float32)
         self._two = np.zeros((size, size), np.float32)
         self._absorbed_key = (-1.0, 0)
-        self._before = self._mask = None
+        self._before = None
 
     def _rows(self, work: Callable[[int, int], None]) -> None:
         self.projector.crew.share(self.size, work)
@@ -153,8 +155,14 @@ class Imager:
         return self._show(view, signal, invert, marks)
 
     def forget(self) -> None:
-        """Begin a new run: the next live picture is not averaged, the next subtraction takes a new mask."""
-        self._before = self._mask = None
+        """Begin a new run: the next live picture is not averaged, the next subtraction takes a new mask.
+
+        The peak of the run that ends stays as the road of a road map.
+        """
+        self._before = None
+        if self._run.peak is not None:
+            self._road = self._run.peak
+        self._run, self._live_run = Subtraction(), Subtraction()
 
     @staticmethod
     def _moved(a: View, b: View) -> bool:
@@ -166,14 +174,35 @@ class Imager:
 
     def subtracted(self, view: View, size: int, marks: bool = True) -> U8:
         """Return a subtraction picture: ln(mask) - ln(picture); the first of a run (see `forget`) is the mask."""
-        signal = self.signal(view, size)
-        logs = np.log(np.maximum(signal.values, np.float32(1e-7)))
-        if self._mask is None or self._mask.shape != logs.shape:
-            self._mask = logs.copy()
-        grey = 200.0 + 255.0 * (logs - self._mask) / 0.9
-        out = np.clip(grey, 0.0, 255.0).astype(np.uint8)
-        out[~open_pixels(size, view)] = 0
+        difference = self._run.take(self.signal(view, size).values)
+        out = grey_of(difference, open_pixels(size, view))
         return burn_in(out, view, "DSA") if marks else out
+
+    def peak(self, view: View, marks: bool = True) -> U8:
+        """Return the peak opacification of the run so far: the most contrast each pixel ever held (ValueError without one)."""
+        peak = self._run.peak
+        if peak is None:
+            raise ValueError("no subtracted frame yet; expected a subtraction run")
+        out = grey_of(peak, open_pixels(len(peak), view))
+        return burn_in(out, view, "PEAK") if marks else out
+
+    def aligned(self, view: View, size: int, marks: bool = True) -> U8:
+        """Return a subtraction picture after the pixel shift that fits the mask to it (the patient moved)."""
+        signal, inside = self.signal(view, size), open_pixels(size, view)
+        shift = self._run.align(signal.values, inside)
+        out = grey_of(self._run.take(signal.values), inside)
+        return burn_in(out, view, f"DSA SHIFT {shift[0]:.1f} {shift[1]:.1f}") if marks else out
+
+    def road_map(self, view: View, size: int, marks: bool = True) -> U8:
+        """Return a live picture over the vessels of the last subtraction run with this C-arm position, if there is one.
+
+        Its own first frame is the mask, so that only what moves from then on is drawn over the road.
+        """
+        signal, inside = self.signal(view, size), open_pixels(size, view)
+        difference = self._live_run.take(signal.values)
+        peak = self._road if self._road is not None and self._road.shape == difference.shape else np.zeros_like(difference)
+        out = road_map(difference, peak, inside)
+        return burn_in(out, view, "ROADMAP") if marks else out
 
     def _show(self, view: View, signal: Signal, invert: bool, marks: bool) -> U8:
         logs = np.log(signal.coarse)
