@@ -81,11 +81,11 @@ def best_shift(mask: F32, frame: F32, inside: NDArray[np.bool_], rounds: int = 6
     a, b = _smoothed(mask), _smoothed(frame)
     for _ in range(rounds):
         now = moved(a, dx, dy)
-        gy, gx = np.gradient(now)
+        gy, gx = (np.asarray(g, np.float64) for g in np.gradient(now))
         rest = np.asarray(now - b, np.float32)
         level = 3.0 * np.median(np.abs(rest[inside])) + 1e-9
         use = inside & (np.abs(rest - np.median(rest[inside])) < level)
-        x, y, r = gx[use].astype(np.float64), gy[use].astype(np.float64), rest[use].astype(np.float64)
+        x, y, r = gx[use], gy[use], rest[use].astype(np.float64)
         r = r - r.mean()
         xx, xy, yy = float((x * x).sum()), float((x * y).sum()), float((y * y).sum())
         determinant = xx * yy - xy * xy
