@@ -60,6 +60,12 @@ class DoseTable(Strict):
     boost_factor: Share
 
 
+class PictureTable(Strict):
+    """What moves in the patient while pictures are taken."""
+
+    breath_mm: Millimetre
+
+
 class HousingTable(Strict):
     """Outer sizes of machine and table: where the gantry stops before it hits (sim/clearance.py)."""
 
@@ -104,6 +110,7 @@ class CArmFile(Strict):
     field: list[FieldRow]
     motion: MotionTable
     dose: DoseTable
+    picture: PictureTable
     housing: HousingTable
     detector: DetectorTable
     exposure: list[ExposureRow]
@@ -163,6 +170,7 @@ def load_carm(data: Path = DATA) -> CArm:
         dsa_pulses_per_10s=round(file.dose.dsa_pulses_per_s.value * 10),
         shot_pulses=round(file.dose.shot_pulses.value),
         scatter=load_scatter(data),
+        breath_mm=file.picture.breath_mm.value,
         boost_factor=file.dose.boost_factor.value,
     )
 

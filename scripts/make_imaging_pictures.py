@@ -69,8 +69,8 @@ def main() -> None:
     study, beam = make_study(find_scenario("tfesi-l4l5-right"), 1), load_beam()
     imager = Imager(make_scene(study.phantom), beam)
     shot = still_view(study, 0, 0)[1]
-    pulse = replace(shot, mas=shot.mas / 4)
-    doses = ((0.2, "a fifth of a pulse (6 nGy)"), (1.0, "one pulse (30 nGy)"), (4.0, "single shot: four pulses"))
+    pulse = replace(shot, mas=shot.mas / study.toolbox.carm.shot_pulses)
+    doses = ((0.2, "a fifth of a pulse (6 nGy)"), (1.0, "one pulse (30 nGy)"), (8.0, "single shot: eight pulses"))
     sheet("dose", [(text, imager.picture(replace(pulse, mas=pulse.mas * f), size)) for f, text in doses])
     bare = Imager(imager.projector.scene, replace(beam, detector=replace(beam.detector, grid=False)))
     tight = replace(shot, half_width=0.45, half_height=0.5)

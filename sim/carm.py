@@ -73,7 +73,14 @@ def view(study: Study, state: State) -> View:
         primary_mdeg=me.primary_mdeg,
         secondary_mdeg=me.secondary_mdeg,
         iris=me.iris_permille / 1000.0,
+        breath_mm=np.array([0.0, 0.0, -_breath_mm(study, state)]),
     )
+
+
+def _breath_mm(study: Study, state: State) -> float:
+    """Return how far towards the feet the breath has moved diaphragm and bowel now (pictures only)."""
+    phase = state.patient.breath_phase_permille * 360
+    return study.toolbox.carm.breath_mm * 0.5 * (1.0 - sincos_mdeg(phase)[1])
 
 
 def pose(study: Study, me: CArmState) -> Pose:

@@ -52,6 +52,22 @@ class Crew:
             job.result()
 
 
+class Surfaces:
+    """Triangles that are drawn together: vertices, faces and weights, and where they were drawn last."""
+
+    def __init__(self, scene: Scene, which: NDArray[np.bool_]) -> None:
+        used, index = np.unique(scene.faces[which], return_inverse=True)
+        self.vertices = np.ascontiguousarray(scene.vertices[used])
+        self.faces = np.ascontiguousarray(index.reshape(-1, 3), np.int32)
+        self.weights = np.ascontiguousarray(scene.face_weights[which])
+        self.xy = np.zeros((len(self.vertices), 2), np.int32)
+        self.iw = np.zeros(len(self.vertices), np.float64)
+        low, high = (self.vertices.min(0), self.vertices.max(0)) if len(used) else (np.zeros(3), np.zeros(3))
+        self.middle = 0.5 * (low.astype(np.float64) + high)
+        self.drawn: tuple[object, ...] | None = None
+        self.out = np.zeros((2, 0, 0), np.float32)
+
+
 class Projector:
     """Keeps buffers, threads and the anatomy of a still C-arm. Results are its own arrays: copy what must last.
 
@@ -62,11 +78,7 @@ class Projector:
     def __init__(self, scene: Scene, threads: int = 2) -> None:
         self.scene = scene
         self.crew = Crew(threads)
-        self._xy = np.zeros((len(scene.vertices), 2), np.int32)
-        self._iw = np.zeros(len(scene.vertices), np.float64)
-        corners = (scene.vertices.min(0), scene.vertices.max(0)) if len(scene.vertices) else (np.zeros(3), np.zeros(3))
-        self._middle = 0.5 * (corners[0].astype(np.float64) + corners[1])
-        self._drawn: tuple[object, ...] | None = None
+        self._still, self._breathing = Surfaces(scene, ~scene.breathing), Surfaces(scene, scene.breathing)
         self._resize(0)
 
     def _resize(self, size: int) -> None:
@@ -75,20 +87,32 @@ class Projector:
         coarse = size if size <= TEXTURE_SIDE else size // 2
         self._grain = np.zeros((self.crew.threads, coarse, coarse) if len(self.scene.grains) else (0, 0, 0), np.float32)
         self.anatomy = np.zeros((2, size, size), np.float32)
+        self._still.out = np.zeros((2, size, size), np.float32) if len(self._breathing.faces) else self.anatomy
+        self._breathing.out = np.zeros((2, size, size), np.float32)
         self.devices = np.zeros((3, size, size), np.float32)
         self.device_box = np.array([size, 0, size, 0], np.int64)
-        self._drawn = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Draw the anatomy again next time, even if the C-arm stands still."""
+        self._still.drawn = self._breathing.drawn = None
 
     def draw(self, view: View, size: int) -> bool:
-        """Draw anatomy (unless the C-arm stands still) and devices; return True if anatomy was drawn again."""
+        """Draw what changed: still anatomy when the C-arm moved, gas and lungs also with the breath, devices always.
+
+        Returns True if any anatomy was drawn again.
+        """
         if size != self.size:
             self._resize(size)
-        camera = Camera.of(view.pose, size, view.breath_mm)
-        key = (camera.source.tobytes(), camera.axes.tobytes(), camera.sdd, camera.pixel)
-        fresh = key != self._drawn
-        if fresh:
-            self._draw_anatomy(camera)
-            self._drawn = key
+        camera = Camera.of(view.pose, size)
+        fresh = self._draw_surfaces(self._still, camera)
+        if fresh and len(self.scene.grains):
+            self._draw_texture(camera)
+        if len(self._breathing.faces):
+            moved = self._draw_surfaces(self._breathing, Camera.of(view.pose, size, view.breath_mm))
+            fresh = fresh or moved
+            if fresh:
+                np.add(self._still.out, self._breathing.out, out=self.anatomy)
         self._draw_devices(camera, view)
         return fresh
 
@@ -106,17 +130,20 @@ class Projector:
             out += np.float32(mu) * plane
         return out
 
-    def _draw_anatomy(self, camera: Camera) -> None:
-        scene = self.scene
-        reference = float(((self._middle - camera.source) * camera.axes[2]).sum())
+    def _draw_surfaces(self, what: Surfaces, camera: Camera) -> bool:
+        """Draw triangles into their own target unless they were drawn from here last; True if they were drawn."""
+        key = (camera.source.tobytes(), camera.axes.tobytes(), camera.sdd, camera.pixel)
+        if key == what.drawn:
+            return False
+        what.drawn = key
+        reference = float(((what.middle - camera.source) * camera.axes[2]).sum())
         where = (camera.source, camera.axes, camera.sdd / camera.pixel, camera.centre_x, camera.centre_y)
         threads = self.crew.threads
-        self.crew.share(len(scene.vertices), lambda a, b: place(scene.vertices, a, b, *where, self._xy, self._iw))
-        drawing = (self._xy, self._iw, scene.faces, scene.face_weights)
+        self.crew.share(len(what.vertices), lambda a, b: place(what.vertices, a, b, *where, what.xy, what.iw))
+        drawing = (what.xy, what.iw, what.faces, what.weights)
         self.crew.each([partial(draw, *drawing, t, threads, reference, self._parts[t]) for t in range(threads)])
-        self.crew.share(camera.n, lambda a, b: gather(self._parts, a, b, camera.pixel / camera.sdd, self.anatomy))
-        if len(scene.grains):
-            self._draw_texture(camera)
+        self.crew.share(camera.n, lambda a, b: gather(self._parts, a, b, camera.pixel / camera.sdd, what.out))
+        return True
 
     def _draw_texture(self, camera: Camera) -> None:
         """Add the trabecular grains to the anatomy, each thread its share of them."""
@@ -126,7 +153,7 @@ class Projector:
         edges = [len(grains) * t // threads for t in range(threads + 1)]
         where = (camera.source, camera.axes, scale, middle, middle)
         self.crew.each([partial(scatter_grains, grains, edges[t], edges[t + 1], *where, self._grain[t]) for t in range(threads)])
-        self.crew.share(camera.n, lambda a, b: lay(self._grain, a, b, WATER_PER_BONE, self.anatomy))
+        self.crew.share(camera.n, lambda a, b: lay(self._grain, a, b, WATER_PER_BONE, self._still.out))
 
     def _draw_devices(self, camera: Camera, view: View) -> None:
         y0, y1, x0, x1 = (int(v) for v in self.device_box)

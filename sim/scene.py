@@ -62,6 +62,8 @@ ENCLOSED = ("gas", "vacuum")
 LOOSE = (Tissue.RETROPERITONEUM,)
 OUTER = (Tissue.AIR, Tissue.SKIN, Tissue.FAT)
 MIXED = (Tissue.ABDOMEN, Tissue.BOWEL_GAS, Tissue.LUNG)
+BREATHING = ("gas", "lung")
+"""Soft parts that move up and down with the breath; spine, pelvis and needle do not."""
 BEYOND_MM = 300.0
 """How far the body goes on above and below the phantom in a picture (head and legs are not modelled)."""
 
@@ -110,6 +112,14 @@ class Scene:
         out = np.zeros((len(self.faces), 2), np.float32)
         for part in self.parts:
             out[part.start : part.stop] = part.weights
+        return out
+
+    @cached_property
+    def breathing(self) -> NDArray[np.bool_]:
+        """Return which faces (nf,) move with the breath."""
+        out = np.zeros(len(self.faces), bool)
+        for part in self.parts:
+            out[part.start : part.stop] = part.name in BREATHING
         return out
 
 

@@ -103,7 +103,7 @@ def test_a_shot_is_one_picture_and_one_event():
     assert fact.kind == "exposed" and fact["mode"] == "shot" and fact["pulses"] == 1
     assert state.carm.pictures == 1 and state.carm.last_picture_tick == state.tick and state.carm.beam == ""
     assert fact["view"] == "ap" and fact["dap_pgy_m2"] == state.carm.dap_pgy_m2 > 0
-    assert fact["duration_ms"] == 4 * 125 == state.carm.beam_on_ms
+    assert fact["duration_ms"] == STUDY.toolbox.carm.shot_pulses * 125 == state.carm.beam_on_ms
 
 
 def test_a_live_run_pulses_at_its_rate_and_is_one_event_at_its_end():
@@ -165,7 +165,7 @@ def test_curve_is_followed_and_rounded():
     mm = carm.water_mm(STUDY, CArmState())
     assert kvp == pytest.approx(10 * np.interp(mm, c.curve_thickness_mm, c.curve_kvp), abs=0.51)
     assert mas == pytest.approx(1000 * np.interp(mm, c.curve_thickness_mm, c.curve_mas), abs=0.51)
-    assert carm.technique(STUDY, CArmState(beam="shot"))[1] == pytest.approx(4 * mas, rel=0.02)
+    assert carm.technique(STUDY, CArmState(beam="shot"))[1] == pytest.approx(c.shot_pulses * mas, rel=0.02)
 
 
 def received(state: CArmState) -> float:
