@@ -1,4 +1,4 @@
-"""How many of 200 vascular injections does live fluoroscopy show, of those that subtraction shows?
+"""Count which of 200 vascular injections live fluoroscopy shows, of those that subtraction shows.
 
 Each injection fills a curved vessel with an amount of iodine drawn evenly on a logarithmic scale (0.005 to 0.5 mg per mm of its
 length: a vessel of 1 mm full of iohexol 240 holds 0.19; no distribution is published, this one is chosen). Three readers look at

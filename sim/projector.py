@@ -30,8 +30,8 @@ FINE = 4  # rays per pixel side for the needle
 CONTRAST_VOXEL_MM = 1.0
 HUB_RADIUS_MM, HUB_BORE_MM, HUB_LENGTH_MM = 3.3, 1.4, 14.0
 HUB_WATER = 0.96  # polypropylene
-TEXTURE_SIDE = 512
-"""Trabecular texture is drawn with at most so many pixels a side: it holds nothing finer than its cell."""
+TEXTURE_SIDE = 384
+"""Above so many pixels a side trabecular texture is drawn with half of them: it holds nothing finer than its cell."""
 
 
 class Crew:
