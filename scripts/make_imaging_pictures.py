@@ -1,6 +1,6 @@
 """Make docs/pictures/imaging-*.png: what dose, grid, habitus and subtraction do to one and the same view.
 
-usage: scripts/make_imaging_pictures.py [--size PX]
+usage: scripts/make_imaging_pictures.py [--size PX] [--only one|habitus]
 """
 
 from __future__ import annotations
@@ -62,10 +62,8 @@ def vein(at: np.ndarray) -> np.ndarray:
     return run.astype(np.float32)
 
 
-def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--size", type=int, default=480)
-    size = asked.parse_args().size
+def of_one_patient(size: int) -> None:
+    """Dose, grid and subtraction, in the scenario's own patient."""
     study, beam = make_study(find_scenario("tfesi-l4l5-right"), 1), load_beam()
     imager = Imager(make_scene(study.phantom), beam)
     shot = still_view(study, 0, 0)[1]
@@ -81,17 +79,37 @@ def main() -> None:
     imager.forget()
     frames = [imager.subtracted(replace(run, noise_key=(9, k)), size) for k in range(2)]
     for k in range(4):
-        part = points[: 35 * (k + 1)]
+        part = points[35 * k : 35 * (k + 1)]
         frames.append(imager.subtracted(replace(run, noise_key=(9, 10 + k), contrast_points=part), size))
     live = imager.picture(replace(pulse, noise_key=(9, 30), contrast_points=points), size)
-    sheet("subtraction", [("one live pulse with the vein filled", live), ("subtracted", frames[-1]), ("peak", imager.peak(run))])
-    habitus = []
+    shown = (
+        ("one live pulse with the vein filled", live),
+        ("subtracted, one frame", frames[4]),
+        ("peak of the run", imager.peak(run)),
+    )
+    sheet("subtraction", list(shown))
+
+
+def of_three(size: int) -> None:
+    """Lateral pictures of a thin, an average and an obese patient."""
+    beam, made = load_beam(), []
     for bmi in (19.0, 26.0, 38.0):
         other = of_bmi(bmi)
         view = still_view(other, -90_000, 0)[1]
-        made = Imager(make_scene(other.phantom), beam).picture(view, size)
-        habitus.append((f"BMI {bmi:.0f}: {view.kvp:.0f} kVp {view.mas:.2f} mAs", made))
-    sheet("habitus", habitus)
+        picture = Imager(make_scene(other.phantom), beam).picture(view, size)
+        made.append((f"BMI {bmi:.0f}: {view.kvp:.0f} kVp {view.mas:.2f} mAs", picture))
+    sheet("habitus", made)
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--size", type=int, default=480)
+    asked.add_argument("--only", choices=("one", "habitus"))
+    args = asked.parse_args()
+    if args.only != "habitus":
+        of_one_patient(args.size)
+    if args.only != "one":
+        of_three(args.size)
 
 
 if __name__ == "__main__":

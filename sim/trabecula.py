@@ -71,7 +71,8 @@ def grains(bone: Bone, texture: F32, mineral: float, seed: int) -> F32:
     at = np.rint(local / PITCH_MM).astype(int) % FIELD
     value = texture[at[:, 0], at[:, 1], at[:, 2]].astype(np.float64)
     value -= value.mean() if len(value) else 0.0
-    weight = value * CONTRAST * mineral * pitch**3
+    # fewer, larger cells would stand out as mottling (their noise does not average): keep the noise of the projection
+    weight = value * CONTRAST * mineral * pitch**3 * (PITCH_MM / pitch) ** 1.5
     return np.concatenate([bone.to_patient(local), weight[:, None]], axis=1).astype(np.float32)
 
 
