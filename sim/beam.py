@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.errors import DataError
 from sim.jit import jit
 from sim.scatter import Scatter
 
@@ -92,8 +93,9 @@ class Beam:
 
 
 def beam_at(tables: BeamTables, kvp: float) -> Beam:
-    """Return the beam at a tube voltage, linear between the tabulated ones (clamped to their range)."""
-    kvp = float(np.clip(kvp, tables.kvp[0], tables.kvp[-1]))
+    """Return the beam at a tube voltage, linear between the tabulated ones (DataError outside their range)."""
+    if not tables.kvp[0] <= kvp <= tables.kvp[-1]:
+        raise DataError(f"tube voltage {kvp:g} kV; the tables hold {tables.kvp[0]:g} to {tables.kvp[-1]:g} kV")
     i = min(int(np.searchsorted(tables.kvp, kvp, side="right")) - 1, len(tables.kvp) - 2)
     t = (kvp - tables.kvp[i]) / (tables.kvp[i + 1] - tables.kvp[i])
     energy = tables.energy_kev[i] * (1 - t) + tables.energy_kev[i + 1] * t

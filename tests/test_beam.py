@@ -137,6 +137,42 @@ def test_tables_can_be_made_again():
         assert np.allclose(module.fit(name), MATERIALS[name], atol=2e-4), name
 
 
+@pytest.mark.parametrize("kvp", [60, 80, 100, 120])
+def test_half_value_layers_are_those_of_the_spectra(kvp):
+    """Bins against the whole spectrum, 3 mm Al + 0.1 mm Cu: first half-value layer in aluminium within 3 %."""
+    spekpy, xraydb = pytest.importorskip("spekpy"), pytest.importorskip("xraydb")
+    spek = spekpy.Spek(kvp=kvp, th=12.0, z=100.0, dk=0.25, mas=1.0).filter("Al", 3.0).filter("Cu", 0.1)
+    beam = beam_at(TABLES, kvp)
+    mu = xraydb.mu_elam("Al", beam.energy_kev * 1e3) * 2.699 / 10.0
+    low, high = 0.5, 15.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        half = (beam.kerma_ugy * np.exp(-mu * middle)).sum() > 0.5 * beam.kerma_ugy.sum()
+        low, high = (middle, high) if half else (low, middle)
+    assert low == pytest.approx(spek.get_hvl1(), rel=0.03)
+
+
+@pytest.mark.parametrize(("kvp", "mm"), [(55, 94), (60, 125), (75, 210), (80, 235), (95, 304), (105, 346), (120, 450)])
+def test_transmission_of_a_slab_is_that_of_the_whole_spectrum(kvp, mm):
+    """Detector signal behind water: 24 bins against the spectrum in steps of 0.25 keV, within 0.5 %."""
+    spekpy = pytest.importorskip("spekpy")
+    spek = spekpy.Spek(kvp=kvp, th=12.0, z=100.0, dk=0.25, mas=1.0).filter("Al", 3.0).filter("Cu", 0.1)
+    kev, fluence = spek.get_spectrum(flu=True, diff=False)
+    signal = fluence * kev * np.interp(kev, TABLES.mu_energy_kev, TABLES.absorbed)
+    water = np.interp(kev, TABLES.mu_energy_kev, TABLES.mu[:, 0])
+    exact = (signal * np.exp(-water * mm)).sum() / signal.sum()
+    lengths = np.zeros((4, 1, 1), np.float32)
+    lengths[0] = mm
+    got = float(np.exp(-absorbance(beam_at(TABLES, kvp), lengths))[0, 0])
+    assert got == pytest.approx(exact, rel=0.005)
+
+
+@pytest.mark.parametrize("kvp", [39.0, 121.0, float("nan")])
+def test_a_tube_voltage_outside_the_tables_is_refused(kvp):
+    with pytest.raises(DataError, match=r"tube voltage .* kV; the tables hold 40 to 120 kV"):
+        beam_at(TABLES, kvp)
+
+
 def test_water_equivalents_cover_every_tissue():
     carm = load_carm()
     assert len(carm.water_equivalent) == len(Tissue)

@@ -144,6 +144,24 @@ def test_blur_keeps_the_mean_and_widens_an_edge():
     assert 0.05 < out[10, 14] < 0.5 < out[10, 15] < 0.95 and out[10, 2] == 0.0
 
 
+@pytest.mark.parametrize("per_mm", [0.25, 0.5, 1.0, 1.5])
+def test_mtf_is_that_of_its_formula(per_mm):
+    """exp(-2 (pi f s)^2), s from MTF(1/mm) = 0.6, the focal spot and the pixel: measured on a line, at fine pixels."""
+    pixel = 0.15
+    exposure = detector.exposure_of(beam_at(TABLES, 80.0), TABLES.detector, 0.2, 200.0, pixel)
+    line = np.zeros((1, 255), np.float32)
+    line[0, 127] = 1.0
+    out = np.empty_like(line)
+    detector.blur_rows(line, detector.blur_taps(exposure.sigma_px), 0, 1, out)
+    x = (np.arange(255) - 127) * pixel
+    measured = float((out[0] * np.cos(2 * np.pi * per_mm * x)).sum())
+    spot = TABLES.detector.focal_spot_mm * (1000 / 700 - 1)
+    sigma2 = TABLES.detector.blur_mm**2 + spot**2 / 12 + (detector.PIXEL_SIGMA * pixel) ** 2
+    assert measured == pytest.approx(np.exp(-2 * (np.pi * per_mm) ** 2 * sigma2), abs=0.02)
+    if per_mm == 1.0:
+        assert np.exp(-2 * np.pi**2 * TABLES.detector.blur_mm**2) == pytest.approx(0.60, abs=0.005)
+
+
 # ---------------------------------------------------------------- display
 
 
