@@ -101,6 +101,27 @@ def _inside(o: float, d: float, low: float, high: float, entry: float, leave: fl
 
 
 @jit
+def _planes(flat: F32, at: int, sm: int, sa: int, sb: int, fa: float, fb: float, per_a: float, per_b: float, count: int) -> float:
+    """Return the sum over `count` planes from `at`; (fa, fb) is where the ray meets the first.
+
+    No index is clamped: the ray was clipped to the volume, and the volume has one empty layer behind each far face.
+    """
+    total = np.float32(0.0)
+    for _ in range(count):
+        i, j = int(fa), int(fb)
+        wa, wb = np.float32(fa - i), np.float32(fb - j)
+        corner = np.uint64(at + i * sa + j * sb)
+        v0, v1 = flat[corner], flat[corner + np.uint64(sa)]
+        v2, v3 = flat[corner + np.uint64(sb)], flat[corner + np.uint64(sa + sb)]
+        low = v0 + (v1 - v0) * wa
+        total += low + (v2 + (v3 - v2) * wa - low) * wb
+        at += sm
+        fa += per_a
+        fb += per_b
+    return total
+
+
+@jit
 def march(
     flat: F32, shape: NDArray[np.int64], stride: NDArray[np.int64], blocks: NDArray[np.uint8], box: NDArray[np.int64],
     source: F64, rows: F64, first: int, last: int, scale: float, spacing: F64, out: F32,
@@ -157,14 +178,8 @@ def march(
                         else:
                             full = full or blocks[e, f, k // BLOCK] != 0
                 if full:
-                    for plane in range(k, end + 1):
-                        fa, fb = at_a + (plane - p) * per_a, at_b + (plane - p) * per_b
-                        i, j = min(max(int(fa), 0), top_a), min(max(int(fb), 0), top_b)
-                        wa, wb = np.float32(fa - i), np.float32(fb - j)
-                        at = plane * sm + i * sa + j * sb
-                        low = flat[at] + (flat[at + sa] - flat[at]) * wa
-                        high = flat[at + sb] + (flat[at + sa + sb] - flat[at + sb]) * wa
-                        total += low + (high - low) * wb
+                    here_a, here_b = at_a + (k - p) * per_a, at_b + (k - p) * per_b
+                    total += _planes(flat, k * sm, sm, sa, sb, here_a, here_b, per_a, per_b, end - k + 1)
                 k = end + 1
             out[y, x] = total * np.float32(np.sqrt(length2) / abs(d[m]))
 
@@ -177,10 +192,21 @@ class VolumeProjector:
 
         self.volume = volume
         self.crew = Crew(threads)
-        self._flat = np.ascontiguousarray(volume.values).reshape(-1)
-        shape = np.array(volume.values.shape, np.int64)
-        self._stride = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
-        self._shape = shape
+        self._shape = np.array(volume.values.shape, np.int64)
+        self._lines: dict[int, tuple[F32, NDArray[np.int64]]] = {}
+
+    def _line(self, fastest: int) -> tuple[F32, NDArray[np.int64]]:
+        """Return the volume as one line with strides: x (0) or y (1) runs fastest, one empty layer behind each far face.
+
+        Neighbouring pixels of a row should read neighbouring voxels: across the patient in AP, along y in a lateral.
+        """
+        if fastest not in self._lines:
+            order = (2, 1, 0) if fastest == 0 else (2, 0, 1)
+            padded = np.zeros([int(self._shape[c]) + 1 for c in order], np.float32)
+            padded[:-1, :-1, :-1] = self.volume.values.transpose(order)
+            sizes = {c: step // 4 for c, step in zip(order, padded.strides, strict=True)}
+            self._lines[fastest] = (padded.reshape(-1), np.array([sizes[c] for c in range(3)], np.int64))
+        return self._lines[fastest]
 
     def draw(self, pose: Pose, size: int) -> F32:
         """Return the line integrals of a pose, a new array."""
@@ -188,7 +214,8 @@ class VolumeProjector:
         source = (camera.source - self.volume.origin_mm) / spacing
         rows = np.ascontiguousarray(camera.axes / spacing)
         out = np.zeros((size, size), np.float32)
-        what = (self._flat, self._shape, self._stride, self.volume.blocks, self.volume.box)
+        flat, stride = self._line(0 if abs(camera.axes[0, 0]) >= abs(camera.axes[0, 1]) else 1)
+        what = (flat, self._shape, stride, self.volume.blocks, self.volume.box)
         where = (camera.pixel / camera.sdd, spacing)
         self.crew.share(size, lambda a, b: march(*what, source, rows, a, b, *where, out))
         return out
