@@ -101,7 +101,9 @@ def _inside(o: float, d: float, low: float, high: float, entry: float, leave: fl
 
 
 @jit
-def _planes(flat: F32, at: int, sm: int, sa: int, sb: int, fa: float, fb: float, per_a: float, per_b: float, count: int) -> float:
+def _planes(
+    flat: F32, at: int, sm: int, sa: int, sb: int, fa: float, fb: float, per_a: float, per_b: float, count: int
+) -> np.float32:
     """Return the sum over `count` planes from `at`; (fa, fb) is where the ray meets the first.
 
     No index is clamped: the ray was clipped to the volume, and the volume has one empty layer behind each far face.
