@@ -51,8 +51,10 @@ def add_element(band: F64, e: int, h: float, ei: float, thrust: float) -> None:
 
 
 @jit
-def leaning(w: F64, e: int, h: float, ei: float) -> tuple[float, float]:
+def leaning(w: F64, e: int, h: float, ei: float, rest_x: float = 0.0, rest_y: float = 0.0) -> tuple[float, float]:
     """Return (EI, tension N) with which element e bends like an elastica when it leans as in the shape w (n, 4).
+
+    rest_x, rest_y: curvature (1/mm) of the element free of load.
 
     w' along the shaft is the sine of its angle, so an inextensible rod stores EI w''^2 / (2 (1 - w'^2)) per length.
     Varied at a held lean that is a beam of stiffness EI / (1 - w'^2) under a tension EI w''^2 / (1 - w'^2)^2; with the
@@ -60,8 +62,8 @@ def leaning(w: F64, e: int, h: float, ei: float) -> tuple[float, float]:
     """
     x = 1.5 * (w[e + 1, 0] - w[e, 0]) / h - 0.25 * (w[e, 1] + w[e + 1, 1])
     y = 1.5 * (w[e + 1, 2] - w[e, 2]) / h - 0.25 * (w[e, 3] + w[e + 1, 3])
-    cx = (w[e + 1, 1] - w[e, 1]) / h
-    cy = (w[e + 1, 3] - w[e, 3]) / h
+    cx = (w[e + 1, 1] - w[e, 1]) / h - rest_x
+    cy = (w[e + 1, 3] - w[e, 3]) / h - rest_y
     upright = max(1.0 - x * x - y * y, MOST_UPRIGHT)
     return ei / upright, ei * (cx * cx + cy * cy) / (upright * upright)
 
@@ -98,6 +100,16 @@ def add_foundation(band: F64, rhs: F64, e: int, h: float, xi: float, k: float, a
     rhs[i + 1, 1] += k1 * ay
     rhs[i + 2, 1] += k2 * ay
     rhs[i + 3, 1] += k3 * ay
+
+
+@jit
+def add_rest(rhs: F64, e: int, ei: float, rest_x: float, rest_y: float) -> None:
+    """Add the load that bends element e to its own curvature (1/mm): EI w'' is zero there, not w'' (consistent moments)."""
+    i = 2 * e
+    rhs[i + 1, 0] -= ei * rest_x
+    rhs[i + 3, 0] += ei * rest_x
+    rhs[i + 1, 1] -= ei * rest_y
+    rhs[i + 3, 1] += ei * rest_y
 
 
 @jit
@@ -158,17 +170,15 @@ def substitute(band: F64, rhs: F64) -> None:
 
 
 @jit
-def influence(band: F64, node: int, column: F64) -> None:
-    """Write the shape (2 n,) under a unit lateral force at a node: a column of the inverse."""
+def solve_column(band: F64, column: F64) -> None:
+    """Solve one load case (2 n,) in place with the factors from `factorise`."""
     n = band.shape[0]
-    first = 2 * node
-    column[:first] = 0.0
     a1, a2, a3 = 0.0, 0.0, 0.0
-    for i in range(first, n):
-        v = (1.0 if i == first else 0.0) - band[i, 1] * a1 - band[i, 2] * a2 - band[i, 3] * a3
+    for i in range(n):
+        v = column[i] - band[i, 1] * a1 - band[i, 2] * a2 - band[i, 3] * a3
         column[i] = v
         a3, a2, a1 = a2, a1, v
-    for i in range(first, n):
+    for i in range(n):
         column[i] *= band[i, 0]
     for i in range(n - 2, -1, -1):
         v = column[i] - band[i + 1, 1] * column[i + 1]
@@ -177,6 +187,37 @@ def influence(band: F64, node: int, column: F64) -> None:
         if i + 3 < n:
             v -= band[i + 3, 3] * column[i + 3]
         column[i] = v
+
+
+@jit
+def influence(band: F64, node: int, column: F64) -> None:
+    """Write the shape (2 n,) under a unit lateral force at a node: a column of the inverse."""
+    for i in range(band.shape[0]):
+        column[i] = 0.0
+    column[2 * node] = 1.0
+    solve_column(band, column)
+
+
+@jit
+def influence_at(band: F64, place: int, h: float, column: F64) -> None:
+    """Write the shape (2 n,) under a unit lateral force at a place: 2 i is node i, 2 i + 1 the middle of element i."""
+    for i in range(band.shape[0]):
+        column[i] = 0.0
+    if place % 2 == 0:
+        column[place] = 1.0
+    else:
+        i = place - 1
+        column[i], column[i + 1], column[i + 2], column[i + 3] = 0.5, 0.125 * h, 0.5, -0.125 * h
+    solve_column(band, column)
+
+
+@jit
+def deflection_at(column: F64, place: int, h: float) -> float:
+    """Return the deflection of a shape (2 n,) at a place, as `influence_at` counts them (cubic between nodes)."""
+    if place % 2 == 0:
+        return float(column[place])
+    i = place - 1
+    return float(0.5 * (column[i] + column[i + 2]) + 0.125 * h * (column[i + 1] - column[i + 3]))
 
 
 @jit
