@@ -67,6 +67,7 @@ from sim.tools import Introducer, Needle, Toolbox
 F64 = NDArray[np.float64]
 
 MS_PER_TICK = 10
+BONE_LABELS = (int(Tissue.BONE_CORTEX), int(Tissue.BONE_CANCELLOUS))
 LOG_ROWS = 64
 
 MEMBRANE_NAMES = {
@@ -168,18 +169,19 @@ REFERENCE_MM = 0.718
 
 def rows_of(toolbox: Toolbox, tool: Needle) -> F64:
     """Return the tissue table (label, 5): foundation N/mm2, cut N, friction N/mm, puncture N, membrane N/mm."""
-    return _rows(toolbox.tissues, tool.outer_diameter_mm)
+    twist = toolbox.constant("needle.bone_twist_share") if tool.bores else 1.0
+    return _rows(toolbox.tissues, tool.outer_diameter_mm, twist)
 
 
 @lru_cache(maxsize=64)
-def _rows(tissues: tuple[Any, ...], outer_mm: float) -> F64:
+def _rows(tissues: tuple[Any, ...], outer_mm: float, twist: float) -> F64:
     scale = outer_mm / REFERENCE_MM
     return np.array(
         [
             [
                 t.foundation_n_per_m2 * 1e-6,
                 t.cut_n * scale,
-                t.friction_n_per_mm * scale,
+                t.friction_n_per_mm * scale * (twist if t.label in BONE_LABELS else 1.0),
                 t.puncture_n * scale,
                 t.membrane_n_per_mm * scale,
             ]

@@ -109,7 +109,7 @@ def driven(rod: Rod, rows: F64, s: F64, m: I64) -> float:
     elif m[DRILL_MS] > 0:
         m[DRILL_MS] -= 1
         way = min(s[FEED] * 0.001, rod.step_mm)
-    return min(way, rod.length - s[DEPTH])
+    return float(min(way, rod.length - s[DEPTH]))
 
 
 @jit
@@ -277,7 +277,7 @@ def tick(
     columns = np.empty((places, 2 * nodes))
     tip = np.empty(3)
     end = np.empty(3)
-    count = m[BUSY] * 0  # an int64: a literal 0 would compile `follow` twice
+    count = int(m[BUSY]) * 0  # no literal: `follow` would be compiled twice
     set_frame(frame, m[YAW], m[PITCH])
     path_to_hub(frame, entry, path, m[COUNT], local)
     axial_positions(w, h, z)

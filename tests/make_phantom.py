@@ -179,16 +179,9 @@ def simple_plan() -> Plan:
 @cache
 def simple_toolbox() -> Toolbox:
     """Return needles, tissues and needle constants from the project's data, agents and C-arm made up here."""
-    return Toolbox(
-        _needles(),
-        _agents(),
-        _tissues(),
-        _carm(),
-        _constants(),
-        electrodes=_electrodes(),
-        leads=_leads(),
-        introducers=load_needles(DATA)[1],
-    )
+    needles, introducers = load_needles(DATA)
+    more: dict[str, Any] = {"electrodes": _electrodes(), "leads": _leads(), "introducers": introducers}
+    return Toolbox(needles, _agents(), _tissues(), _carm(), _constants(), **more)
 
 
 def study_of(phantom: Phantom, plan: Plan | None = None, toolbox: Toolbox | None = None, seed: int = 1) -> Study:
