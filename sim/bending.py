@@ -170,54 +170,48 @@ def substitute(band: F64, rhs: F64) -> None:
 
 
 @jit
-def solve_column(band: F64, column: F64) -> None:
-    """Solve one load case (2 n,) in place with the factors from `factorise`."""
+def influence(band: F64, place: int, h: float, columns: F64) -> None:
+    """Write into columns[place] the shape (2 n,) under a unit lateral force there: a column of the inverse.
+
+    Places: 2 i is node i, 2 i + 1 the middle of element i (whose force is shared out by the element's own cubics).
+    """
     n = band.shape[0]
+    for i in range(n):
+        columns[place, i] = 0.0
+    if place % 2 == 0:
+        columns[place, place] = 1.0
+    else:
+        columns[place, place - 1], columns[place, place] = 0.5, 0.125 * h
+        columns[place, place + 1], columns[place, place + 2] = 0.5, -0.125 * h
     a1, a2, a3 = 0.0, 0.0, 0.0
     for i in range(n):
-        v = column[i] - band[i, 1] * a1 - band[i, 2] * a2 - band[i, 3] * a3
-        column[i] = v
+        v = columns[place, i] - band[i, 1] * a1 - band[i, 2] * a2 - band[i, 3] * a3
+        columns[place, i] = v
         a3, a2, a1 = a2, a1, v
     for i in range(n):
-        column[i] *= band[i, 0]
+        columns[place, i] *= band[i, 0]
     for i in range(n - 2, -1, -1):
-        v = column[i] - band[i + 1, 1] * column[i + 1]
+        v = columns[place, i] - band[i + 1, 1] * columns[place, i + 1]
         if i + 2 < n:
-            v -= band[i + 2, 2] * column[i + 2]
+            v -= band[i + 2, 2] * columns[place, i + 2]
         if i + 3 < n:
-            v -= band[i + 3, 3] * column[i + 3]
-        column[i] = v
+            v -= band[i + 3, 3] * columns[place, i + 3]
+        columns[place, i] = v
 
 
 @jit
-def influence(band: F64, node: int, column: F64) -> None:
-    """Write the shape (2 n,) under a unit lateral force at a node: a column of the inverse."""
-    for i in range(band.shape[0]):
-        column[i] = 0.0
-    column[2 * node] = 1.0
-    solve_column(band, column)
+def between(left: float, left_slope: float, right: float, right_slope: float, h: float) -> float:
+    """Return the deflection in the middle of an element from those of its nodes and their slopes (cubic)."""
+    return 0.5 * (left + right) + 0.125 * h * (left_slope - right_slope)
 
 
 @jit
-def influence_at(band: F64, place: int, h: float, column: F64) -> None:
-    """Write the shape (2 n,) under a unit lateral force at a place: 2 i is node i, 2 i + 1 the middle of element i."""
-    for i in range(band.shape[0]):
-        column[i] = 0.0
+def compliance(columns: F64, load: int, place: int, h: float) -> float:
+    """Return the deflection at a place under a unit force at the place `load`."""
     if place % 2 == 0:
-        column[place] = 1.0
-    else:
-        i = place - 1
-        column[i], column[i + 1], column[i + 2], column[i + 3] = 0.5, 0.125 * h, 0.5, -0.125 * h
-    solve_column(band, column)
-
-
-@jit
-def deflection_at(column: F64, place: int, h: float) -> float:
-    """Return the deflection of a shape (2 n,) at a place, as `influence_at` counts them (cubic between nodes)."""
-    if place % 2 == 0:
-        return float(column[place])
+        return float(columns[load, place])
     i = place - 1
-    return float(0.5 * (column[i] + column[i + 2]) + 0.125 * h * (column[i + 1] - column[i + 3]))
+    return float(between(columns[load, i], columns[load, i + 1], columns[load, i + 2], columns[load, i + 3], h))
 
 
 @jit

@@ -109,7 +109,7 @@ RAD_PER_MDEG = 1.7453292519943295e-05
 
 @lru_cache(maxsize=256)
 def _rod(tool: Needle, stylet: bool, grip_um: int, bend_mdeg: int, around: Introducer | None, hand: tuple[float, ...]) -> Rod:
-    stiffness, most, step, contact, grip, turn, tilt, blocked, side, edge, factor = hand
+    stiffness, most, step, contact, grip, turn, tilt, blocked, side, edge, share, factor = hand
     ei = bending_stiffness(tool.outer_diameter_mm, tool.inner_diameter_mm, tool.young_gpa)
     if stylet and tool.stylet_diameter_mm > 0.0:
         ei += bending_stiffness(tool.stylet_diameter_mm, 0.0, tool.young_gpa)
@@ -122,7 +122,7 @@ def _rod(tool: Needle, stylet: bool, grip_um: int, bend_mdeg: int, around: Intro
         radius=radius,
         point=min(edge, radius) if tool.bores else radius,
         ei=ei,
-        kick=tool.alpha_mrad * 0.001,
+        kick=tool.alpha_mrad * 0.001 - (1.0 - share) * bend,
         curl=bend / tool.bend_length_mm,
         curl_mm=tool.bend_length_mm if bend != 0.0 else 0.0,
         held_mm=grip_um * 0.001,
@@ -146,6 +146,7 @@ def _rod(tool: Needle, stylet: bool, grip_um: int, bend_mdeg: int, around: Intro
 _HAND = (
     "hand_stiffness_n_per_mm", "hand_max_n", "step_limit_mm", "contact_n_per_mm",
     "grip_mm", "turn_rate_mdeg_s", "tilt_rate_mdeg_s", "blocked_ms", "bone_side_n_per_mm2", "bone_edge_mm",
+    "bend_share",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sim.bending import axial_positions
 from sim.frames import sincos_mdeg
-from sim.jit import jit
+from sim.jit import inner, jit
 from sim.phantom import Fields, bone_distance, bone_normal, tissue_at
 from sim.puncture import (
     AIR,
@@ -76,7 +76,7 @@ BORE_END_MM = 1e9
 """End of a hole in bone whose bottom is the tip."""
 
 
-@jit
+@inner
 def approach(value: int, goal: int, step: int) -> int:
     """Return value moved towards goal by at most step."""
     if value < goal:
@@ -84,14 +84,14 @@ def approach(value: int, goal: int, step: int) -> int:
     return max(goal, value - step)
 
 
-@jit
+@inner
 def tissue_here(f: Fields, near: I64, inside: I64, base: int, bored: int) -> int:
     """Return the tissue at the tip: in bone that it bored into, the bone, unless a tube of that bone holds it."""
     found = tissue_of(f, near, inside, base)
     return bored if bored > 0 and found == base else found
 
 
-@jit
+@inner
 def driven(rod: Rod, rows: F64, s: F64, m: I64) -> float:
     """Return how far mallet or drill drives the tip through bone in this millisecond, and take the energy (N mm) for it.
 
@@ -118,7 +118,7 @@ def bore_margin(radius: float) -> float:
     return 2.0 * radius + 1.0
 
 
-@jit
+@inner
 def in_bone(f: Fields, s: F64, m: I64, point: F64, inserted: float, fresh: bool) -> None:
     """Note the bone tissue in which the tip lies, or that it left its hole: backwards, or out on the other side."""
     d, _ = bone_distance(f, point[0], point[1], point[2])
@@ -135,7 +135,7 @@ def in_bone(f: Fields, s: F64, m: I64, point: F64, inserted: float, fresh: bool)
         m[BORED] = MOUTH
 
 
-@jit
+@inner
 def follow(
     f: Fields,
     rod: Rod,
@@ -462,7 +462,7 @@ def tick(
     return count
 
 
-@jit
+@inner
 def _towards(value: float, goal: float, step: float) -> float:
     if value < goal:
         return min(goal, value + step)

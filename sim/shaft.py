@@ -20,16 +20,17 @@ from sim.bending import (
     add_foundation,
     add_rest,
     axial_positions,
+    between,
     clamp,
+    compliance,
     contact_forces,
-    deflection_at,
     factorise,
-    influence_at,
+    influence,
     leaning,
     substitute,
 )
 from sim.frames import sincos_mdeg
-from sim.jit import jit
+from sim.jit import inner, jit
 from sim.phantom import Fields, bone_distance, bone_normal
 
 F64 = NDArray[np.float64]
@@ -95,7 +96,7 @@ def set_frame(frame: F64, yaw: int, pitch: int) -> None:
     frame[2, 1] = frame[0, 2] * frame[1, 0] - frame[1, 2] * frame[0, 0]
 
 
-@jit
+@inner
 def to_hub(frame: F64, entry: F64, x: float, y: float, z: float) -> tuple[float, float, float]:
     """Return a patient-frame point in hub axes, origin at the skin entry."""
     x, y, z = x - entry[0], y - entry[1], z - entry[2]
@@ -116,7 +117,7 @@ def to_patient(frame: F64, entry: F64, x: float, y: float, z: float) -> tuple[fl
     )
 
 
-@jit
+@inner
 def path_to_hub(frame: F64, entry: F64, path: F64, count: int, local: F64) -> None:
     """Write the path in hub axes."""
     for i in range(count):
@@ -126,7 +127,7 @@ def path_to_hub(frame: F64, entry: F64, path: F64, count: int, local: F64) -> No
 # --- shape ----------------------------------------------------------------------------------------
 
 
-@jit
+@inner
 def support(rod: Rod, low: float, high: float, skin: float, depth: float) -> float:
     """Return the bending stiffness (N mm2) that fingers and introducer add to an element from low to high (mm from the hub).
 
@@ -145,7 +146,7 @@ def support(rod: Rod, low: float, high: float, skin: float, depth: float) -> flo
     return added
 
 
-@jit
+@inner
 def assemble(
     rod: Rod,
     rows: F64,
@@ -210,13 +211,13 @@ def assemble(
     return friction
 
 
-@jit
+@inner
 def upright(slope_x: float, slope_y: float) -> float:
     """Return the axial part of the unit tangent of the shaft; its lateral parts are w' (sines: per length of shaft)."""
     return float(np.sqrt(max(1.0 - slope_x * slope_x - slope_y * slope_y, MOST_UPRIGHT)))
 
 
-@jit
+@inner
 def copied(to: F64, of: F64) -> None:
     """Copy a table (n, k) without numpy's broadcasting, which is long to compile."""
     for i in range(of.shape[0]):
@@ -224,7 +225,7 @@ def copied(to: F64, of: F64) -> None:
             to[i, c] = of[i, c]
 
 
-@jit
+@inner
 def move_places(
     f: Fields, rod: Rod, frame: F64, entry: F64, w: F64, z: F64, skin: float, bore: F64, at: F64, room: F64, most: float
 ) -> tuple[float, int]:
@@ -245,8 +246,8 @@ def move_places(
         i = p // 2
         dx, dy, along = w[i, 0], w[i, 2], z[i]
         if p % 2 == 1:
-            dx = 0.5 * (w[i, 0] + w[i + 1, 0]) + 0.125 * h * (w[i, 1] - w[i + 1, 1])
-            dy = 0.5 * (w[i, 2] + w[i + 1, 2]) + 0.125 * h * (w[i, 3] - w[i + 1, 3])
+            dx = between(w[i, 0], w[i, 1], w[i + 1, 0], w[i + 1, 1], h)
+            dy = between(w[i, 2], w[i, 3], w[i + 1, 2], w[i + 1, 3], h)
             along = 0.5 * (z[i] + z[i + 1])
         x, y, zz = to_patient(frame, entry, dx, dy, along - skin)
         room[p] -= 1.2 * (abs(x - at[p, 0]) + abs(y - at[p, 1]) + abs(zz - at[p, 2]))
@@ -261,7 +262,7 @@ def move_places(
     return least, which
 
 
-@jit
+@inner
 def dips(f: Fields, radius: float, at: F64, room: F64) -> int:
     """Return the bone in which the axis dips deeper than DEEPEST_IN_BONE_MM between two places, -1 if it does nowhere.
 
@@ -281,7 +282,7 @@ def dips(f: Fields, radius: float, at: F64, room: F64) -> int:
     return -1
 
 
-@jit
+@inner
 def gather(
     f: Fields,
     frame: F64,
@@ -329,14 +330,14 @@ def gather(
         i = p // 2
         wx, wy = w[i, 0], w[i, 2]
         if p % 2 == 1:
-            wx = 0.5 * (w[i, 0] + w[i + 1, 0]) + 0.125 * h * (w[i, 1] - w[i + 1, 1])
-            wy = 0.5 * (w[i, 2] + w[i + 1, 2]) + 0.125 * h * (w[i, 3] - w[i + 1, 3])
+            wx = between(w[i, 0], w[i, 1], w[i + 1, 0], w[i + 1, 1], h)
+            wy = between(w[i, 2], w[i, 3], w[i + 1, 2], w[i + 1, 3], h)
         rest[m] = lx * wx + ly * wy - room[p]
         m += 1
     return m, which
 
 
-@jit
+@inner
 def press(
     rod: Rod,
     band: F64,
@@ -359,12 +360,17 @@ def press(
     force = np.zeros(m)
     for c in range(m):
         if not have[place[c]]:
-            influence_at(band, place[c], h, columns[place[c]])
+            influence(band, place[c], h, columns)
             have[place[c]] = True
     for c in range(m):
-        r[c] = rest[c] - nx[c] * deflection_at(rhs[:, 0], place[c], h) - ny[c] * deflection_at(rhs[:, 1], place[c], h)
+        i = place[c]
+        wx, wy = rhs[i, 0], rhs[i, 1]
+        if i % 2 == 1:
+            wx = between(rhs[i - 1, 0], rhs[i, 0], rhs[i + 1, 0], rhs[i + 2, 0], h)
+            wy = between(rhs[i - 1, 1], rhs[i, 1], rhs[i + 1, 1], rhs[i + 2, 1], h)
+        r[c] = rest[c] - nx[c] * wx - ny[c] * wy
         for k in range(m):
-            a[c, k] = (nx[c] * nx[k] + ny[c] * ny[k]) * deflection_at(columns[place[k]], place[c], h)
+            a[c, k] = (nx[c] * nx[k] + ny[c] * ny[k]) * compliance(columns, place[k], place[c], h)
         a[c, c] += 1.0 / rod.contact
     settled = contact_forces(a, r, both, m, force)
     change, tip_force = 0.0, 0.0
@@ -384,7 +390,7 @@ def press(
     return settled, change, tip_force
 
 
-@jit
+@inner
 def bend(
     f: Fields,
     rod: Rod,
@@ -468,7 +474,7 @@ def bend(
 # --- path -----------------------------------------------------------------------------------------
 
 
-@jit
+@inner
 def add_point(
     frame: F64, entry: F64, end: F64, tip: F64, path: F64, local: F64, trail: F64, label: I64, count: int, tissue: int
 ) -> int:
@@ -492,7 +498,7 @@ def add_point(
     return count
 
 
-@jit
+@inner
 def left_track(radius: float, frame: F64, entry: F64, x: float, y: float, z: float, local: F64, trail: F64, count: int) -> int:
     """Return how many points of the path to keep: all, or those behind the tip if it has left its former track.
 
@@ -512,7 +518,7 @@ def left_track(radius: float, frame: F64, entry: F64, x: float, y: float, z: flo
     return j + 1
 
 
-@jit
+@inner
 def cut_path(
     rod: Rod,
     frame: F64,

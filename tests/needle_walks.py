@@ -104,7 +104,8 @@ def _look(study: Study, state: State, seed: int, tally: Tally) -> None:
     for t in range(len(study.phantom.tubes)):
         d = tube_distance(f, t, *me.tip_mm)
         if abs(d) > WALL_MM and (d < 0.0) != (t in me.inside):
-            tally.faults.append(f"walk {seed}, tick {state.tick}: tip {d:.4f} mm from {study.phantom.tubes[t].name}, told otherwise")
+            name = study.phantom.tubes[t].name
+            tally.faults.append(f"walk {seed}, tick {state.tick}: tip {d:.4f} mm from {name}, told otherwise")
 
 
 def _plan(study: Study, rng: np.random.Generator, pushes: int) -> list[Command]:
