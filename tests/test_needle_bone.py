@@ -42,13 +42,13 @@ def test_random_needles_enter_no_bone_and_miss_no_wall(seed):
 
 def test_a_sharp_edge_between_two_nodes_is_met():
     """A plate of 1.2 mm across the way of a shaft that is levered against its edge."""
-    plate = box_bone("plate", (11.0, 30.0, 0.0), (10.0, 0.6, 12.0), spacing=0.25)
+    plate = box_bone("plate", (10.6, 45.0, 0.0), (10.0, 0.6, 12.0), spacing=0.25)
     study = study_of(slab_phantom(bones=(plate,)))
     for depth in (45.0, 46.0, 47.0):
         todo = [*begin_with(WHITACRE_22, 0, 0), Command("needle.move", (round(depth * 1000), 20_000))]
-        state, _ = play(study, [*todo, Command("needle.tilt", (-12_000, 0))])
-        assert deepest_in_bone(study.phantom.fields, state.needle.nodes_mm, 0, 0.05) > -0.1
-        assert deepest_in_bone(study.phantom.fields, state.needle.nodes_mm, 0, 0.05) < 0.6  # it does lean on it
+        state, _ = play(study, [*todo, Command("needle.tilt", (-14_000, 0))])
+        gap = deepest_in_bone(study.phantom.fields, state.needle.nodes_mm, 0, 0.05)
+        assert -0.05 < gap < 0.45, depth  # its axis; it leans on the edge with its radius of 0.36
 
 
 @pytest.mark.parametrize("speed", [100, 5_000, 20_000])
@@ -82,8 +82,8 @@ def test_a_withdrawn_shaft_has_given_back_what_bent_it():
         return 0.5 * ei * float((np.diff(me.shape[:, [1, 3]], axis=0) ** 2).sum()) / h
 
     out, _ = play(study, [Command("needle.move", (-59_500, 20_000))], deep)
-    assert stored(deep.needle) > 1.0
-    assert stored(out.needle) < 0.01 * stored(deep.needle)
+    assert stored(deep.needle) > 0.05  # N mm
+    assert stored(out.needle) < 0.05 * stored(deep.needle)
 
 
 # --- bone needles ---------------------------------------------------------------------------------
