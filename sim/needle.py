@@ -13,16 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.bending import NODES, axial_positions, bending_stiffness
+from sim.bending import NODES, axial_positions
 from sim.command import Command
 from sim.errors import NumericalFault
 from sim.event import Event, event
+from sim.needle_rod import rod_of, rows_of, shape_of
+from sim.needle_tell import left, tell
 from sim.needle_tick import (
     ASKED,
     BASE,
@@ -56,27 +56,16 @@ from sim.needle_tick import (
     bore_margin,
     tick,
 )
-from sim.phantom import Tissue, TubeKind, skin_y
-from sim.puncture import LOG_BONE, LOG_BUCKLE, LOG_IN, LOG_OUT, LOG_POP, LOG_TISSUE, LOG_WIDTH, SKIN, TUBE
-from sim.rng import stream
+from sim.phantom import skin_y
+from sim.puncture import LOG_WIDTH, SKIN
 from sim.shaft import Rod, set_frame, to_patient
 from sim.state import NeedleState, State, Study
-from sim.tip import TISSUE_NAME, facts_at, tip_facts, um
-from sim.tools import Introducer, Needle, Toolbox
+from sim.tip import tip_facts, um
 
 F64 = NDArray[np.float64]
 
 MS_PER_TICK = 10
-BONE_LABELS = (int(Tissue.BONE_CORTEX), int(Tissue.BONE_CANCELLOUS))
 LOG_ROWS = 64
-
-MEMBRANE_NAMES = {
-    int(Tissue.SKIN): "skin",
-    int(Tissue.FASCIA): "fascia",
-    int(Tissue.INTERSPINOUS_LIGAMENT): "interspinous_ligament",
-    int(Tissue.LIGAMENTUM_FLAVUM): "ligamentum_flavum",
-    int(Tissue.DISC_ANNULUS): "annulus",
-}
 
 
 def begin(study: Study) -> NeedleState:
@@ -94,101 +83,6 @@ def advance(study: Study, state: State, command: Command) -> tuple[NeedleState, 
     if me.moving:
         me = _move(study, state.tick, me, events)
     return me, events
-
-
-def shape_of(study: Study, needle: NeedleState) -> Needle:
-    """Return the tool in use (needle.needle must not be -1)."""
-    return study.toolbox.needles[needle.needle]
-
-
-PI = 3.141592653589793
-FIRM = 1000.0
-"""How much stiffer than itself a shaft is between hub and fingers: straight, to a micrometre."""
-RAD_PER_MDEG = 1.7453292519943295e-05
-
-
-@lru_cache(maxsize=256)
-def _rod(tool: Needle, stylet: bool, grip_um: int, bend_mdeg: int, around: Introducer | None, hand: tuple[float, ...]) -> Rod:
-    stiffness, most, step, contact, grip, turn, tilt, blocked, side, edge, share, factor = hand
-    ei = bending_stiffness(tool.outer_diameter_mm, tool.inner_diameter_mm, tool.young_gpa)
-    if stylet and tool.stylet_diameter_mm > 0.0:
-        ei += bending_stiffness(tool.stylet_diameter_mm, 0.0, tool.young_gpa)
-    bend = tool.bend_mrad * 0.001 + bend_mdeg * RAD_PER_MDEG
-    radius, guide = 0.5 * tool.outer_diameter_mm, 0.0
-    if around is not None:
-        guide = bending_stiffness(around.outer_diameter_mm, around.inner_diameter_mm, around.young_gpa)
-    return Rod(
-        length=tool.length_mm,
-        radius=radius,
-        point=min(edge, radius) if tool.bores else radius,
-        ei=ei,
-        kick=tool.alpha_mrad * 0.001 - (1.0 - share) * bend,
-        curl=bend / tool.bend_length_mm,
-        curl_mm=tool.bend_length_mm if bend != 0.0 else 0.0,
-        held_mm=grip_um * 0.001,
-        held_ei=FIRM * ei if grip_um > 0 else 0.0,
-        guide_mm=0.0 if around is None else around.length_mm,
-        guide_ei=guide,
-        stiffness=stiffness,
-        most_n=most,
-        step_mm=step,
-        contact=contact,
-        grip=grip,
-        turn=int(turn) // 1000,
-        tilt=int(tilt) // 1000,
-        blocked_ms=int(blocked),
-        bores=tool.bores,
-        side_n_per_mm=side * PI * tool.outer_diameter_mm,
-        bone_factor=factor,
-    )
-
-
-_HAND = (
-    "hand_stiffness_n_per_mm", "hand_max_n", "step_limit_mm", "contact_n_per_mm",
-    "grip_mm", "turn_rate_mdeg_s", "tilt_rate_mdeg_s", "blocked_ms", "bone_side_n_per_mm2", "bone_edge_mm",
-    "bend_share",
-)  # fmt: skip
-
-
-def rod_of(study: Study, me: NeedleState) -> Rod:
-    """Return the needle in the hand as the kernel needs it: with its stylet, its bend, the fingers and the introducer."""
-    box = study.toolbox
-    hand = *(box.constant(f"needle.{name}") for name in _HAND), _bone_factor(study.seed, box.constant("needle.bone_cv"))
-    around = None if me.introducer < 0 else box.introducers[me.introducer]
-    return _rod(shape_of(study, me), me.stylet, me.grip_um, me.bend_mdeg, around, hand)
-
-
-@lru_cache(maxsize=64)
-def _bone_factor(seed: int, cv: float) -> float:
-    """Return how hard this patient's bone is to drive through, mean 1: uniform with that coefficient of variation."""
-    return 1.0 + 1.7320508075688772 * cv * (2.0 * float(stream(seed, "needle bone").random()) - 1.0)
-
-
-REFERENCE_MM = 0.718
-"""Outer diameter (22G) for which the forces of tissues.toml hold; they scale with the diameter (placeholder)."""
-
-
-def rows_of(toolbox: Toolbox, tool: Needle) -> F64:
-    """Return the tissue table (label, 5): foundation N/mm2, cut N, friction N/mm, puncture N, membrane N/mm."""
-    twist = toolbox.constant("needle.bone_twist_share") if tool.bores else 1.0
-    return _rows(toolbox.tissues, tool.outer_diameter_mm, twist)
-
-
-@lru_cache(maxsize=64)
-def _rows(tissues: tuple[Any, ...], outer_mm: float, twist: float) -> F64:
-    scale = outer_mm / REFERENCE_MM
-    return np.array(
-        [
-            [
-                t.foundation_n_per_m2 * 1e-6,
-                t.cut_n * scale,
-                t.friction_n_per_mm * scale * (twist if t.label in BONE_LABELS else 1.0),
-                t.puncture_n * scale,
-                t.membrane_n_per_mm * scale,
-            ]
-            for t in tissues
-        ]
-    )
 
 
 # commands
@@ -369,7 +263,7 @@ def _remove(study: Study, state: State, me: NeedleState, args: tuple[int, ...], 
         _refused(events, state.tick, "needle.remove", "there is no needle in the patient")
         return me
     for place, t in enumerate(me.inside):
-        events.append(_left(study, state.tick, t, me.inside_deepest[place], state.tick - me.inside_since[place]))
+        events.append(left(study, state.tick, t, me.inside_deepest[place], state.tick - me.inside_since[place]))
     events.append(event(state.tick, "needle_removed", passes=me.passes))
     return NeedleState(
         needle=me.needle, passes=me.passes, stylet=me.stylet,
@@ -454,7 +348,7 @@ def _move(study: Study, now: int, me: NeedleState, events: list[Event]) -> Needl
         raise NumericalFault(f"needle: the shape of the shaft is not finite at tick {now}")
     held = tuple(int(t) for t in np.flatnonzero(inside))
     since = dict(zip(me.inside, me.inside_since, strict=True))
-    _tell(study, now, log[:logged], float(s[SPEED]), since, events)
+    tell(study, now, log[:logged], float(s[SPEED]), since, events)
     depth = float(s[DEPTH])
     passes, armed, peak = _count_pass(study, me, depth)
     new = replace(
@@ -513,48 +407,3 @@ def _settle(study: Study, now: int, me: NeedleState, busy: bool, why: int, rod: 
     reason = "reached" if me.speed_mm_s > 0.0 else "held"
     events.append(event(now, "needle_stopped", reason=reason, **tip_facts(study, me)))
     return replace(me, goal_mm=me.asked_mm, speed_mm_s=0.0, moving=False, blocked_ms=0)
-
-
-def _tell(study: Study, now: int, log: F64, speed: float, since: dict[int, int], events: list[Event]) -> None:
-    """Turn the rows of the kernel's log into events."""
-    for row in log:
-        kind, index, origin = int(row[0]), int(row[1]), int(row[2])
-        depth, extra = float(row[6]), float(row[7])
-        tip = facts_at(study.plan, row[3:6], index if kind == LOG_TISSUE else 0, depth)
-        if kind == LOG_TISSUE:
-            events.append(event(now, "tissue_entered", from_tissue=TISSUE_NAME[origin], **tip))
-        elif kind == LOG_POP:
-            events.append(event(now, "popped", membrane=_membrane_name(study, index), depth_um=um(depth)))
-        elif kind == LOG_BUCKLE:
-            events.append(event(now, "buckling", force_mn=um(extra)))
-        elif kind == LOG_BONE:
-            tip["tissue"] = TISSUE_NAME[Tissue.BONE_CORTEX]
-            events.append(event(now, "bone_contact", bone=study.phantom.bones[index].name, force_mn=um(extra), **tip))
-        elif kind == LOG_IN:
-            tube = study.phantom.tubes[index]
-            since[index] = now
-            tip["tissue"] = _tube_tissue_name(tube.kind)
-            tip.update(level=tube.level or tip["level"], side=tube.side or tip["side"])  # its own level, if it has one
-            tip.update(name=tube.name, kind=tube.kind.name.lower(), speed_um_s=um(extra))
-            events.append(Event(now, "structure_entered", tip))
-        elif kind == LOG_OUT:
-            events.append(_left(study, now, index, extra, now - since.pop(index, now)))
-
-
-def _left(study: Study, now: int, index: int, deepest_mm: float, ticks: int) -> Event:
-    tube = study.phantom.tubes[index]
-    told = {"name": tube.name, "kind": tube.kind.name.lower(), "deepest_um": um(deepest_mm), "ticks": ticks}
-    return Event(now, "structure_left", told)
-
-
-def _membrane_name(study: Study, membrane: int) -> str:
-    if membrane >= TUBE:
-        return "dura" if study.phantom.tubes[membrane - TUBE].kind is TubeKind.SAC else "vessel_wall"
-    return MEMBRANE_NAMES.get(membrane, TISSUE_NAME[membrane].lower())
-
-
-def _tube_tissue_name(kind: TubeKind) -> str:
-    if kind is TubeKind.SAC:
-        return TISSUE_NAME[Tissue.CSF]
-    vessel = kind in (TubeKind.ARTERY, TubeKind.RADICULAR_ARTERY, TubeKind.VEIN, TubeKind.BASIVERTEBRAL)
-    return TISSUE_NAME[Tissue.VESSEL if vessel else Tissue.NERVE]

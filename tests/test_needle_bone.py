@@ -9,7 +9,7 @@ import pytest
 
 from sim import needle
 from sim.command import Command
-from sim.needle import rod_of, rows_of
+from sim.needle_rod import rod_of, rows_of
 from sim.phantom import Tissue, TubeKind
 from sim.state import NeedleState
 from tests.make_phantom import box_bone, simple_study, simple_toolbox, slab_phantom, study_of, tube

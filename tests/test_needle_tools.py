@@ -14,7 +14,7 @@ from sim import needle, session
 from sim.bending import bending_stiffness
 from sim.command import Command
 from sim.errors import DataError
-from sim.needle import rod_of
+from sim.needle_rod import rod_of
 from sim.state import NeedleState, State
 from tests.make_phantom import simple_study, simple_toolbox, slab_phantom, study_of
 from tests.needle_run import begin_with, play
