@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Random advances of needles: bone, thin walls and small arteries, finite numbers (docs/PHYSICS.md, contact).
 
-Usage: scripts/check_needle.py [--advances 10000] [--first 0]. Prints progress; 10 000 advances take about half an hour.
+Usage: scripts/check_needle.py [--advances 10000] [--first 0]. Prints progress; 10 000 advances take the better part of an hour.
 Exit code 1 if anything was wrong.
 """
 
