@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.common import check_seed, progress_bar, say, utc_now, writable_folder, write_file
 from commands.seat import Who
-from sim.errors import UsageError
+from sim.errors import NumericalFault, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +114,18 @@ def seal_record(recorder: Recorder, scenario: Scenario, folder: Path, who: Who |
     return path, result
 
 
+def seal_faulty(recorder: Recorder, folder: Path, fault: NumericalFault, who: Who | None = None) -> NumericalFault:
+    """Seal an attempt in which an engine failed, without a score; return the error that says so and where it lies."""
+    from scoring.keys import load_or_create
+    from scoring.record import seal
+
+    recorder.close()
+    path = seal(folder / "attempt.journal", {}, load_or_create(), folder / "attempt.scottie", reason="faulty")
+    if who is not None:
+        who.ended(utc_now(), path)
+    return NumericalFault(f"{fault}; the attempt is sealed as faulty and gets no score: {path}")
+
+
 def attempt(
     name: str, operator: str, seed: int, out: Path, mode: str, progress: Progress, pictures: bool, who: Who | None = None
 ) -> tuple[dict[str, Any], list[Path]]:
@@ -140,7 +152,10 @@ def attempt(
     def tick(command: Command) -> tuple[State, tuple[Event, ...]]:
         if command.op != "idle":
             recorder.session.send(command)
-        _, new = recorder.tick()
+        try:
+            _, new = recorder.tick()
+        except NumericalFault as fault:
+            raise seal_faulty(recorder, folder, fault, who) from None
         return recorder.session.state, new
 
     progress(f"{operator} at work", 0.92)
@@ -170,7 +185,10 @@ def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progr
     given: list[tuple[int, Command]] = []
 
     def tick() -> tuple[Command, tuple[Event, ...]]:
-        command, new = recorder.tick()
+        try:
+            command, new = recorder.tick()
+        except NumericalFault as fault:
+            raise seal_faulty(recorder, folder, fault, who) from None
         if command.op != "idle":
             given.append((recorder.session.state.tick, command))
         return command, new

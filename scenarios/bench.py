@@ -23,7 +23,8 @@ from scenarios.operators import find_operator
 from scenarios.pictures import still_view
 from scenarios.registry import find_scenario
 from scenarios.study import make_phantom, make_study
-from sim.command import Command
+from sim import needle
+from sim.command import IDLE, Command
 from sim.jit import jit
 from sim.lead import ITERATIONS, LINK_MM, STEP_S, STEPS
 from sim.lead_chain import Base, Chain, Medium, built
@@ -31,7 +32,7 @@ from sim.phantom import Fields, Phantom, bone_distance, bone_distance_one
 from sim.picture import Imager
 from sim.projector import Projector
 from sim.scene import make_scene
-from sim.session import TICKS_PER_SECOND, Session
+from sim.session import TICKS_PER_SECOND, Session, begin
 from sim.state import Study
 from sim.view import View
 
@@ -186,6 +187,7 @@ def _needle(size: int, out: Path | None, progress: Progress) -> list[Row]:
 
     drive(20)
     seconds, ticks = drive(800)
+    touching = _touching(study)
     return [
         {
             "bench": "needle",
@@ -199,8 +201,29 @@ def _needle(size: int, out: Path | None, progress: Progress) -> list[Row]:
             "value": round(ticks / TICKS_PER_SECOND / seconds),
             "unit": "x",
         },
+        _row("needle", "moving and touching bone: 1 ms of the needle, median", round(touching[0], 1), "us", "<= 15"),
+        _row("needle", "the same, 99th percentile", round(touching[1], 1), "us", "<= 100"),
         *_lead(),
     ]
+
+
+def _touching(study: Study) -> tuple[float, float]:
+    """Return median and 99th percentile (us per ms) of the needle's engine, levered to and fro beside bone."""
+    target = [round(float(c) * 1000) for c in study.plan.target_mm]
+    state, times = begin(study)[0], []
+    todo = [Command("needle.choose", (0,)), Command("needle.place", (target[0] - 25_000, target[2], 25_000, 0))]
+    todo.append(Command("needle.move", (70_000, 20_000)))
+    for lean in (4_000, -4_000, 3_000, -3_000) * 3:
+        todo += [Command("needle.move", (-3_000, 10_000)), Command("needle.tilt", (25_000 + lean, lean))]
+        todo.append(Command("needle.move", (6_000, 10_000)))
+    while todo or state.needle.moving:
+        command = todo.pop(0) if todo and not state.needle.moving else IDLE
+        start = time.perf_counter()
+        after, _ = needle.advance(study, state, command)
+        if after.moving:
+            times.append(1e5 * (time.perf_counter() - start))
+        state = replace(state, tick=state.tick + 1, needle=after)
+    return statistics.median(times), float(np.percentile(times, 99))
 
 
 def _lead() -> list[Row]:

@@ -62,6 +62,11 @@ TABLE: dict[str, tuple[Argument, ...]] = {
     "needle.turn": (_a("delta_mdeg", -360_000, 360_000),),
     "needle.stylet": (_a("inserted", 0, 1),),
     "needle.remove": (),
+    "needle.grip": (_a("free_um", 0, 150_000),),  # between fingers and skin; 0: the hand holds the hub
+    "needle.bend": (_a("bend_mdeg", 0, 30_000),),  # of the tip, before it is placed
+    "needle.introducer": (_a("introducer", -1, 63),),  # -1: none
+    "needle.tap": (_a("energy_mj", 50, 3_000),),  # one blow of the mallet
+    "needle.drill": (_a("time_ms", 10, 10_000), _a("feed_um_s", 100, 5_000)),
     # lead or catheter through the needle
     "lead.choose": (_a("lead", 0, 63),),
     "lead.insert": (_a("delta_um", -700_000, 700_000), _a("speed_um_s", 100, 50_000)),

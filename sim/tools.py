@@ -29,7 +29,11 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Needle:
-    """One needle of the tray. alpha_mrad is the fitted cutting angle of the tip (reference: docs/PHYSICS.md)."""
+    """One needle of the tray. alpha_mrad is the fitted cutting angle of the tip (reference: docs/PHYSICS.md).
+
+    bend_mrad over bend_length_mm: the tip is bent towards where it cuts. stylet_diameter_mm: 0 without a stylet. bores: a
+    needle for bone, which mallet and drill can drive.
+    """
 
     name: str
     gauge: int
@@ -38,7 +42,22 @@ class Needle:
     inner_diameter_mm: float
     tip: str  # "quincke", "whitacre", ...
     alpha_mrad: float
-    bend_mrad: float  # pre-bent tip, adds to alpha
+    bend_mrad: float
+    young_gpa: float
+    bend_length_mm: float = 10.0
+    stylet_diameter_mm: float = 0.0
+    bores: bool = False
+
+
+@dataclass(frozen=True)
+class Introducer:
+    """A short, wide needle through which a thinner one goes: it stiffens the thin one over its length under the skin."""
+
+    name: str
+    gauge: int
+    length_mm: float  # that goes under the skin
+    outer_diameter_mm: float
+    inner_diameter_mm: float
     young_gpa: float
 
 
@@ -163,6 +182,7 @@ class Toolbox:
     cements: tuple[Cement, ...] = ()
     leads: tuple[Lead, ...] = ()
     electrodes: tuple[Electrode, ...] = ()
+    introducers: tuple[Introducer, ...] = ()
 
     def constant(self, name: str) -> float:
         """Return a named constant; DataError says which one is missing."""

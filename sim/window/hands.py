@@ -212,6 +212,43 @@ class Hands:
         now = self._asked.get("needle.stylet", (int(self.session.state.needle.stylet),))[0]
         self._ask("needle.stylet", (now,), (1 - now,))
 
+    def grip(self, delta_mm: float) -> None:
+        """Slide the fingers along the shaft: the free length to the skin. From the hub they go to its whole free length first."""
+        needle = self.session.state.needle
+        rows = self.session.study.toolbox.needles
+        free = (rows[needle.needle].length_mm - needle.depth_mm) * 1000 if needle.needle >= 0 else 0.0
+        now = self._asked.get("needle.grip", (needle.grip_um,))
+        wanted = (now[0] or free) + delta_mm * 1000
+        self._ask("needle.grip", now, (0 if wanted >= free else max(wanted, 5000),))
+
+    def bend_tip(self, step_deg: float = 5.0, most_deg: float = 30.0) -> None:
+        """Bend the tip a step more before it is placed; after the most, straight again."""
+        now = self._asked.get("needle.bend", (self.session.state.needle.bend_mdeg,))
+        wanted = now[0] + step_deg * 1000
+        self._ask("needle.bend", now, (wanted if wanted <= most_deg * 1000 else 0,))
+
+    def next_introducer(self) -> None:
+        """Take the next introducer that the needle goes through; after the last, none."""
+        needle, box = self.session.state.needle, self.session.study.toolbox
+        if needle.needle < 0:
+            return
+        tool = box.needles[needle.needle]
+        fits = [
+            i
+            for i, row in enumerate(box.introducers)
+            if row.inner_diameter_mm > tool.outer_diameter_mm and row.length_mm < tool.length_mm
+        ]
+        now = self._asked.get("needle.introducer", (needle.introducer,))
+        self._ask("needle.introducer", now, (next((i for i in fits if i > now[0]), -1),))
+
+    def tap(self, energy_mj: int = 500) -> None:
+        """Strike a bone needle with the mallet."""
+        self.send("needle.tap", energy_mj)
+
+    def drill(self, time_ms: int = 500, feed_um_s: int = 2000) -> None:
+        """Let the drill turn a bone needle forward."""
+        self.send("needle.drill", time_ms, feed_um_s)
+
     def remove(self) -> None:
         """Take the needle out."""
         self.send("needle.remove")

@@ -52,6 +52,10 @@ def _move(sign: float) -> Callable[[Theatre, bool], None]:
     return lambda t, fine: t.hands.move(sign * (0.2 if fine else 1.0))
 
 
+def _grip(sign: float) -> Callable[[Theatre, bool], None]:
+    return lambda t, fine: t.hands.grip(sign * (2.0 if fine else 10.0))
+
+
 def _marker(t: Theatre, _fine: bool) -> None:
     t.marker_on = not t.marker_on
 
@@ -100,6 +104,12 @@ KEYS: tuple[Key, ...] = (
     Key(pygame.K_e, "E", "turn the bevel left", lambda t, f: t.hands.turn_bevel(-5 if f else -30), repeats=True),
     Key(pygame.K_r, "R", "turn the bevel right", lambda t, f: t.hands.turn_bevel(5 if f else 30), repeats=True),
     Key(pygame.K_t, "T", "stylet out or in", lambda t, _f: t.hands.stylet()),
+    Key(pygame.K_LEFTBRACKET, "[", "fingers 10 mm nearer to the skin (Shift: 2 mm)", _grip(-1), repeats=True),
+    Key(pygame.K_RIGHTBRACKET, "]", "fingers back towards the hub", _grip(1), repeats=True),
+    Key(pygame.K_u, "U", "bend the tip 5 degrees more, before placing", lambda t, _f: t.hands.bend_tip()),
+    Key(pygame.K_y, "Y", "next introducer, before placing", lambda t, _f: t.hands.next_introducer()),
+    Key(pygame.K_x, "X", "mallet on a bone needle (Shift: a light tap)", lambda t, f: t.hands.tap(200 if f else 500)),
+    Key(pygame.K_z, "Z", "drill a bone needle 1 mm (Shift: 0.2 mm)", lambda t, f: t.hands.drill(100 if f else 500)),
     Key(pygame.K_a, "A", "aspirate", lambda t, _f: t.hands.aspirate()),
     Key(pygame.K_f, "F", "inject while held", **_hold("inject")),
     Key(pygame.K_g, "G", "inject the set volume", lambda t, _f: t.hands.inject_fixed()),
