@@ -31,12 +31,14 @@ CONTRAST_UL_S = 500
 
 FLAT_MDEG = (60_000, 55_000, 50_000, 45_000, 40_000, 35_000)
 FLAT_TILT_MDEG = (8_000, 0, 15_000, -8_000, 22_000)
-FLAT_BACK_MM = (1.0, 3.0, -1.0)
+FLAT_BACK_MM = (1.0, 3.0, 5.0)
 FLAT_ROOM_MM = 1.0
+DRIFT_MM = 1.5
 HUB_MM = 8.0
 CANAL_DEPTH_MM = 2.5
-"""Who goes too deep: how oblique, how tilted, how far behind the line through the target (the first way with so much room
-and with so much of the needle left outside the skin), and how far past the medial pedicle line the tip ends."""
+"""Who goes too deep: how oblique, how tilted, how far behind the line through the target (the first way with so much room,
+by so much more before the last 25 mm, for a needle drifts, and with so much of it left outside the skin), and how far past the
+medial pedicle line the tip ends."""
 SAC_DEPTH_MM = 6.0
 """How far past the dorsal epidural space someone goes who meets the sac."""
 
@@ -77,7 +79,9 @@ def canal_way(room: Room, level: str, side: str) -> Corridor:
         way = _flat_way(target, inward, back, side, flat, tilt)
         normal = gantry(way.primary_mdeg, way.secondary_mdeg).normal
         long = float(np.abs(skin_entry(fields, way.target_mm, normal)[1] - way.target_mm[1]) / normal[1])
-        room_mm = min(way_clearance(fields, way.target_mm, normal, 120.0, -1e3), _needle_mm(room) - HUB_MM - long)
+        near = way_clearance(fields, way.target_mm, normal, 25.0, 0.0)
+        far = way_clearance(fields, way.target_mm + 25.0 * normal, normal, 95.0, 0.0) - DRIFT_MM
+        room_mm = min(near, far, _needle_mm(room) - HUB_MM - long)
         if best is None or room_mm > best[0]:
             best = (room_mm, way)
         if room_mm >= FLAT_ROOM_MM:
