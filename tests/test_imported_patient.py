@@ -12,7 +12,6 @@ import trimesh
 from anatomy_assets.imports.patient import ImportOptions, import_patient
 from anatomy_assets.imports.store import write_patient
 from scenarios import patients
-from sim.errors import UsageError
 from sim.phantom import Phantom, Tissue, bone_distance_one
 from tests import make_ct
 
@@ -68,16 +67,21 @@ def surface_errors(original: Phantom, made: Phantom) -> dict[str, float]:
 def test_bones_lie_where_they_lay(original: Phantom, imported: Phantom) -> None:
     found = surface_errors(original, imported)
     assert set(found) == {b.name for b in original.bones}
-    assert max(found.values()) < 0.5, found
+    own = {n: v for n, v in found.items() if n not in imported.modelled}
+    assert set(own) == set(make_ct.NUMBERS), "only what the source names is the patient's own"
+    assert max(own.values()) < 0.5, found
+    assert set(found) - set(own) == {"coccyx"}  # TotalSegmentator does not label it: the model's, hung on the sacrum
+    assert found["coccyx"] < 6.0
 
 
 def test_landmarks_are_found_on_the_bones(original: Phantom, imported: Phantom) -> None:
     level = r"L\d\."
-    assert errors(original, imported, level + r"endplate\.(superior|inferior)").mean() < 1.5
-    assert errors(original, imported, level + r"foramen\.\w+\.centre").mean() < 2.0
+    assert errors(original, imported, level + r"endplate\.(superior|inferior)").mean() < 0.8
+    assert errors(original, imported, level + r"foramen\.\w+\.centre").mean() < 1.5
     assert errors(original, imported, level + r"pedicle\.\w+\.centre").mean() < 1.5
-    assert errors(original, imported, level + r"transverse\.\w+\.tip").mean() < 2.0
-    assert errors(original, imported, level + r"spinous\.tip").mean() < 2.5
+    assert errors(original, imported, level + r"transverse\.\w+\.tip").mean() < 1.0
+    assert errors(original, imported, level + r"spinous\.tip").mean() < 1.0
+    assert errors(original, imported, level + r"wall\.\w+").mean() < 1.0
     aimed = errors(original, imported, r"target\.subpedicular\.L\d\.\w+")
     assert np.median(aimed) < 2.6  # the search has near-equal places: single ones lie further off
     assert errors(original, imported, r"target\.subpedicular\.L4\.right") < 2.5
@@ -128,7 +132,7 @@ def test_a_part_of_a_spine_moves_the_task_to_a_whole_level(original: Phantom, tm
     assert {n.split(".")[2] for n in made.landmarks if n.startswith("target.subpedicular.")} == {"L2"}
     from scenarios.registry import find_scenario
 
-    moved = patients.adapted(find_scenario("tfesi-l4l5-right").file, made)
-    assert moved.target.level == "L2"
-    with pytest.raises(UsageError, match="vessel"):
-        patients.adapted(find_scenario("tfesi-l4l5-right-vascular").file, made)
+    for name in ("tfesi-l4l5-right", "tfesi-l4l5-right-vascular"):
+        moved = patients.adapted(find_scenario(name).file, made)
+        assert moved.target.level == "L2"
+        assert "Modelled, not the patient's own: " in moved.patient.history

@@ -513,3 +513,51 @@ def test_sources_that_are_none(tmp_path: Path) -> None:
     for source, word in ((tmp_path / "none", "no such"), (tmp_path, "neither masks")):
         with pytest.raises(UsageError, match=word):
             patient.import_patient(source, patient.ImportOptions(), quiet)
+
+
+# --- scenarios on imported patients
+
+
+def test_a_trap_is_laid_on_a_finished_patient() -> None:
+    """The bundle fills the zone round the usual target, leaves bone and the alternative alone, and changes nothing else."""
+    from anatomy_assets.imports.trap import with_trap
+    from anatomy_assets.patient import build
+    from anatomy_assets.tubes import clearance, obstacles
+    from sim.phantom import Tissue, TubeKind, tissue_at, tube_distance
+
+    adult = build(0)
+    made = with_trap(adult, "L4", "right")
+    target, other = (made.landmark(f"target.{a}.L4.right") for a in ("subpedicular", "alternative"))
+    vessel = [i for i, t in enumerate(made.tubes) if t.name in ("radicular_artery_L4_right", "radicular_vein_L4_right")]
+    assert len(vessel) == 2
+    near = [min(tube_distance(made.fields, i, *(target + d)) for i in vessel) for d in 0.8 * np.eye(3)]
+    assert min(tube_distance(made.fields, i, *target) for i in vessel) < 0.0
+    assert max(near) < 0.3
+    assert min(tube_distance(made.fields, i, *other) for i in vessel) > 1.0
+    assert tissue_at(made.fields, *target) == Tissue.VESSEL
+    free = obstacles(made.bones)
+    assert all(clearance(free, made.tubes[i].nodes)[0] > 0.05 for i in vessel)
+    kept = {t.name: t for t in adult.tubes}
+    same = [t for t in made.tubes if t.name in kept and kept[t.name] is t]
+    assert len(same) == len(made.tubes) - 2
+    assert {t.kind for t in made.tubes} == {t.kind for t in adult.tubes} | {TubeKind.RADICULAR_ARTERY}
+    assert made.content_hash != adult.content_hash
+    assert with_trap(adult, "L4", "right").content_hash == made.content_hash, "made again it is the same trap"
+    with pytest.raises(UsageError, match="whole level"):
+        with_trap(adult, "S1", "right")
+
+
+def test_every_scenario_says_what_is_modelled() -> None:
+    """On a patient with modelled parts the chart tells them; findings of a scenario are told as not laid on him."""
+    from dataclasses import replace
+
+    from anatomy_assets.patient import build
+    from scenarios.registry import all_scenarios
+
+    real = replace(build(0), modelled=("coccyx", "nerves"), individual={"levels": ["L1", "L2", "L3", "L4", "L5"]})
+    assert patients.words(build(0)) == ""
+    for scenario in all_scenarios()[0]:
+        chosen = patients.adapted(scenario.file, real)
+        assert chosen.target == scenario.file.target
+        assert "Modelled, not the patient's own: coccyx, nerves." in chosen.patient.history
+        assert ("not laid on an imported patient" in chosen.patient.history) == bool(scenario.file.pathology)
