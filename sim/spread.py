@@ -14,7 +14,8 @@ import numpy as np
 from sim.command import Command
 from sim.event import Event, event
 from sim.phantom import Tissue
-from sim.spread_front import medium, opened, opening, pocket_shut, points, pour, wetted
+from sim.spread_front import opened, opening, pocket_shut, points, pour, wetted
+from sim.spread_medium import medium
 from sim.spread_vessel import (
     at_rest,
     gives_blood,
