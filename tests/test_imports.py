@@ -313,6 +313,40 @@ def test_bad_meshes_end_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_huge_cut_and_crossed_meshes_end_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_nan(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+        points = np.array(mesh.vertices)
+        points[5] = np.nan
+        return trimesh.Trimesh(points, mesh.faces, process=False)
+
+    def crossed(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+        """Two bodies that share an edge: four triangles meet there."""
+        a = trimesh.creation.box((60.0, 60.0, 40.0)).subdivide().subdivide().subdivide()
+        b = a.copy().apply_translation([60.0, 60.0, 0.0])
+        return trimesh.util.concatenate([a, b])
+
+    for kind in ("ply", "obj"):
+        whole = block(tmp_path, f"whole.{kind}").read_bytes()
+        (tmp_path / f"cut.{kind}").write_bytes(whole[: 2 * len(whole) // 3])
+    cases = [
+        (tmp_path / "cut.ply", "cut short"),
+        (tmp_path / "cut.obj", "open|cut short|border edges"),
+        (block(tmp_path, "nan.ply", with_nan), "NaN|open|border edges"),
+        (block(tmp_path, "crossed.ply", crossed), "pieces|more than two triangles"),
+    ]
+    for path, word in cases:
+        with pytest.raises(DataError, match=word) as caught:
+            surfaces.read_mesh("L4", path, 1.0, "LPS", Notes())
+        assert "\n" not in str(caught.value)
+    path = block(tmp_path, "large.stl")
+    monkeypatch.setattr(surfaces, "MOST_TRIANGLES", 1000)
+    with pytest.raises(DataError, match="expected at most 1000"):
+        surfaces.read_mesh("L4", path, 1.0, "LPS", Notes())
+    monkeypatch.setattr(surfaces, "MOST_BYTES", 2**15)
+    with pytest.raises(DataError, match="simplify it"):
+        surfaces.read_mesh("L4", path, 1.0, "LPS", Notes())
+
+
 def test_two_bones_with_one_name_and_a_mapping(tmp_path: Path) -> None:
     block(tmp_path, "L4.stl")
     block(tmp_path, "vertebra_l4.ply")
@@ -406,6 +440,32 @@ def test_bad_series_end_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
         assert "Doe" not in str(caught.value)
         assert "4711" not in str(caught.value)
+
+
+def test_a_ct_as_nifti_may_be_large_turned_or_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large one is read with a stride and says so, any orientation gives the same body, a cut one is refused."""
+    hu = np.full((48, 40, 30), -1000, np.int16)
+    hu[10:40, 8:30, :] = 40
+    hu[20:30, 15:22, :] = 600
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = [-30.0, 5.0, 100.0]
+    turned = affine @ np.array([[-1, 0, 0, 47], [0, 0, -1, 39], [0, 1, 0, 0], [0, 0, 0, 1.0]])
+    other = np.ascontiguousarray(np.transpose(hu[::-1, ::-1], (0, 2, 1)))
+    plain = save_nifti(tmp_path / "a.nii.gz", hu, affine)
+    a = ct.read_ct(plain, False, 1.0, Notes())
+    b = ct.read_ct(save_nifti(tmp_path / "b.nii.gz", other, turned), False, 1.0, Notes())
+    for centre, mean in (([19.0, 41.0, 128.0], 600.0), ([-5.0, 25.0, 128.0], 40.0)):
+        assert a.mean_hu(np.array(centre), 3.0) == pytest.approx(mean, abs=3.0)
+        assert b.mean_hu(np.array(centre), 3.0) == pytest.approx(mean, abs=3.0)
+    whole = plain.read_bytes()
+    (tmp_path / "cut.nii.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="too early"):
+        ct.read_ct(tmp_path / "cut.nii.gz", False, 1.0, Notes())
+    notes = Notes()
+    monkeypatch.setattr(ct, "CT_VOXELS", 20_000)
+    coarse = ct.read_ct(plain, False, 1.0, notes)
+    assert any("every 2. voxel" in line for line in notes.lines)
+    assert coarse.mean_hu(np.array([19.0, 41.0, 128.0]), 3.0) == pytest.approx(600.0, abs=60.0)
 
 
 def test_deidentify_keeps_nothing_that_names(tmp_path: Path) -> None:
