@@ -211,8 +211,12 @@ def _plane(points: F64, up: F64) -> tuple[F64, F64]:
     return origin, normal
 
 
+ISTHMUS_MM = np.arange(-4.0, 4.1, 1.0)
+"""Where along its axis the narrowest section of a pedicle is looked for (from the carried middle): off body and processes."""
+
+
 def _pedicle(base: str, out_way: F64, up: F64, out: dict[str, F64], solid: Solid) -> None:
-    """Measure one pedicle: the middle of its section across the carried axis, and its borders from there."""
+    """Measure one pedicle: the middle of its narrowest section across the carried axis, and its borders from there."""
     axis = unit(out[f"{base}.axis"])  # forwards
     start = out[f"{base}.centre"]
     across = unit(np.cross(axis, up))
@@ -220,10 +224,17 @@ def _pedicle(base: str, out_way: F64, up: F64, out: dict[str, F64], solid: Solid
     high = np.cross(across, axis)
     high = high if (high * up).sum() > 0 else -high
     a, b = np.meshgrid(np.arange(-13.0, 13.1, 0.5), np.arange(-13.0, 13.1, 0.5), indexing="ij")
-    found = _section(solid.at(start + a[..., None] * across + b[..., None] * high) < 0.0)
-    if found is None or found.sum() < 60 or max(abs(a[found].mean()), abs(b[found].mean())) > 6.0:
+    plane = start + a[..., None] * across + b[..., None] * high
+    centre, least = start, 1e9
+    for t in ISTHMUS_MM:
+        found = _section(solid.at(plane + t * axis) < 0.0)
+        if found is None or found.sum() < 60 or max(abs(a[found].mean()), abs(b[found].mean())) > 6.0:
+            continue
+        if found.sum() < least:
+            least = float(found.sum())
+            centre = start + t * axis + a[found].mean() * across + b[found].mean() * high
+    if least > 1e8:
         return
-    centre = start + a[found].mean() * across + b[found].mean() * high
     out[f"{base}.centre"] = centre
     for word, way in (("lateral", out_way), ("medial", -out_way)):
         out[f"{base}.{word}"] = centre + _reach(solid, centre, way, 16.0) * way
