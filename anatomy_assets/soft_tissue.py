@@ -116,7 +116,7 @@ def _slices(spine: Spine, free: Fields, z: F64, sex: str, seed: int) -> F64:
     for level, frame in spine.frames.items():
         body = frame.origin
         half = 60.0 - free_way(free, *(body + 60.0 * frame.axes[0]), *(-frame.axes[0]), 58.0)
-        area = 100.0 * lean * number(T, "muscle.psoas_area_cm2", level)
+        area = 100.0 * lean * number(T, "muscle.psoas_area_cm2", level) * psoas_factor(seed, level)
         a = float(np.sqrt(area / (3.141592653589793 * 1.3)))
         plane = 0.5 * (spine.mark(f"{level}.transverse.left.tip")[1] + spine.mark(f"{level}.transverse.right.tip")[1])
         canal = spine.mark(f"{level}.canal.back")
@@ -140,6 +140,12 @@ def _slices(spine: Spine, free: Fields, z: F64, sex: str, seed: int) -> F64:
     out[:, paint.RETRO_Y] = out[:, paint.BODY_Y] - 18.0 - number(T, "organ.retroperitoneum_mm")
     out[:, paint.QUAD] = np.where((z > grid[1, 0] + 8.0) & (z < lumbar + 12.0), 1.0, 0.0)
     return out
+
+
+def psoas_factor(seed: int, level: str) -> float:
+    """Return this person's psoas at a level against the mean of people with as much muscle (0.15 to 2.4)."""
+    own = number(T, "muscle.psoas_own_sd", level) * deviate(seed, "muscle/psoas")
+    return min(max(1.0 + own, 0.15), 2.4)
 
 
 def canal_line(spine: Spine, seed: int) -> tuple[F64, int]:

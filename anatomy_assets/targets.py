@@ -272,6 +272,10 @@ def sacral_target(spine: Spine, free: Fields, side: str) -> Corridor | None:
 def search(
     site: Site, points: F64, base: F64, centre: F64, avoid_mm: float, bone: float, nerve: float, wide: bool
 ) -> Corridor | None:
+    """Return the best of points (n, 3) and their ways; base (n,): toll of a point; bone, nerve: least clearances (mm).
+
+    avoid_mm: no way passes nearer to `centre` (0: the point must look like 6 o'clock instead). wide: more angles.
+    """
     pairs, normals, rights, toll = _angles(site, wide)
     weight = rights if avoid_mm == 0.0 else 0.0 * rights  # only the usual target must look like 6 o'clock
     order = np.argsort(base, kind="stable")

@@ -89,7 +89,7 @@ def check_infraneural(phantom: Phantom) -> None:
         for side in SIDES:
             p, n = phantom.landmark(f"target.infraneural.{level}.{side}"), way(phantom, "infraneural", level, side)
             down, back, out = in_foramen(phantom, level, side, p)
-            assert 0.5 < down < 1.0 and 0.0 < back < 1.0 and out >= -2.5, (level, side, down, back, out)
+            assert 0.5 < down < 1.0 and 0.0 < back < 1.0 and out >= -1.1, (level, side, down, back, out)
             ganglion = phantom.tubes[phantom.tube_index(f"ganglion_{level}_{side}")].nodes
             middle = ganglion[np.argmin(np.abs(ganglion[:, 0] - p[0])), :3]
             assert in_foramen(phantom, level, side, middle)[0] < down - 0.05, f"{level} {side}: not below the nerve"

@@ -43,17 +43,18 @@ def slip_percent(phantom: Phantom, level: str) -> float:
     return float(100.0 * ((upper.edge - lower.edge) @ way) / lower.depth)
 
 
-def disc_height(phantom: Phantom, level: str) -> float:
+def disc_height(phantom: Phantom, level: str, least: float = 0.0) -> float:
     """Return the height (mm) of the disc below a vertebra: mean of front, middle and back, square to the disc.
 
     Across the disc, not from rim to rim: osteophytes of neighbours lie at other depths, and so do the rims of a slip.
+    least: to what rims will be cut apart that stand nearer (bones whose joints are not cut yet).
     """
     upper, lower = plate(phantom, level, False), plate(phantom, below(phantom, level), True)
     way = _unit(_unit(upper.back - upper.front) + _unit(lower.back - lower.front))
     left = axes_of(phantom, level).left
     up = np.cross(_unit(left - (left @ way) * way), way)
     pairs = ((upper.front, lower.front), (upper.middle, lower.middle), (upper.back, lower.back))
-    return float(np.mean([abs(float((a - b) @ up)) for a, b in pairs]))
+    return float(np.mean([max(float((a - b) @ up), least) for a, b in pairs]))
 
 
 def cobb_deg(phantom: Phantom, upper: str, lower: str) -> float:

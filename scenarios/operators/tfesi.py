@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anatomy_assets.targets import way_clearance
 from scenarios.operators.room import Acts, Room, Script, micrometres
 from scenarios.operators.skill import FAMILY, Hands, skill_of
 from sim.command import LEVELS, SIDES, Command
-from sim.frames import dot, sincos_mdeg
+from sim.frames import dot, gantry, sincos_mdeg
 from sim.phantom import skin_entry
 from sim.session import TICKS_PER_SECOND
 
@@ -34,10 +36,14 @@ STEP_MM = 8.0
 CAUTIOUS_MM = 3.0
 SPEED_MM_S = 8.0
 
-FLAT_MDEG = 60_000
-FLAT_TILT_MDEG = 8_000
+FLAT_MDEG = (60_000, 55_000, 50_000, 45_000, 40_000, 35_000)
+FLAT_TILT_MDEG = (8_000, 0, 15_000, -8_000, 22_000)
+FLAT_BACK_MM = (1.0, 3.0, -1.0)
+FLAT_ROOM_MM = 1.0
+HUB_MM = 8.0
 CANAL_DEPTH_MM = 2.5
-"""The too-deep operator: how oblique, how tilted, and how far past the medial pedicle line the tip ends."""
+"""The too-deep operator: how oblique, how tilted, how far behind the line through the target (the first way with so much room
+and with so much of the needle left outside the skin), and how far past the medial pedicle line the tip ends."""
 
 
 @dataclass(frozen=True)
@@ -220,14 +226,38 @@ def _lean(off_mm: float) -> int:
 
 
 def _flat_corridor(room: Room, level: str, side: str) -> Corridor:
-    """Return the way of someone who turns the C-arm far too oblique and never looks in AP: into the canal."""
-    sign = 1.0 if side == "left" else -1.0
-    plan = room.study.plan
+    """Return the way of someone who turns the C-arm far too oblique and never looks in AP: into the canal.
+
+    As flat as bone allows: crest, ala or a turned vertebra may close the flattest ways.
+    """
+    plan, fields = room.study.plan, room.study.phantom.fields
     target = room.study.phantom.landmark(f"target.{plan.approach}.{level}.{side}")
     inward = abs(target[0] - plan.medial_line_mm[level, side]) + CANAL_DEPTH_MM
-    sine, cosine = sincos_mdeg(FLAT_MDEG)
-    canal = target + np.array([-sign * inward, 1.0 - inward * cosine / sine, 0.0])
-    return Corridor(canal, round(sign) * FLAT_MDEG, FLAT_TILT_MDEG)
+    best: tuple[float, Corridor] | None = None
+    for flat, tilt, back in product(FLAT_MDEG, FLAT_TILT_MDEG, FLAT_BACK_MM):
+        way = _flat_way(target, inward, back, side, flat, tilt)
+        normal = gantry(way.primary_mdeg, way.secondary_mdeg).normal
+        long = float(np.abs(skin_entry(fields, way.target_mm, normal)[1] - way.target_mm[1]) / normal[1])
+        room_mm = min(way_clearance(fields, way.target_mm, normal, 120.0, -1e3), _needle_mm(room) - HUB_MM - long)
+        if best is None or room_mm > best[0]:
+            best = (room_mm, way)
+        if room_mm >= FLAT_ROOM_MM:
+            break
+    assert best is not None
+    return best[1]
+
+
+def _needle_mm(room: Room) -> float:
+    tools = room.study.toolbox
+    return float(tools.needles[tools.index("needles", room.scenario.file.demonstration.needle)].length_mm)
+
+
+def _flat_way(target: F64, inward_mm: float, back_mm: float, side: str, flat_mdeg: int, tilt_mdeg: int) -> Corridor:
+    """Return the way to a point medial to the target, on or behind the straight line through it."""
+    sign = 1.0 if side == "left" else -1.0
+    sine, cosine = sincos_mdeg(flat_mdeg)
+    canal = target + np.array([-sign * inward_mm, back_mm - inward_mm * cosine / sine, 0.0])
+    return Corridor(canal, round(sign) * flat_mdeg, tilt_mdeg)
 
 
 def _contrast(room: Room, heeds_blood: bool) -> Judgement:
