@@ -211,7 +211,7 @@ def _plane(points: F64, up: F64) -> tuple[F64, F64]:
     return origin, normal
 
 
-ISTHMUS_MM = np.arange(-4.0, 4.1, 1.0)
+ISTHMUS_MM = np.arange(-6.0, 6.1, 1.0)
 """Where along its axis the narrowest section of a pedicle is looked for (from the carried middle): off body and processes."""
 
 
@@ -225,16 +225,17 @@ def _pedicle(base: str, out_way: F64, up: F64, out: dict[str, F64], solid: Solid
     high = high if (high * up).sum() > 0 else -high
     a, b = np.meshgrid(np.arange(-13.0, 13.1, 0.5), np.arange(-13.0, 13.1, 0.5), indexing="ij")
     plane = start + a[..., None] * across + b[..., None] * high
-    centre, least = start, 1e9
+    found = {}
     for t in ISTHMUS_MM:
-        found = _section(solid.at(plane + t * axis) < 0.0)
-        if found is None or found.sum() < 60 or max(abs(a[found].mean()), abs(b[found].mean())) > 6.0:
-            continue
-        if found.sum() < least:
-            least = float(found.sum())
-            centre = start + t * axis + a[found].mean() * across + b[found].mean() * high
-    if least > 1e8:
+        piece = _section(solid.at(plane + t * axis) < 0.0)
+        if piece is not None and piece.sum() >= 60 and max(abs(a[piece].mean()), abs(b[piece].mean())) <= 6.0:
+            found[float(t)] = piece
+    if not found:
         return
+    t = min(found, key=lambda t: float(found[t].sum()))
+    if abs(t) == ISTHMUS_MM[-1] and 0.0 in found:
+        t = 0.0  # no waist: the section only grows towards body and processes (L5)
+    centre = start + t * axis + a[found[t]].mean() * across + b[found[t]].mean() * high
     out[f"{base}.centre"] = centre
     for word, way in (("lateral", out_way), ("medial", -out_way)):
         out[f"{base}.{word}"] = centre + _reach(solid, centre, way, 16.0) * way
