@@ -41,7 +41,7 @@ VIEWS = {
     "sacrum AP": (0, 0, "S"),
     "caudal 25": (0, -25_000, "S"),
 }
-PEOPLE = (0, 3, 5, 11, 18)
+PEOPLE = (0, 1, 2, 3, 6)
 GROUPS = {
     "fractures": ("compression_fracture", "osteoporosis", "fusion"),
     "curves": ("scoliosis", "listhesis", "disc_height_loss"),
@@ -82,8 +82,10 @@ def row(phantom: Phantom, text: str, level: str, size: int) -> Image.Image:
     out = Image.new("L", (size * len(VIEWS), size), 0)
     for i, view in enumerate(VIEWS):
         out.paste(tile(projector, phantom, view, level, size), (i * size, 0))
-    pen = ImageDraw.Draw(out)
-    pen.text((4, 3), text, fill=0, font=ImageFont.load_default(size=12), stroke_width=2, stroke_fill=255)
+    pen, font = ImageDraw.Draw(out), ImageFont.load_default(size=12)
+    pen.text((4, 3), text, fill=0, font=font, stroke_width=2, stroke_fill=255)
+    for i, view in enumerate(VIEWS):
+        pen.text((i * size + 4, size - 16), view, fill=0, font=font, stroke_width=2, stroke_fill=255)
     return out
 
 
@@ -125,7 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sheet", action="append", choices=["people", *GROUPS])
     parser.add_argument("--spacing", type=float, help="bake on this coarse grid (mm), past the cache")
-    parser.add_argument("--size", type=int, default=200)
+    parser.add_argument("--size", type=int, default=240)
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
