@@ -77,7 +77,7 @@ def test_bones_lie_where_they_lay(original: Phantom, imported: Phantom) -> None:
 def test_landmarks_are_found_on_the_bones(original: Phantom, imported: Phantom) -> None:
     level = r"L\d\."
     assert errors(original, imported, level + r"endplate\.(superior|inferior)").mean() < 0.8
-    assert errors(original, imported, level + r"foramen\.\w+\.centre").mean() < 1.5
+    assert errors(original, imported, level + r"foramen\.\w+\.centre").mean() < 2.0
     assert errors(original, imported, level + r"pedicle\.\w+\.centre").mean() < 1.5
     assert errors(original, imported, level + r"transverse\.\w+\.tip").mean() < 1.0
     assert errors(original, imported, level + r"spinous\.tip").mean() < 1.0
