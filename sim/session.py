@@ -45,7 +45,8 @@ def begin(study: Study) -> tuple[State, tuple[Event, ...]]:
         chain=hashlib.sha256(study.hash.encode()).digest(),
     )
     plan = study.plan
-    return state, (event(0, "began", scenario=study.scenario, level=plan.level, side=plan.side, approach=plan.approach),)
+    began = event(0, "began", scenario=study.scenario, level=plan.level, side=plan.side, approach=plan.approach)
+    return state, (began, *(event(0, "planned", level=goal.level, side=goal.side) for goal in plan.further))
 
 
 def advance(study: Study, state: State, command: Command = IDLE) -> tuple[State, tuple[Event, ...]]:

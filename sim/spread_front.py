@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sim.frontier import find, insert, insert_at
 from sim.jit import jit
-from sim.phantom import Fields, voxel_of
+from sim.phantom import Fields, tube_box_gap, tube_distance, voxel_of
 from sim.rng import hash_uniform
 from sim.spread_medium import Medium
 from sim.spread_plan import marked, plan
@@ -233,6 +233,32 @@ def wetted(front: Front) -> list[int]:
     end = front.done + (1 if front.partial_ul > 0.0 else 0)
     touched = {int(t) for t in front.near[front.pool_start : end] if t >= 0}
     return sorted(t for t in touched if front.medium.roots[t])
+
+
+def branches(f: Fields, front: Front | None) -> list[int]:
+    """Return the indices of the medial branches that the pool of the present opening wets, in order."""
+    if front is None or not len(front.medium.branches):
+        return []
+    end = front.done + (1 if front.partial_ul > 0.0 else 0)
+    near = _near(f, front.medium.branches, front.order[front.pool_start : end], front.medium.wet_mm)
+    return [int(t) for t, wet in zip(front.medium.branches, near, strict=True) if wet]
+
+
+@jit
+def _near(f: Fields, tubes: I64, voxels: I64, reach: float) -> I64:
+    """Return 1 for each of `tubes` whose wall lies within reach of the centre of one of `voxels`."""
+    _, ny, nz = f.labels.shape
+    out = np.zeros(tubes.shape[0], np.int64)
+    for n in range(tubes.shape[0]):
+        t = tubes[n]
+        for v in voxels:
+            x = f.label_origin[0] + f.label_spacing * (v // (ny * nz))
+            y = f.label_origin[1] + f.label_spacing * ((v // nz) % ny)
+            z = f.label_origin[2] + f.label_spacing * (v % nz)
+            if tube_box_gap(f, t, x, y, z) <= reach and tube_distance(f, t, x, y, z) <= reach:
+                out[n] = 1
+                break
+    return out
 
 
 def voxel_centres(f: Fields, front: Front) -> F64:

@@ -38,6 +38,7 @@ class Medium(NamedTuple):
     sleeve: I64  # 1: loose tissue on a nerve may run through this label
     nerves: I64  # indices of the nerve tubes
     roots: I64  # 1 for tubes that count as wetted roots
+    branches: I64  # indices of the medial branches (fluid wets them and does not run along them)
     midline_mm: F64  # x of the sac's middle for each plane of the grid
     voxel_seed: int
     block_seed: int
@@ -76,6 +77,7 @@ def medium(study: Study) -> Medium:
         sleeve=np.array([int(label in SLEEVE) for label in range(size)], np.int64),
         nerves=np.array([i for i, kind in enumerate(kinds) if kind in NERVES], np.int64),
         roots=np.array([int(kind in (TubeKind.ROOT, TubeKind.GANGLION)) for kind in kinds], np.int64),
+        branches=np.array([i for i, kind in enumerate(kinds) if kind == TubeKind.MEDIAL_BRANCH], np.int64),
         midline_mm=_midline(study),
         voxel_seed=seeds[0],
         block_seed=seeds[1],
