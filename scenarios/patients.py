@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from anatomy_assets.imports.store import content_hash_of, read_patient
-from scenarios.schema import ScenarioFile
+from scenarios.schema import ScenarioFile, TargetTable
 from sim.command import LEVELS
 from sim.errors import UsageError
 from sim.phantom import Phantom
@@ -78,21 +78,27 @@ def words(phantom: Phantom) -> str:
 def adapted(file: ScenarioFile, phantom: Phantom) -> ScenarioFile:
     """Return a scenario for an imported patient: its own level, or the nearest whole one (upper first).
 
-    Its chart says what of the patient is modelled. A scenario with a vessel at the target needs a level with an
-    alternative target beside the usual one.
+    A block of several nerves moves as a whole. The chart says what of the patient is modelled. A scenario with a vessel
+    at the target needs a level with an alternative target beside the usual one.
     """
-    target, vessel = file.target, file.vessel.at_target
-    here = LEVELS.index(target.level)
-    keys = [f"target.{target.approach}.{{}}.{target.side}"] + [f"target.alternative.{{}}.{target.side}"] * vessel
-    whole = [i for i, n in enumerate(LEVELS) if n != "S1" and all(k.format(n) in phantom.landmarks for k in keys)]
     history = " ".join((file.patient.history, *_lines(file, phantom))).strip()
+    targets = (file.target, *file.further)
+    steps = [s for s in range(-len(LEVELS), len(LEVELS)) if all(_there(t, s, file.vessel.at_target, phantom) for t in targets)]
+    if not steps:
+        raise UsageError(f"{file.id}: needs {file.target.level} whole; this patient has {_levels(phantom) or 'none'}")
+    step = min(steps, key=lambda s: (abs(s), s))
+    moved = [t.model_copy(update={"level": LEVELS[LEVELS.index(t.level) + step]}) for t in targets]
     patient = file.patient.model_copy(update={"history": history})
-    if target.level == "S1" or not whole:
-        if keys[0].format(target.level) in phantom.landmarks and not vessel:
-            return file.model_copy(update={"patient": patient})
-        raise UsageError(f"{file.id}: needs {target.level} whole; this patient has {_levels(phantom) or 'none'}")
-    best = min(whole, key=lambda i: (abs(i - here), i))
-    return file.model_copy(update={"target": target.model_copy(update={"level": LEVELS[best]}), "patient": patient})
+    return file.model_copy(update={"target": moved[0], "further": moved[1:], "patient": patient})
+
+
+def _there(target: TargetTable, step: int, vessel: bool, phantom: Phantom) -> bool:
+    """Return whether a patient has a target, moved down by `step` levels; nothing moves from or to the sacrum."""
+    here = LEVELS.index(target.level) + step
+    if not 0 <= here < len(LEVELS) or (step and "S1" in (target.level, LEVELS[here])):
+        return False
+    approaches = (target.approach, "alternative") if vessel else (target.approach,)
+    return all(f"target.{a}.{LEVELS[here]}.{target.side}" in phantom.landmarks for a in approaches)
 
 
 def _levels(phantom: Phantom) -> str:

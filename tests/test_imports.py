@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from anatomy_assets.imports.field import Notes, Solid, solid_of_mask
 from anatomy_assets.imports.registration import fit
 from scenarios import patients
 from sim.errors import DataError, UsageError
+from sim.phantom import Phantom
 from tests.make_ct import save_nifti
 from tests.make_phantom import simple_phantom
 
@@ -609,8 +611,6 @@ def test_a_trap_is_laid_on_a_finished_patient() -> None:
 
 def test_every_scenario_says_what_is_modelled() -> None:
     """On a patient with modelled parts the chart tells them; findings of a scenario are told as not laid on him."""
-    from dataclasses import replace
-
     from anatomy_assets.patient import build
     from scenarios.registry import all_scenarios
 
@@ -618,6 +618,25 @@ def test_every_scenario_says_what_is_modelled() -> None:
     assert patients.words(build(0)) == ""
     for scenario in all_scenarios()[0]:
         chosen = patients.adapted(scenario.file, real)
-        assert chosen.target == scenario.file.target
+        assert (chosen.target, chosen.further) == (scenario.file.target, scenario.file.further)
         assert "Modelled, not the patient's own: coccyx, nerves." in chosen.patient.history
         assert ("not laid on an imported patient" in chosen.patient.history) == bool(scenario.file.pathology)
+
+
+def test_a_block_of_several_nerves_moves_as_a_whole() -> None:
+    """Where its lowest target is missing all of its targets go one level up; nothing moves from or to the sacrum."""
+    from scenarios.registry import find_scenario
+
+    def real(*names: str) -> Phantom:
+        marks = {f"target.{n}": np.zeros(3) for n in names}
+        return replace(simple_phantom(), landmarks=marks, modelled=("nerves",), individual={"levels": ["L1", "L2", "L3"]})
+
+    block = find_scenario("mbb-l3l4-left").file
+    assert [t.level for t in (block.target, *block.further)] == ["L2", "L3"]
+    moved = patients.adapted(block, real("medial_branch.L1.left", "medial_branch.L2.left", "subpedicular.L1.left"))
+    assert [t.level for t in (moved.target, *moved.further)] == ["L1", "L2"]
+    with pytest.raises(UsageError, match="needs L2 whole"):
+        patients.adapted(block, real("medial_branch.L1.left", "medial_branch.L3.left"))
+    one = find_scenario("tfesi-l5s1-left").file
+    with pytest.raises(UsageError, match="whole"):
+        patients.adapted(one, real("subpedicular.S1.left"))
