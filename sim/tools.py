@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import DataError
+from sim.scatter import Scatter
 
 F64 = NDArray[np.float64]
 
@@ -138,13 +139,16 @@ class CArm:
     cap_mgy_min: float = 88.0  # limit of the air kerma rate 30 cm from the receptor
     dsa_dose_factor: float = 16.0  # mAs of a subtraction pulse over that of a fluoroscopy pulse
     dsa_pulses_per_10s: int = 30
+    breath_mm: float = 0.0  # how far quiet breathing moves diaphragm and bowel (pictures only)
+    boost_factor: float = 2.0  # mAs and kerma limit of high-level fluoroscopy over those of the ordinary one
     detector_rim_mm: float = 30.0  # housing beyond the field, each side
     detector_depth_mm: float = 150.0
     tube_housing_mm: float = 260.0
     table_width_mm: float = 530.0
     table_thickness_mm: float = 60.0
     table_length_mm: float = 2000.0
-    shot_pulses: int = 4  # a single shot is the mean of this many fluoroscopy pulses (last-image hold)
+    scatter: Scatter | None = None  # behind the grid, for the exposure control (None: scatter does not change with the field)
+    shot_pulses: int = 8  # a single shot is the mean of this many fluoroscopy pulses (last-image hold)
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,10 @@ EXPERT = {
     "contrast_ul": 1000,
     "drug_ul": 1000,
     "treatment_ug": 8000,
+    "branches_missed": None,
+    "branches_unplanned": 0,
+    "block_ul": 1000,
+    "unspecific_blocks": 1,  # it is no block of a medial branch
     "tip_error_um": 1400,
     "tip_right_um": 700,
     "tip_dorsal_um": 900,

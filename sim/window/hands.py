@@ -9,6 +9,8 @@ from sim.command import TABLE, Command
 from sim.window.aim import Aim, centre_on, in_line_with_beam
 from sim.window.desk import Session
 
+IRISES = (1500, 1000, 800, 600, 400)
+"""Radii of the open disc on offer, permille of half the field (1500: wide open)."""
 PULSE_RATES = (10, 20, 40, 80, 150)  # pulses per 10 s
 OBLIQUE_DEG = 25
 SPEED_MM_S = 8.0
@@ -126,6 +128,21 @@ class Hands:
     def pulse_rate(self, pulses_per_10s: int) -> None:
         """Choose the pulse rate."""
         self._ask("carm.pulse_rate", (self.session.state.carm.pulses_per_10s,), (pulses_per_10s,))
+
+    def boost(self) -> None:
+        """High-level fluoroscopy on or off: twice the dose, half the noise variance."""
+        on = self._asked.get("carm.boost", (int(self.session.state.carm.boost),))
+        self._ask("carm.boost", on, (1 - on[0],))
+
+    def iris(self, radius_permille: int) -> None:
+        """Set the radius of the open disc (1500: wide open)."""
+        self._ask("carm.iris", (self.session.state.carm.iris_permille,), (radius_permille,))
+
+    def next_iris(self) -> None:
+        """Close the iris by one step; from the narrowest it opens wide."""
+        now = self._asked.get("carm.iris", (self.session.state.carm.iris_permille,))[0]
+        narrower = [r for r in IRISES if r < now]
+        self.iris(narrower[0] if narrower else IRISES[0])
 
     def shot(self) -> None:
         """One exposure."""

@@ -60,6 +60,10 @@ def _swap(t: Theatre, _fine: bool) -> None:
     t.swapped = not t.swapped
 
 
+def _road(t: Theatre, _fine: bool) -> None:
+    t.road_map = not t.road_map
+
+
 def _hold(what: str) -> dict[str, Callable[..., None]]:
     return {"act": lambda t, _fine: t.hands.hold(what, True), "let_go": lambda t: t.hands.hold(what, False)}
 
@@ -68,6 +72,11 @@ KEYS: tuple[Key, ...] = (
     Key(pygame.K_SPACE, "Space", "pedal: live X-rays while held", **_hold("pedal")),
     Key(pygame.K_s, "S", "single picture", lambda t, _f: t.hands.shot()),
     Key(pygame.K_d, "D", "DSA run while held", **_hold("dsa")),
+    Key(pygame.K_b, "B", "boost: high-level X-rays on or off", lambda t, _f: t.hands.boost()),
+    Key(pygame.K_n, "N", "iris: next smaller round field, then wide open", lambda t, _f: t.hands.next_iris()),
+    Key(pygame.K_c, "C", "show the last run again (cine loop)", lambda t, _f: t.replay()),
+    Key(pygame.K_o, "O", "peak opacification of the last DSA run", lambda t, _f: t.show_peak()),
+    Key(pygame.K_v, "V", "road map: live X-rays over the last DSA run", _road),
     Key(pygame.K_RETURN, "Enter", "store the picture", lambda t, _f: t.hands.store()),
     Key(pygame.K_BACKSPACE, "Backspace", "swap the monitors", _swap),
     Key(pygame.K_LEFT, "Left", "orbit to the patient's left (Shift: fine)", _arm(primary=1), repeats=True),
