@@ -62,6 +62,13 @@ def on_patient(name: str | None, patient: Path | None, quiet: bool = False) -> s
     return chosen
 
 
+def patient_words(scenario: Scenario) -> str:
+    """Return what of a scenario's imported patient is modelled; "" for a generated patient."""
+    from scenarios.patients import find_patient, words
+
+    return words(find_patient(scenario.patient)) if scenario.patient else ""
+
+
 def score_of(transcript: Transcript) -> dict[str, Any]:
     """Return the recorded form of the score of a transcript."""
     from scoring.score import score
@@ -164,7 +171,9 @@ def attempt(
     progress("drawing the pictures", 0.96)
     images = save_pictures(camera, folder)
     verdict = "recorded; not yet replayed (main.py verify)"
-    write_file(folder / "report.html", report_html(read_journal(record), result, rubric, images, verdict))
+    write_file(
+        folder / "report.html", report_html(read_journal(record), result, rubric, images, verdict, patient_words(scenario))
+    )
     public = {"scenario": scenario.id, "operator": operator, "seed": seed, "mode": mode, **result.public()}
     return public, [record, folder / "report.html", folder / "images"]
 

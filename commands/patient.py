@@ -56,6 +56,7 @@ def phantom(
     """Export a scenario's patient, or an imported one: meshes (GLB, STL), label volume (NIfTI), landmarks (JSON)."""
     from anatomy_assets.export import export_phantom
     from anatomy_assets.imports.store import read_patient
+    from scenarios.patients import words
     from scenarios.registry import find_scenario
     from scenarios.study import make_phantom
 
@@ -71,6 +72,8 @@ def phantom(
         paths = export_phantom(made, folder)
     for path in paths:
         say(str(path))
+    if told := words(made):
+        say(told)
 
 
 def import_(

@@ -9,7 +9,7 @@ import typer
 
 from commands.common import progress_bar, say, utc_now, writable_folder, write_file
 from commands.evidence import Evidence, Pictures, check_kind, document_bytes, facts_of, read_evidence
-from commands.joints import load_rubric, scenario_of, verdict_of
+from commands.joints import load_rubric, patient_words, scenario_of, verdict_of
 from sim.errors import RecordError, ScottieError, UsageError
 
 if TYPE_CHECKING:
@@ -63,9 +63,10 @@ def _attempt_report(file: Path, out: Path) -> None:
     transcript = verdict.transcript
     if transcript is None:
         raise RecordError(f"{file}: {verdict.status}: {verdict.reason}")
-    rubric = load_rubric(scenario_of(transcript.header))
+    scenario = scenario_of(transcript.header)
+    rubric = load_rubric(scenario)
     result = score(transcript.events, transcript.commands, rubric)
-    made = document(transcript, result, rubric, [], f"{verdict.status}: {verdict.reason}")
+    made = document(transcript, result, rubric, [], f"{verdict.status}: {verdict.reason}", patient_words(scenario))
     write_file(out, document_bytes(made, out.suffix))
 
 
