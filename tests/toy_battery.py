@@ -141,6 +141,25 @@ def a_bad_first_attempt_left_out_with_its_log(folder):
     return answer(status(folder, one)), "dropped"
 
 
+def a_better_attempt_in_the_place_of_the_first(folder):
+    """Play again under the same claim with the very key of the machine: only the sitting log knows which one was sealed."""
+    one = battery(folder)
+    path = sit(folder, one, "p-anna", 1)
+    place = read_raw(path).header["battery"]
+    study = toy.Study(seed=one.items[0].seed, mode="assessment")
+    about = {"learner": "p-anna", "battery": place, "started": "2026-01-31T12:30:00Z", "operator": "trainee"}
+    path.unlink()
+    toy.sealed(path.parent, script={50: Command("finish")}, study=study, **about)
+    return answer(status(folder, one)), "replaced"
+
+
+def a_sealed_attempt_shown_as_cut_short(folder):
+    one = battery(folder)
+    path = sit(folder, one, "p-anna", 1)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-2]))
+    return answer(status(folder, one)), "replaced"
+
+
 def a_first_attempt_repeated(folder):
     one = battery(folder)
     sit(folder, one, "p-anna", 1)
@@ -368,6 +387,8 @@ ATTACKS = (
     a_dropped_attempt,
     a_bad_first_attempt_left_out,
     a_bad_first_attempt_left_out_with_its_log,
+    a_better_attempt_in_the_place_of_the_first,
+    a_sealed_attempt_shown_as_cut_short,
     a_first_attempt_repeated,
     an_attempt_broken_off,
     a_duplicated_attempt,
