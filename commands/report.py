@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.common import progress_bar, say, utc_now, writable_folder, write_file
+from commands.common import Jobs, Replay, Trusted, progress_bar, say, utc_now, writable_folder, write_file
 from commands.evidence import Evidence, Pictures, check_kind, document_bytes, facts_of, read_evidence
 from commands.joints import load_rubric, scenario_of, verdict_of
 from sim.errors import RecordError, ScottieError, UsageError
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float], None]
 
 StandardFile = Annotated[Path | None, typer.Option(help="a standard (main.py standard set); none: no standard set")]
-Replay = Annotated[bool, typer.Option("--verify", help="replay every attempt (slow); default: chain and signature")]
-Jobs = Annotated[int, typer.Option(help="processes; 0: one per processor")]
-Trusted = Annotated[Path | None, typer.Option(help="key card, list of fingerprints, or folder of those")]
 
 
 def report(

@@ -168,7 +168,10 @@ def battery_status(battery: Battery, rows: Iterable[Row], sittings: Iterable[Sit
         if not verdict and row.record_id in seen:
             verdict, why = "duplicate", f"the same attempt as {seen[row.record_id]}"
         if not verdict and (other := _other_record(row, logs.get(row.learner, []))):
-            verdict, why = "replaced", f"the sitting log says that this opening ended with {other}: this is another, or a part of it"
+            verdict, why = (
+                "replaced",
+                f"by the sitting log this opening ended with {other}: this is another, or a part of it",
+            )
         if verdict:
             status.refused.append((row.path, verdict, why))
             continue

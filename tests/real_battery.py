@@ -257,7 +257,11 @@ def a_real_attempt_at_an_edited_scenario(table):
     return table.played(table.copy(file, scenario.file.vignette, "Nothing to see.")), "different-engine"
 
 
-HALF_DOSE = ("sim/carm.py", "dap_pgy_m2=me.dap_pgy_m2 + dap,\n        kerma", "dap_pgy_m2=me.dap_pgy_m2 + dap // 2,\n        kerma")
+HALF_DOSE = (
+    "sim/carm.py",
+    "dap_pgy_m2=me.dap_pgy_m2 + dap,\n        kerma",
+    "dap_pgy_m2=me.dap_pgy_m2 + dap // 2,\n        kerma",
+)
 
 
 def a_real_attempt_with_a_patched_engine(table):
