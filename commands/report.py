@@ -88,9 +88,15 @@ def write_cohort(evidence: Evidence, standard: Path | None, out: Path, **design:
 
 
 def packet(
-    status: BatteryStatus, evidence: Evidence, learner: str, standard: Path | None, root: Root, pictures: Pictures | None
+    status: BatteryStatus,
+    evidence: Evidence,
+    learner: str,
+    standard: Path | None,
+    root: Root,
+    pictures: Pictures | None,
+    most: int | None = None,
 ) -> Document:
-    """Return the evidence packet of a battery, for one learner or everybody. evidence: read with replay."""
+    """Return the evidence packet of a battery, for one learner or everybody. evidence: read with replay; most: pictures."""
     from scoring.reports.packet import Files, packet_document
     from scoring.standard import load_standard
     from scoring.trust.documents import digest, read_document
@@ -102,6 +108,7 @@ def packet(
         standard_sha256=digest(read_document(standard)) if standard else "",
         headers=evidence.headers,
         picture=pictures,
+        most_pictures=most,
     )
     return packet_document(facts_of(evidence, cut, utc_now()), files, learner)
 

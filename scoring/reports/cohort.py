@@ -10,7 +10,7 @@ from scoring.cohort import Row
 from scoring.record import STATUSES
 from scoring.reports import charts
 from scoring.reports.blocks import Block, Document, Figure, Items, Section, Table, Text
-from scoring.reports.facts import Facts, counted, day, interval, number, outcome
+from scoring.reports.facts import Facts, counted, day, interval, number, outcome, scripted
 from scoring.reports.learner import band_figure
 from scoring.statistics.chance import best_of_warning
 from scoring.statistics.curves import cohort_band
@@ -53,7 +53,9 @@ def overview_section(facts: Facts) -> Section:
         ("First attempts", f"{len(firsts)}, {passed} passed by the rule of the rubric, {_given_up(facts)} interrupted."),
         ("Score", f"{facts.scale_name}, first attempts by {facts.per}."),
     ]
-    return Section("overview", "Overview", [Text(standard_line(facts), "lead"), Items(tuple(lines))])
+    return Section(
+        "overview", "Overview", [*scripted(facts.cohort.attempts), Text(standard_line(facts), "lead"), Items(tuple(lines))]
+    )
 
 
 def _given_up(facts: Facts) -> int:

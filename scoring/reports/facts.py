@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.cohort import Cohort, Row
+from scoring.reports.blocks import Text
 from scoring.standard import Standard, Wording, wording
 from scoring.statistics import feedback
 from scoring.statistics.checks import Interval
@@ -28,6 +29,10 @@ SCALES = {
     "checklist_percent": "checklist steps done, percent",
     "passed": "share of attempts passed",
 }
+
+
+PERSON = "trainee"
+"""The operator in the header of an attempt that a person made at the window; others are names of scripts."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,16 @@ class Facts:
     def chart(self, learner: str) -> LcCusumState:
         """Return the LC-CUSUM of a learner's attempts in order; an interrupted attempt counts as failed."""
         return lc_cusum([bool(row.passed) for row in self.cohort.of(learner)], self.design)
+
+
+def scripted(rows: Sequence[Row]) -> list[Text]:
+    """Return what must be said first where a program and no person made attempts (its operator is named in the header)."""
+    made = sum(row.counts and row.operator != PERSON for row in rows)
+    if not made:
+        return []
+    of = "All" if made == sum(row.counts for row in rows) else f"{made} of the"
+    text = f"{of} {counted(len(rows), 'attempt')} here were made by scripted operators: simulated learners, no person."
+    return [Text(f"{text} Nothing here is evidence about anybody.", "bad")]
 
 
 def counted(number_: int, what: str) -> str:

@@ -6,7 +6,7 @@ from scoring.cohort import Row
 from scoring.figures import clock
 from scoring.reports import charts
 from scoring.reports.blocks import Block, Document, Figure, Items, Section, Table, Text
-from scoring.reports.facts import Facts, counted, day, number, outcome
+from scoring.reports.facts import Facts, counted, day, number, outcome, scripted
 from scoring.statistics.chance import best_of_warning, wilson
 from scoring.statistics.curves import cohort_band, running_mean
 from sim.errors import UsageError
@@ -41,7 +41,7 @@ def standing_section(facts: Facts, learner: str) -> Section:
     """Return where the learner stands, in the words that the standard allows, with the error of measurement."""
     words = facts.words(learner)
     first, scores = facts.first(learner), facts.scores(learner)
-    blocks: list[Block] = [Text(_sentence(words.text), "lead")]
+    blocks: list[Block] = [*scripted(facts.cohort.of(learner)), Text(_sentence(words.text), "lead")]
     passes = sum(bool(row.passed) for row in first)
     rate = wilson(passes, len(first)) if first else None
     lines = [("First attempts", f"{len(first)}, of which {passes} passed by the rule of the rubric{_rate(rate)}.")]

@@ -17,7 +17,7 @@ from scoring.record import STATUSES
 from scoring.reports import validity
 from scoring.reports.blocks import Block, Document, Form, Items, Photo, Section, Table, Text
 from scoring.reports.cohort import reliability_section, standard_line
-from scoring.reports.facts import Facts, Moment, counted, day, number, outcome
+from scoring.reports.facts import Facts, Moment, counted, day, number, outcome, scripted
 from scoring.reports.learner import band_figure
 from scoring.standard import Standard
 from scoring.trust.roots import Root, inclusion
@@ -62,6 +62,7 @@ class Files:
     standard_sha256: str = ""
     headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # record_id -> header
     picture: Picture | None = None
+    most_pictures: int | None = None
 
 
 def packet_document(facts: Facts, files: Files, learner: str = "") -> Document:
@@ -73,7 +74,7 @@ def packet_document(facts: Facts, files: Files, learner: str = "") -> Document:
     people = [learner] if learner else facts.cohort.learners
     rows = [row for row in facts.cohort.attempts if row.who in people or not learner]
     parts = [
-        question_section(facts, people),
+        question_section(facts, people, rows),
         standard_section(facts, files),
         battery_section(files),
         scores_section(facts, people),
@@ -93,9 +94,9 @@ def packet_document(facts: Facts, files: Files, learner: str = "") -> Document:
     return Document(title, subtitle, parts, contents=True)
 
 
-def question_section(facts: Facts, people: Sequence[str]) -> Section:
+def question_section(facts: Facts, people: Sequence[str], rows: Sequence[Row]) -> Section:
     """Return who the packet is about and what may be said in one line each."""
-    blocks: list[Block] = [Text(standard_line(facts), "lead")]
+    blocks: list[Block] = [*scripted(rows), Text(standard_line(facts), "lead")]
     if len(people) == 1:
         blocks.append(Text(f"{people[0]}: {facts.words(people[0]).text}"))
     else:
@@ -218,8 +219,12 @@ def critical_section(facts: Facts, files: Files, rows: Sequence[Row]) -> Section
     blocks: list[Block] = [Table(f"{counted(len(found), 'critical error')}.", header, lines, (12, 15, 14, 15, 9, 35))]
     if files.picture is not None:
         blocks.append(Text("The last X-ray picture before each moment, drawn again from the record."))
-        for row, moment in found:
+        shown = found[: files.most_pictures]
+        for row, moment in shown:
             blocks += _photo(files.picture, row, moment)
+        if len(found) > len(shown):
+            left = counted(len(found) - len(shown), "further moment")
+            blocks.append(Text(f"The pictures of {left} are left out of this copy of the packet."))
     return Section("critical", "Critical errors", blocks)
 
 
