@@ -56,7 +56,7 @@ def main() -> int:
             documents["learner"] = learner_document(facts, given.learner)
             documents["packet-learner"] = packet(status, evidence, given.learner, given.standard, root, pictures, given.pictures)
     for name, document in documents.items():
-        for kind in KINDS:
+        for kind in KINDS if name != "packet" or given.whole else (".html",):
             write_file(given.out / f"{name}{kind}", document_bytes(document, kind))
     write_file(given.out / "attempts.csv", csv_text(evidence.rows))
     told = [row for row in evidence.rows if row.learner == given.learner] if given.learner else evidence.rows
@@ -87,6 +87,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--root", type=Path, help="a signed root")
     parser.add_argument("--learner", default="", help="a packet of this learner beside that of everybody")
     parser.add_argument("--pictures", type=int, default=6, help="pictures in the learner's packet, at most")
+    parser.add_argument("--whole", action="store_true", help="the packet of everybody also as PDF (10 MB for 720 attempts)")
     parser.add_argument("--jobs", type=int, default=0)
     given = parser.parse_args()
     for name in ("battery", "out", "standard", "root"):

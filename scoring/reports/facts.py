@@ -152,6 +152,11 @@ class Facts:
         study = self.decision(items)
         return None if study is None or not items else study.sem_absolute
 
+    @property
+    def top(self) -> float:
+        """The upper end of the scale; its lower end is 0."""
+        return 100.0 if self.scale.endswith("percent") else 1.0
+
     @cached_property
     def phi(self) -> Interval | None:
         """Phi of the battery with its interval, None where it cannot be estimated."""

@@ -101,7 +101,7 @@ def question_section(facts: Facts, people: Sequence[str], rows: Sequence[Row]) -
         blocks.append(Text(f"{people[0]}: {facts.words(people[0]).text}"))
     else:
         rows = tuple((who, facts.words(who).text) for who in people)
-        blocks.append(Table("What the standard allows to say.", ("Learner", "Words"), rows, (20, 80)))
+        blocks.append(Table("What the standard allows to say.", ("Learner", "Words"), rows, (24, 76)))
     note = "Identity: records carry pseudonyms; the programme keeps the map to names apart, and it is no part of this packet."
     blocks.append(Text(note))
     blocks.append(Text("The decision is the committee's. This packet gives evidence and its limits; it decides nothing."))
@@ -195,15 +195,22 @@ def scores_section(facts: Facts, people: Sequence[str]) -> Section:
                 str(sum(len(r.critical_errors) for r in first)),
                 number(mean),
                 "unknown" if sem is None else f"{sem:.1f}",
-                "-" if sem is None or mean is None else f"{mean - 1.96 * sem:.1f} to {mean + 1.96 * sem:.1f}",
+                _band(mean, sem, facts.top),
             )
         )
     header = ("Learner", "First attempts", "Passed", "Interrupted", "Critical errors", "Mean", "SEM", "Mean ± 1.96 SEM")
     caption = f"First attempts alone. Score: {facts.scale_name}. Passed: by the rule of the rubric."
-    blocks: list[Block] = [Table(caption, header, tuple(rows), (16, 11, 9, 13, 11, 9, 11, 20))]
+    blocks: list[Block] = [Table(caption, header, tuple(rows), (23, 10, 8, 12, 10, 8, 10, 19))]
     if bands and len(bands) <= 40:
         blocks.append(band_figure(facts, bands, "packet-band"))
     return Section("scores", "Scores and their error", blocks)
+
+
+def _band(mean: float | None, sem: float | None, top: float) -> str:
+    """Return the mean within its error of measurement, cut off at the ends of the scale."""
+    if mean is None or sem is None:
+        return "-"
+    return f"{max(mean - 1.96 * sem, 0.0):.1f} to {min(mean + 1.96 * sem, top):.1f}"
 
 
 def critical_section(facts: Facts, files: Files, rows: Sequence[Row]) -> Section:
@@ -216,7 +223,7 @@ def critical_section(facts: Facts, files: Files, rows: Sequence[Row]) -> Section
         for row, m in found
     )
     header = ("Learner", "Item", "Attempt of (UTC)", "Critical error", "At (min:s)", "What happened")
-    blocks: list[Block] = [Table(f"{counted(len(found), 'critical error')}.", header, lines, (12, 15, 14, 15, 9, 35))]
+    blocks: list[Block] = [Table(f"{counted(len(found), 'critical error')}.", header, lines, (22, 14, 13, 14, 8, 29))]
     if files.picture is not None:
         blocks.append(Text("The last X-ray picture before each moment, drawn again from the record."))
         shown = found[: files.most_pictures]
@@ -262,7 +269,7 @@ def attempts_section(facts: Facts, rows: Sequence[Row]) -> Section:
     bad = tuple(n for n, row in enumerate(rows) if row.passed is None or not row.counts)
     header = ("Learner", "Item", "Scenario", "Seed", "Started (UTC)", "Try", "Outcome", "Score", "Record")
     caption = "Every attempt that was found, interrupted and repeated ones included (times by the clock of the machine)."
-    return Section("attempts", "All attempts", [Table(caption, header, lines, (12, 6, 19, 8, 15, 7, 11, 7, 15), bad)])
+    return Section("attempts", "All attempts", [Table(caption, header, lines, (21, 5, 19, 6, 14, 6, 10, 7, 12), bad)])
 
 
 def verdicts_section(facts: Facts, rows: Sequence[Row]) -> Section:
