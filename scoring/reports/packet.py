@@ -223,7 +223,7 @@ def critical_section(facts: Facts, files: Files, rows: Sequence[Row]) -> Section
         for row, m in found
     )
     header = ("Learner", "Item", "Attempt of (UTC)", "Critical error", "At (min:s)", "What happened")
-    blocks: list[Block] = [Table(f"{counted(len(found), 'critical error')}.", header, lines, (22, 14, 13, 14, 8, 29))]
+    blocks: list[Block] = [Table(f"{counted(len(found), 'critical error')}.", header, lines, (22, 15, 12, 16, 8, 27))]
     if files.picture is not None:
         blocks.append(Text("The last X-ray picture before each moment, drawn again from the record."))
         shown = found[: files.most_pictures]
