@@ -179,6 +179,9 @@ def battery_status(battery: Battery, rows: Iterable[Row], sittings: Iterable[Sit
         kept.setdefault(row.learner, []).append(row)
     for learner in sorted({*kept, *logs}):
         status.learners.append(_of_learner(battery, learner, kept.get(learner, []), logs.get(learner, [])))
+    scripts = [row.operator for row in rows if row.record_id in seen and row.scripted]
+    if scripts:
+        status.notes.append(f"{len(scripts)} of {len(seen)} attempts were made by scripts ({scripts[0]}, ...), not by a person")
     return status
 
 

@@ -50,12 +50,24 @@ def script_of(item: int, learner: str) -> dict[int, Command]:
     return {5: Command("timeout.call", (3, 1)), 30: Command("needle.move", (depth, 5_000)), 60: Command("finish")}
 
 
-def sit(folder: Path, one: Battery, learner: str, item: int, *, study=None, key=toy.KEY, script=None, minute=None, finish=True):
+def sit(
+    folder: Path,
+    one: Battery,
+    learner: str,
+    item: int,
+    *,
+    study=None,
+    key=toy.KEY,
+    script=None,
+    minute=None,
+    finish=True,
+    by="trainee",
+):
     """Do one item honestly unless told otherwise; return the sealed record (the journal if it is not finished)."""
     log, at = log_of(folder, one, learner), f"2026-01-31T12:{item if minute is None else minute:02d}:00Z"
     attempt, head = log.open(item, at)
     where = folder / learner / f"item-{item}-{attempt}"
-    about = {"learner": learner, "battery": one.place(item, attempt, head), "started": at, "operator": "trainee"}
+    about = {"learner": learner, "battery": one.place(item, attempt, head), "started": at, "operator": by}
     study = study or toy.Study(seed=one.items[item - 1].seed, mode="assessment")
     script = script_of(item, learner) if script is None else script
     if not finish:
@@ -241,6 +253,14 @@ def an_easier_patient(folder):
     return answer(status(folder, one)), "wrong-seed"
 
 
+def a_script_in_the_place_of_a_person(folder):
+    one = battery(folder)
+    sit(folder, one, "p-anna", 1, by="expert")
+    sit(folder, one, "p-anna", 2)
+    notes = status(folder, one).notes
+    return "noted" if notes == ["1 of 2 attempts were made by scripts (expert, ...), not by a person"] else str(notes), "noted"
+
+
 def a_practice_attempt(folder):
     one = battery(folder)
     sit(folder, one, "p-anna", 1, study=other_study(one, mode="practice"))
@@ -400,6 +420,7 @@ ATTACKS = (
     a_swapped_rubric_that_is_not_installed,
     a_swapped_scenario,
     an_easier_patient,
+    a_script_in_the_place_of_a_person,
     a_practice_attempt,
     an_attempt_signed_with_another_key,
     an_attempt_under_a_revoked_key,

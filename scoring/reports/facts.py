@@ -31,10 +31,6 @@ SCALES = {
 }
 
 
-PERSON = "trainee"
-"""The operator in the header of an attempt that a person made at the window; others are names of scripts."""
-
-
 @dataclass(frozen=True)
 class Moment:
     """A critical error in one attempt: tick (-1 without one) and the reason, as its record has them."""
@@ -185,7 +181,7 @@ class Facts:
 
 def scripted(rows: Sequence[Row]) -> list[Text]:
     """Return what must be said first where a program and no person made attempts (its operator is named in the header)."""
-    made = sum(row.counts and row.operator != PERSON for row in rows)
+    made = sum(row.counts and row.scripted for row in rows)
     if not made:
         return []
     of = "All" if made == sum(row.counts for row in rows) else f"{made} of the"
