@@ -126,7 +126,9 @@ def battery_facts(status: BatteryStatus) -> BatteryFacts:
     odd = [f"{learner}, item {item.item}: {item.state}: {'; '.join(item.notes)}" for learner, item in told]
     odd += [f"{who.learner}: {note}" for who in status.learners for note in who.notes]
     odd += [f"{file} does not belong to the battery: {verdict}: {why}" for file, verdict, why in status.refused]
-    return BatteryFacts(one.id, one.title, one.sha256, one.created, one.signer, items, (*odd, *status.notes))
+    return BatteryFacts(
+        one.id, one.title, one.sha256, one.created, one.signer, items, (*odd, *status.notes), f"{one.engine}, {one.source}"
+    )
 
 
 def export(

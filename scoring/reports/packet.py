@@ -50,6 +50,7 @@ class BatteryFacts:
     signer: str
     items: tuple[BatteryItem, ...]
     oddities: tuple[str, ...] = ()
+    engine: str = ""  # version and SHA-256 over the list of its source files
     rules: str = "The first attempt at an item counts; every attempt is kept; no aids; order as listed."
 
 
@@ -100,8 +101,8 @@ def question_section(facts: Facts, people: Sequence[str], rows: Sequence[Row]) -
     if len(people) == 1:
         blocks.append(Text(f"{people[0]}: {facts.words(people[0]).text}"))
     else:
-        rows = tuple((who, facts.words(who).text) for who in people)
-        blocks.append(Table("What the standard allows to say.", ("Learner", "Words"), rows, (24, 76)))
+        words = tuple((who, facts.words(who).text) for who in people)
+        blocks.append(Table("What the standard allows to say.", ("Learner", "Words"), words, (24, 76)))
     note = "Identity: records carry pseudonyms; the programme keeps the map to names apart, and it is no part of this packet."
     blocks.append(Text(note))
     blocks.append(Text("The decision is the committee's. This packet gives evidence and its limits; it decides nothing."))
@@ -162,6 +163,7 @@ def battery_section(files: Files) -> Section:
         ("file, SHA-256", battery.sha256),
         ("made", battery.created),
         ("signed by key", battery.signer),
+        ("engine and its source", battery.engine or "not given"),
         ("rules", battery.rules),
     )
     items = tuple(
