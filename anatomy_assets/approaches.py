@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,17 +72,33 @@ def _normal(measures: Mapping[str, float]) -> F64 | None:
 
 
 def medial_branches(spine: Spine, free: Fields, nerve: Sequence[Tube]) -> list[Way]:
-    """Return where each medial branch crosses the SAP-TP junction below; L5: its dorsal ramus in the groove of the ala."""
+    """Return the place of the needle on each medial branch; L5: its dorsal ramus in the groove of the ala.
+
+    On the branch midway between the notch of the SAP-TP junction and the mamillo-accessory ligament: a needle at the notch
+    itself lies at the mouth of the foramen, and what is injected there runs into it (Dreyfuss 1997, low against high
+    position; the words "midway" are remembered).
+    """
     out = []
     for tube in nerve:
         below = BELOW.get(tube.level, "")
         notch = f"{below}.junction.{tube.side}"
         if tube.kind != TubeKind.MEDIAL_BRANCH or notch not in spine.marks:
             continue
-        near = rounded(min(tube.nodes, key=lambda q: norm(q[:3] - spine.mark(notch)))[:3])
+        crossing = min(range(len(tube.nodes)), key=lambda n: norm(tube.nodes[n, :3] - spine.mark(notch)))
+        near = rounded(tube.nodes[crossing, :3] if tube.level == "L5" else _midway(tube.nodes[crossing:, :3]))
         seen = _seen(free, near, SIGN[tube.side], range(0, 40_001, 5_000), range(-20_000, 20_001, 5_000), (20_000, 0))
         out.append(Way(("medial_branch", tube.level, tube.side), near, _normal(seen), seen))
     return out
+
+
+def _midway(course: F64) -> F64:
+    """Return the point half way along a branch from the notch to where it lies most dorsal: under the ligament."""
+    under = int(np.argmax(course[:, 1]))
+    way = [0.0]
+    for a, b in pairwise(course[: under + 1]):
+        way.append(way[-1] + norm(b - a))
+    at = next(n for n, s in enumerate(way) if s >= 0.5 * way[-1])
+    return course[at]
 
 
 def interlaminar(spine: Spine, free: Fields, nerve: Sequence[Tube]) -> list[Way]:

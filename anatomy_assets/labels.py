@@ -21,6 +21,11 @@ EPIDURAL, FORAMEN, CSF, NERVE, ANNULUS, NUCLEUS, CORTEX, CANCELLOUS, FACET = 9, 
 RETRO, ABDOMEN, GAS, KIDNEY, VESSEL = 18, 19, 20, 21, 22
 SUPRASPINOUS, LONGITUDINAL, CAPSULE, MULTIFIDUS, LUNG, PLEURA, LIVER, SPLEEN = 23, 24, 25, 26, 27, 28, 29, 30
 
+SHEET = 1.6
+"""Thickness in voxels of the fascia before the muscles of the back: thin, and without a hole where it slopes."""
+INTERTRANSVERSE_MM = 6.0
+"""Depth of the small muscles between the transverse processes, before that fascia (layout, placeholder)."""
+
 # columns of the per-slice table of paint_trunk
 SPINE_X, BODY_Y, LAMINA_Y, PLANE_Y, WIDE, PSOAS_X, PSOAS_Y, PSOAS_A, PSOAS_B, RETRO_Y, QUAD, MULTI_A, MULTI_B = range(13)
 
@@ -63,12 +68,10 @@ def deep_tissue(s: F64, quad: F64, h: float, x: float, y: float, depth: float, s
     e *= e
     floor = limit + 26.0 * e
     if y > floor and e < 1.0 and depth > side * e * 0.6:
+        if y < floor + SHEET * h:
+            return FASCIA  # intertransverse ligament; further out the middle layer of the thoracolumbar fascia, on the quadratus
         a, b = u / s[MULTI_A], (y - s[LAMINA_Y] + 2.0) / s[MULTI_B]
-        if a * a + b * b < 1.0:
-            return MULTIFIDUS
-        if y < floor + h and u > 32.0:
-            return FASCIA  # middle layer of the thoracolumbar fascia, on the quadratus
-        return MUSCLE
+        return MULTIFIDUS if a * a + b * b < 1.0 else MUSCLE
     if s[QUAD] > 0.0:
         a, b = (u - quad[0]) / quad[1], (y - s[PLANE_Y] + quad[2] + 1.0) / quad[2]
         if a * a + b * b < 1.0:
@@ -80,6 +83,8 @@ def deep_tissue(s: F64, quad: F64, h: float, x: float, y: float, depth: float, s
         return FAT
     if depth < side + quad[3]:
         return MUSCLE
+    if y > floor - INTERTRANSVERSE_MM and e < 0.5:
+        return MUSCLE  # intertransversarii, between the transverse processes
     if y > s[RETRO_Y] + 0.004 * u * u:
         return RETRO
     return ABDOMEN
@@ -196,8 +201,12 @@ def paint_slab(labels: U8, origin: F64, h: float, half: float, rows: F64, label:
 
 
 @jit
-def paint_gate(labels: U8, origin: F64, h: float, centre: F64, axes: F64, size: F64, label: int) -> None:
-    """Paint an elliptic prism: half length size[0] along axes[0], half sizes size[1], size[2] across."""
+def paint_gate(labels: U8, origin: F64, h: float, centre: F64, axes: F64, size: F64, out: float, lip: float, label: int) -> None:
+    """Paint an elliptic prism: half length size[0] along axes[0], half sizes size[1], size[2] across.
+
+    Beyond its middle, towards `out` (+1 or -1 along axes[0]), nothing lies further than `lip` (mm) along axes[1], and fascia and
+    multifidus stay.
+    """
     nx, ny, nz = labels.shape
     r = size[0] + size[1] + size[2]
     i0, i1 = _range(centre[0] - r, centre[0] + r, origin[0], h, nx)
@@ -210,6 +219,9 @@ def paint_gate(labels: U8, origin: F64, h: float, centre: F64, axes: F64, size: 
                 u = dx * axes[0, 0] + dy * axes[0, 1] + dz * axes[0, 2]
                 v = (dx * axes[1, 0] + dy * axes[1, 1] + dz * axes[1, 2]) / size[1]
                 w = (dx * axes[2, 0] + dy * axes[2, 1] + dz * axes[2, 2]) / size[2]
+                old = labels[i, j, k]
+                if out * u > 0.0 and (v * size[1] > lip or old in (FASCIA, MULTIFIDUS)):
+                    continue
                 if abs(u) <= size[0] and v * v + w * w <= 1.0 and labels[i, j, k] != EPIDURAL and labels[i, j, k] != FLAVUM:
                     labels[i, j, k] = label
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets.pathology import NO_LESIONS, Lesions
-from anatomy_assets.tubes import bone_way, point, unit
+from anatomy_assets.tubes import bone_way, free_way, point, unit
 from sim.frames import dot, norm
 from sim.phantom import Fields, skin_y
 
@@ -102,10 +102,10 @@ def spine(marks: Mapping[str, F64], lesions: Lesions = NO_LESIONS) -> Spine:
 
 
 def measured(column_marks: Mapping[str, F64], free: Fields) -> dict[str, F64]:
-    """Return the landmarks with the borders of each pedicle met on the baked bone.
+    """Return the landmarks with the borders of each pedicle and of each foramen met on the baked bone.
 
     The parametric border is that of the pedicle alone; where body or transverse process blend into it (L5)
-    the bone reaches further. The upper limit of the foramen follows.
+    the bone reaches further.
     """
     marks = dict(column_marks)
     for level in ORDER:
@@ -119,11 +119,49 @@ def measured(column_marks: Mapping[str, F64], free: Fields) -> dict[str, F64]:
                 far = bone_way(free, *centre, *way, 16.0)
                 if 2.0 < far < 16.0:
                     marks[f"{base}.{word}"] = centre + far * way
-            top, low = marks[f"{base}.inferior"], marks[f"{level}.foramen.{side}.inferior"]
-            marks[f"{level}.foramen.{side}.superior"] = top
-            old = marks[f"{level}.foramen.{side}.centre"]
-            marks[f"{level}.foramen.{side}.centre"] = np.array([old[0], old[1], 0.5 * (top[2] + low[2])])
+    for level in ORDER:
+        if f"{level}.body.centre" in marks:
+            for side in SIDES:
+                marks |= _foramen(marks, free, level, side)
     return marks
+
+
+BEHIND_MM = 26.0
+"""No foramen is wider than this: a ray that meets no bone so far behind the disc has found none (removed lamina)."""
+
+
+def _foramen(marks: Mapping[str, F64], free: Fields, level: str, side: str) -> dict[str, F64]:
+    """Return the borders of the foramen below a level, half way between the pedicles, square to the line between them.
+
+    Above and below: the pedicles. In front: the line between the posterior rims of the end plates (the disc's back).
+    Behind: the first bone (articular process of the vertebra below, lamina) straight behind the front; where there is
+    none, the old mark.
+    """
+    base, low = f"{level}.foramen.{side}", BELOW[level]
+    top = marks[f"{level}.pedicle.{side}.inferior"]
+    bottom = marks.get(f"{low}.pedicle.{side}.superior", marks[f"{base}.inferior"])
+    up = unit(top - bottom)
+    left = level_frame(marks, level).axes[0]
+    back = cross(up, unit(left - dot(left, up) * up))
+    middle = 0.5 * (top + bottom)
+    a, b = _rims(marks, level)
+    share = min(max(dot(middle - a, up) / dot(b - a, up), -0.5), 1.5) if abs(dot(b - a, up)) > 0.5 else 0.5
+    front = middle + dot(a + share * (b - a) - middle, back) * back
+    inside = float(bone_way(free, *front, *back, 8.0))
+    far = inside + 0.2 + float(free_way(free, *(front + (inside + 0.2) * back), *back, BEHIND_MM))
+    behind = front + far * back if far < BEHIND_MM else middle + dot(marks[f"{base}.posterior"] - middle, back) * back
+    out = {f"{base}.superior": top, f"{base}.inferior": bottom, f"{base}.anterior": front, f"{base}.posterior": behind}
+    return out | {f"{base}.centre": 0.5 * (front + behind)}
+
+
+def _rims(marks: Mapping[str, F64], level: str) -> tuple[F64, F64]:
+    """Return the posterior rims of the end plates above and below the disc under a level."""
+    low = BELOW[level]
+    upper = marks[f"{level}.wall.posterior"] + marks[f"{level}.endplate.inferior"] - marks[f"{level}.body.centre"]
+    lower = marks[f"{low}.wall.posterior"]
+    if f"{low}.body.centre" in marks:
+        lower = lower + marks[f"{low}.endplate.superior"] - marks[f"{low}.body.centre"]
+    return upper, lower
 
 
 def skin_marks(marks: Mapping[str, F64], fields: Fields, ways: Mapping[tuple[str, ...], F64]) -> dict[str, F64]:

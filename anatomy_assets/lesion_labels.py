@@ -61,4 +61,4 @@ def paint_gas(out: U8, origin: F64, h: float, spine: Spine) -> None:
         up = unit(spine.mark(f"{level}.endplate.inferior.normal"))
         left = unit(frame.axes[0] - (frame.axes[0] * up).sum() * up)
         size = np.array(GAS_MM)
-        paint.paint_gate(out, origin, h, centre, np.stack([up, left, cross(up, left)]), size, int(Tissue.VACUUM))
+        paint.paint_gate(out, origin, h, centre, np.stack([up, left, cross(up, left)]), size, 0.0, 0.0, int(Tissue.VACUUM))

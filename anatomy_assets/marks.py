@@ -11,9 +11,9 @@ Names, all points in LPS mm after stacking (<side> = left, right), L4 standing f
   the next rib (half facet on the lower rim, T6-T9), for the tubercle on the transverse process (T6-T10)),
   T11.costal.<side>.superior.axis (unit vector out of the bone, the same for the others; radius in the measure
   costal_radius_mm.T11.<side>.superior),
-  L4.facet.<side>.centre|axis (the joint below L4: middle of the gap, unit vector from the lower bone's SAP to the IAP;
-  radius in the measure facet_radius_mm.L4.<side>),
-  L4.foramen.<side>.centre|superior|inferior|anterior|posterior (the foramen below L4).
+  L4.facet.<side>.centre|axis (the joint below L4: middle of the gap, unit vector from the lower bone's SAP to the IAP),
+  L4.foramen.<side>.centre|superior|inferior|anterior|posterior (the foramen below L4; first values, the finished patient
+  has them as met on the baked bones: landmarks.measured).
 """
 
 from __future__ import annotations

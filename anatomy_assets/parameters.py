@@ -398,7 +398,7 @@ def _disc(m: Morphometry, draw: _Draw, level: Level, below: str, curve: Mapping[
 
 def _sacrum(m: Morphometry, draw: _Draw) -> SacrumSize:
     rows = m.sacrum["measures"]
-    width = 1.0 + draw.deviate("sacral_width") * rows["width"]["sd"] / rows["width"]["value"]
+    width = 1.0 + (draw.deviate("sacral_width") * rows["width"]["sd"] - rows["width"]["less"]) / rows["width"]["value"]
     uneven = 0.02 * draw.uneven("sacral_width", "S", 1) / max(draw.asymmetry, 1e-6)
     return SacrumSize(
         width_scale=(width + uneven, width - uneven),

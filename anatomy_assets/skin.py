@@ -71,12 +71,13 @@ def _back_points(spine: Spine, bmi: float, deviate: float) -> tuple[F64, F64]:
     points = []
     for level, frame in spine.frames.items():
         dorsal = 0.5 * (spine.mark(f"{level}.canal.back") + spine.mark(f"{BELOW[level]}.canal.back"))
-        points.append((dorsal[2], dorsal[1] + _depth(level) + extra))
+        own = number(T, "epidural_depth.spread_share", level) * extra
+        points.append((dorsal[2], dorsal[1] + _depth(level) + own))
         if level == spine.top:
             top = spine.mark(f"{level}.canal.back") + 35.0 * frame.axes[2]
             points.append((top[2], top[1] + _depth(level) + extra))
     low = spine.mark("S2.canal.back")
-    points.append((low[2], low[1] + 0.6 * (_depth("L5") + extra)))
+    points.append((low[2], low[1] + 0.6 * (_depth("L5") + number(T, "epidural_depth.spread_share", "L5") * extra)))
     points.append((low[2] - 60.0, points[-1][1] - 2.0))
     points.sort()
     at, y = np.array([p[0] for p in points]), np.array([p[1] for p in points])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from anatomy_assets.approaches import Way, approaches
 from anatomy_assets.clear import cleared
+from anatomy_assets.infraneural import infraneural
 from anatomy_assets.landmarks import Spine, skin_marks
 from anatomy_assets.neurovascular import nerves
 from anatomy_assets.skin import Trunk, skin, trunk
@@ -70,6 +71,7 @@ def dress(
         report("nerves", 0.80)
         nerve = cleared(free, nerves(spine, free, seed))
         ways = beside.submit(approaches, spine, free, nerve)
+        low = beside.submit(infraneural, spine, bones, nerve)
         report("targets", 0.83)
         targets = all_targets(spine, bones, nerve, sick)
         report("vessels", 0.88)
@@ -80,6 +82,7 @@ def dress(
         metal = [b.name for b in bones if b.material != "bone"]
         labels = volume(under.result(), spine, free, [b.name for b in bones], plates, tubes, spots, metal)
         others = ways.result()
+        targets |= low.result()  # after the vessels: they make room for the usual target and the alternative only
     marks = dict(_target_marks(targets)) | _way_marks(others)
     measures = _corridor_measures(targets) | _way_measures(others) | vessel_measures(spine, tubes, seed)
     shown = Phantom("skin", (), (), labels, back, {}).fields

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets import labels as paint
-from anatomy_assets.landmarks import BELOW, SACRAL, SIDES, Spine, cross
+from anatomy_assets.landmarks import BELOW, SACRAL, SIDES, SIGN, Spine, cross
 from anatomy_assets.lesion_labels import paint_gas, paint_stenoses
 from anatomy_assets.organs import paint_organs
 from anatomy_assets.skin import Trunk, line, outline
 from anatomy_assets.soft_person import deviate, drawn, uniform
 from anatomy_assets.tables import number, table
 from anatomy_assets.tubes import free_way, unit
-from sim.frames import norm
+from sim.frames import dot, norm
 from sim.phantom import Fields, LabelVolume, Tissue, Tube, TubeKind, wide_nodes
 
 F64 = NDArray[np.float64]
@@ -29,6 +29,8 @@ INSIDE = (TubeKind.CORD, TubeKind.ROOTLET)
 BONY = (Tissue.BONE_CORTEX, Tissue.BONE_CANCELLOUS, Tissue.METAL)
 CORTEX_MM = 1.0
 CAPSULE_MM = 2.4
+LIP_MM = 1.0
+"""How far the fat of a foramen reaches behind its posterior border where it opens: muscle begins there (layout, placeholder)."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def _slices(spine: Spine, free: Fields, z: F64, sex: str, seed: int) -> F64:
     for level, frame in spine.frames.items():
         body = frame.origin
         half = 60.0 - free_way(free, *(body + 60.0 * frame.axes[0]), *(-frame.axes[0]), 58.0)
-        area = 100.0 * lean * number(T, "muscle.psoas_area_cm2", level)
+        area = 100.0 * lean * number(T, "muscle.psoas_area_cm2", level) * psoas_factor(seed, level)
         a = float(np.sqrt(area / (3.141592653589793 * 1.3)))
         plane = 0.5 * (spine.mark(f"{level}.transverse.left.tip")[1] + spine.mark(f"{level}.transverse.right.tip")[1])
         canal = spine.mark(f"{level}.canal.back")
@@ -140,6 +142,12 @@ def _slices(spine: Spine, free: Fields, z: F64, sex: str, seed: int) -> F64:
     out[:, paint.RETRO_Y] = out[:, paint.BODY_Y] - 18.0 - number(T, "organ.retroperitoneum_mm")
     out[:, paint.QUAD] = np.where((z > grid[1, 0] + 8.0) & (z < lumbar + 12.0), 1.0, 0.0)
     return out
+
+
+def psoas_factor(seed: int, level: str) -> float:
+    """Return this person's psoas at a level against the mean of people with as much muscle (0.15 to 2.4)."""
+    own = number(T, "muscle.psoas_own_sd", level) * deviate(seed, "muscle/psoas")
+    return min(max(1.0 + own, 0.15), 2.4)
 
 
 def canal_line(spine: Spine, seed: int) -> tuple[F64, int]:
@@ -228,7 +236,8 @@ def _paint_foramina(out: NDArray[np.uint8], origin: F64, spine: Spine, tubes: Se
             across = unit(frame.axes[0] - (frame.axes[0] * up).sum() * up)
             axes = np.stack([across, cross(up, across), up])
             size = np.array([half + 2.5, 9.0, 0.5 * norm(top - low) + 2.0])
-            paint.paint_gate(out, origin, SPACING_MM, centre, axes, size, int(Tissue.FORAMEN_FAT))
+            lip = dot(spine.mark(f"{base}.posterior") - centre, axes[1]) + LIP_MM
+            paint.paint_gate(out, origin, SPACING_MM, centre, axes, size, SIGN[side], lip, int(Tissue.FORAMEN_FAT))
     _paint_sacral(out, origin, spine)
     spare = np.zeros(256, np.uint8)
     spare[int(Tissue.EPIDURAL_FAT)] = 1

@@ -161,10 +161,11 @@ def _crest(bench: Bench, level: float) -> None:
 
 def _disc(bench: Bench, one: Pathology) -> None:
     goal = float(one["disc_mm" if one.kind == "transitional" else "height_mm"])
+    left, right = disease.disc_of(bench.p, one.level).facet_gap_mm or (bench.p.facet_gap, bench.p.facet_gap)
 
     def measure(x: float) -> float:
         bench.pose(disease.leaned(bench.p, one.level, x, 0.0))
-        return findings.disc_height(bench.phantom(*bench.pair(one.level)), one.level)
+        return findings.disc_height(bench.phantom(*bench.pair(one.level)), one.level, 0.5 * (left + right))
 
     met(measure, goal, disease.disc_of(bench.p, one.level).height, 1.0, (LEAST_DISC_MM, 16.0), 0.05, 0.01)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Frame, Spine
 from anatomy_assets.tables import number
-from anatomy_assets.tubes import obstacles, rounded, within
+from anatomy_assets.tubes import obstacles, rounded, unit, within
 from sim.errors import NumericalFault
 from sim.frames import dot, gantry, norm
 from sim.jit import jit
@@ -30,6 +30,10 @@ WIDE_SECONDARY_MDEG = tuple(range(-25_000, 25_001, 2_500))
 """Tried where the usual angles leave no free way (a deep L5 between ala and crest)."""
 SPARED = (TubeKind.SAC, TubeKind.ROOT, TubeKind.GANGLION, TubeKind.RAMUS)
 """Tubes that a target and its way keep clear of; a dorsal ramus in the muscle is not among them."""
+UPPER_THIRD, UPPER_SHARE = 0.35, 0.45
+"""The usual target lies in this upper share of the foramen's height, the first where there is a way: under the pedicle."""
+USUAL_BACK = 0.5
+"""Where it is aimed at between disc and facet, as far as the nerve allows (share of the width, half way up)."""
 BALL_MM = 3.9
 """No way to the alternative passes nearer than this to the usual target: the room of the trap's vessels."""
 
@@ -51,17 +55,26 @@ class Corridor(NamedTuple):
 
 @dataclass(frozen=True)
 class Site:
-    """What a search is laid against: free space, frame, pedicle points and foramen centre of one side."""
+    """What a search is laid against: free space, frame, pedicle points and the foramen of one side."""
 
     free: Fields
     frame: Frame
     pedicle: F64
     inferior: F64
-    foramen: F64
+    foramen: tuple[F64, F64, F64]  # its front (half way up), unit vectors backwards and down
+    width: float  # front to back, half way up
+    height: float  # pedicle to pedicle
     wall: tuple[F64, F64]  # posterior rims of the end plates above and below: behind their line is no disc
     half: float  # half width of the pedicle
     endplate: F64  # unit normal of the inferior end plate: squared when the beam lies in its plane
     side: str
+
+    def within(self, points: F64) -> tuple[F64, F64]:
+        """Return how far points (n, 3) lie below the pedicle and behind the front of the foramen (mm), in its own axes."""
+        front, back, low = self.foramen
+        d = points - front
+        down = d[:, 0] * low[0] + d[:, 1] * low[1] + d[:, 2] * low[2] + 0.5 * self.height
+        return down, d[:, 0] * back[0] + d[:, 1] * back[1] + d[:, 2] * back[2]
 
 
 @jit
@@ -172,7 +185,7 @@ def _angles(site: Site, wide: bool) -> tuple[list[tuple[int, int]], F64, F64, F6
     return pairs, np.array([v.normal for v in views]), np.array([v.right for v in views]), np.array(toll)
 
 
-def _lattice(site: Site, out: F64, back: F64, up: F64) -> tuple[F64, F64]:
+def lattice(site: Site, out: F64, back: F64, up: F64) -> tuple[F64, F64]:
     """Return points (n, 3) and their offsets (n, 3) outwards, posterior, superior from the pedicle's underside."""
     s, axes = SIGN[site.side], site.frame.axes
     offsets = np.array([[a, b, c] for a in out for b in back for c in up])
@@ -186,17 +199,20 @@ def _lattice(site: Site, out: F64, back: F64, up: F64) -> tuple[F64, F64]:
 
 
 def usual_target(site: Site) -> Corridor | None:
-    """Return the 6 o'clock target in the dorsal cranial quadrant of the foramen, and its way.
+    """Return the 6 o'clock target in the upper part of the foramen, behind the nerve, and its way.
 
-    The rules relax in steps where a foramen is narrow (smaller clearances); None where there is no way at all.
+    The rules relax in steps where a foramen is narrow: first the angles, then the clearances; a target in the lower half
+    of the foramen is the last resort. None where there is no way at all.
     """
-    points, offsets = _lattice(site, np.arange(-4.0, 4.1, 0.5), np.arange(-7.0, 9.1, 0.5), np.arange(-9.0, -1.0, 0.5))
-    local = site.frame.locals(points) - site.frame.local(site.foramen)
-    base = 0.5 * np.maximum(0.0, 1.0 - local[:, 1]) + 0.5 * np.maximum(0.0, 1.0 - local[:, 2])
-    base = base + 0.3 * np.abs(offsets[:, 2] + 3.0) + 0.1 * np.abs(local[:, 1] - 3.0)
+    points, offsets = lattice(site, np.arange(-1.0, 6.1, 0.5), np.arange(-7.0, 9.1, 0.5), np.arange(-9.0, -1.0, 0.5))
+    down, back = site.within(points)
+    base = 0.3 * np.abs(offsets[:, 2] + 3.0) + 0.15 * np.abs(back - USUAL_BACK * site.width) + np.maximum(0.0, 0.5 - back)
     bone, nerve = number("neurovascular", "target.bone_clear_mm"), number("neurovascular", "target.nerve_clear_mm")
-    for ease, wide in ((1.0, False), (1.0, True), (0.8, True), (0.6, True), (0.4, True)):
-        found = _search(site, points, base, site.inferior, 0.0, ease * bone, ease * nerve, wide)
+    inside = (down > 0.0) & (back > 0.0)
+    third, upper = inside & (down < UPPER_THIRD * site.height), inside & (down < UPPER_SHARE * site.height)
+    tiers = ((1.0, False, third), (1.0, True, third), (1.0, True, upper), (0.8, True, upper))
+    for ease, wide, keep in (*tiers, (1.0, True, down > 0.0), (0.6, True, down > 0.0), (0.4, True, down > 0.0)):
+        found = search(site, points[keep], base[keep], site.inferior, 0.0, ease * bone, min(1.0, ease + 0.2) * nerve, wide)
         if found is not None:
             return found
     return None
@@ -206,7 +222,7 @@ def alternative_target(site: Site, usual: Corridor) -> Corridor | None:
     """Return a second target 4-8 mm from the usual one, lower or more lateral, outside the disc; None if none."""
     tiers = ((1.0, False, 6.0), (1.0, True, 6.0), (1.0, True, 12.0), (0.8, True, 12.0), (0.6, True, 12.0))
     for ease, wide, out in tiers:
-        points, offsets = _lattice(
+        points, offsets = lattice(
             site, np.arange(-4.0, out + 0.1, 0.5), np.arange(-8.0, out + 0.1, 0.5), np.arange(-18.0, -2.9, 0.5)
         )
         d = points - usual.target
@@ -214,7 +230,7 @@ def alternative_target(site: Site, usual: Corridor) -> Corridor | None:
         keep = (gap > BALL_MM + 1.1) & (gap < 9.0) & (_behind_disc(site, points) > 1.5)
         points, offsets, gap = points[keep], offsets[keep], gap[keep]
         base = 0.5 * np.abs(gap - 5.5) + 0.05 * np.abs(offsets[:, 0]) + 0.3 * np.maximum(0.0, offsets[:, 2] + 4.5)
-        found = _search(site, points, base, usual.target, BALL_MM + 1.1, ease, ease, wide)
+        found = search(site, points, base, usual.target, BALL_MM + 1.1, ease, ease, wide)
         if found is not None:
             return found
     return None
@@ -253,9 +269,13 @@ def sacral_target(spine: Spine, free: Fields, side: str) -> Corridor | None:
     return None
 
 
-def _search(
+def search(
     site: Site, points: F64, base: F64, centre: F64, avoid_mm: float, bone: float, nerve: float, wide: bool
 ) -> Corridor | None:
+    """Return the best of points (n, 3) and their ways; base (n,): toll of a point; bone, nerve: least clearances (mm).
+
+    avoid_mm: no way passes nearer to `centre` (0: the point must look like 6 o'clock instead). wide: more angles.
+    """
     pairs, normals, rights, toll = _angles(site, wide)
     weight = rights if avoid_mm == 0.0 else 0.0 * rights  # only the usual target must look like 6 o'clock
     order = np.argsort(base, kind="stable")
@@ -337,11 +357,13 @@ def site(spine: Spine, free: Fields, level: str, side: str) -> Site:
     under = spine.mark(f"{low}.wall.posterior")
     if f"{low}.body.centre" in spine.marks:
         under = under + spine.mark(f"{low}.endplate.superior") - spine.mark(f"{low}.body.centre")
-    pedicle, foramen = spine.mark(f"{level}.pedicle.{side}.centre"), spine.mark(f"{level}.foramen.{side}.centre")
+    pedicle = spine.mark(f"{level}.pedicle.{side}.centre")
     half = spine.pedicle_half(level, side)
     reach = np.array([95.0 if side == "left" else 25.0, 125.0, 62.0])
     back = np.array([25.0 if side == "left" else 95.0, 25.0, 62.0])
     near = within(free, inferior - back, inferior + reach)
-    return Site(
-        near, frame, pedicle, inferior, foramen, (wall, under), half, spine.mark(f"{level}.endplate.inferior.normal"), side
-    )
+    front, behind = (spine.mark(f"{level}.foramen.{side}.{word}") for word in ("anterior", "posterior"))
+    fall = spine.mark(f"{level}.foramen.{side}.inferior") - spine.mark(f"{level}.foramen.{side}.superior")
+    own = (front, unit(behind - front), unit(fall))
+    plate = spine.mark(f"{level}.endplate.inferior.normal")
+    return Site(near, frame, pedicle, inferior, own, norm(behind - front), norm(fall), (wall, under), half, plate, side)

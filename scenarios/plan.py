@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from scenarios.schema import TargetTable
 from sim.command import LEVELS, SIDES
 from sim.errors import DataError
 from sim.phantom import Phantom
-from sim.plan import Plan
+from sim.plan import Goal, Plan
+
+F64 = NDArray[np.float64]
 
 
-def make_plan(phantom: Phantom, target: TargetTable) -> Plan:
-    """Return the plan for `target` on this patient. KeyError names a landmark that the phantom lacks.
+SQUARED = {"subpedicular": "{level}.endplate.inferior.normal", "medial_branch": "{below}.endplate.superior.normal"}
+"""Approach -> the endplate that is squared; a medial branch crosses the vertebra below its own level."""
+
+
+def make_plan(phantom: Phantom, target: TargetTable, further: Sequence[TargetTable] = ()) -> Plan:
+    """Return the plan for `target` and the goals beside it on this patient. KeyError names a landmark that the phantom lacks.
 
     DataError: no straight way leads to the target in this patient (findings may close a foramen).
     """
-    key = f"target.{target.approach}.{target.level}.{target.side}"
-    if key not in phantom.landmarks and phantom.individual.get("pathology"):
-        where = f"target {target.approach} {target.level} {target.side}"
-        raise DataError(f"{where}: the patient's findings leave no free way to it; expected another target, seed or grade")
     foramina: dict[tuple[str, str], np.ndarray] = {}
     medial: dict[tuple[str, str], float] = {}
     for level in LEVELS:
@@ -37,9 +42,26 @@ def make_plan(phantom: Phantom, target: TargetTable) -> Plan:
         level=target.level,
         side=target.side,
         approach=target.approach,
-        target_mm=phantom.landmark(key),
-        endplate_normal=phantom.landmark(f"{target.level}.endplate.inferior.normal"),
+        target_mm=_place(phantom, target),
+        endplate_normal=_squared(phantom, target),
         foramina=foramina,
         medial_line_mm=medial,
         field_landmarks=seen,
+        further=tuple(Goal(t.level, t.side, _place(phantom, t)) for t in further),
     )
+
+
+def _place(phantom: Phantom, target: TargetTable) -> F64:
+    key = f"target.{target.approach}.{target.level}.{target.side}"
+    if key not in phantom.landmarks and phantom.individual.get("pathology"):
+        where = f"target {target.approach} {target.level} {target.side}"
+        raise DataError(f"{where}: the patient's findings leave no free way to it; expected another target, seed or grade")
+    return phantom.landmark(key)
+
+
+def _squared(phantom: Phantom, target: TargetTable) -> F64:
+    below = LEVELS[min(LEVELS.index(target.level) + 1, len(LEVELS) - 1)]
+    key = SQUARED[target.approach].format(level=target.level, below=below)
+    if key not in phantom.landmarks:  # the sacrum's own plate is not given apart from that of the disc above it
+        key = f"{target.level}.endplate.inferior.normal"
+    return phantom.landmark(key)

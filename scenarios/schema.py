@@ -37,7 +37,7 @@ class TargetTable(Strict):
 
     level: Level
     side: Side
-    approach: Literal["subpedicular"]
+    approach: Literal["subpedicular", "medial_branch"]
 
 
 class VesselTable(Strict):
@@ -78,8 +78,8 @@ class DemonstrationTable(Strict):
     needle: str
     contrast: str
     contrast_ul: Annotated[int, Field(ge=100, le=5000)]
-    steroid: str
-    steroid_ul: Annotated[int, Field(ge=100, le=5000)]
+    drug: str
+    drug_ul: Annotated[int, Field(ge=100, le=5000)]
 
 
 class ScenarioFile(Strict):
@@ -97,12 +97,25 @@ class ScenarioFile(Strict):
     rubric: str
     patient: PatientTable
     target: TargetTable
+    further: list[TargetTable] = Field(default_factory=list)
+    """Goals beside the main one, same approach (the other nerves of a block)."""
     vessel: VesselTable
     demonstration: DemonstrationTable
     pathology: list[PathologyTable] = Field(default_factory=list)
     retired: bool = False
     """A retired scenario can still be replayed and verified; no new battery may hold it."""
     retired_reason: str = ""
+
+    @model_validator(mode="after")
+    def _goals_differ(self) -> ScenarioFile:
+        places = [(t.level, t.side) for t in (self.target, *self.further)]
+        if len(set(places)) < len(places):
+            raise ValueError(f"further: {places}; expected each level and side once")
+        if any(t.approach != self.target.approach for t in self.further):
+            raise ValueError(f"further: expected approach '{self.target.approach}' as in [target]")
+        if self.vessel.at_target and self.target.approach != "subpedicular":
+            raise ValueError("vessel.at_target: a vessel can be laid through a subpedicular target only")
+        return self
 
     @model_validator(mode="after")
     def _says_why(self) -> ScenarioFile:

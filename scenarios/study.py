@@ -42,6 +42,6 @@ def make_study(scenario: Scenario, seed: int, mode: str = "practice", progress: 
         seed=seed,
         mode=mode,
         phantom=phantom,
-        plan=make_plan(phantom, scenario.file.target),
+        plan=make_plan(phantom, scenario.file.target, scenario.file.further),
         toolbox=load_toolbox(),
     )

@@ -21,7 +21,7 @@ from sim.errors import DataError
 
 Status = Literal["verified", "recalled", "computed", "measured", "placeholder"]
 Board = Literal["proposed", "confirmed"]
-RuleName = Literal["is_true", "is_false", "is_zero", "above_zero", "at_least", "at_most", "between", "within"]
+RuleName = Literal["is_true", "is_false", "is_zero", "above_zero", "above", "at_least", "at_most", "between", "within"]
 Id = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 Text = Annotated[str, Field(min_length=1)]
@@ -44,6 +44,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "is_false": (),
     "is_zero": (),
     "above_zero": (),
+    "above": ("low",),
     "at_least": ("low",),
     "at_most": ("high",),
     "between": ("low", "high"),  # low <= value <= high

@@ -204,6 +204,7 @@ class _Judge:
             "is_false": value is False,
             "is_zero": value == 0,
             "above_zero": value > 0,
+            "above": value > low,
             "at_least": value >= low,
             "at_most": value <= high,
             "between": low <= value <= high,

@@ -15,7 +15,7 @@ from typing import Any
 _POSITION = {"x_um": int, "y_um": int, "z_um": int}
 _TIP = {
     **_POSITION,  # tip in the patient frame
-    "off_right_um": int,  # tip minus planned target, along the patient's right
+    "off_right_um": int,  # tip minus the nearest planned target, along the patient's right
     "off_dorsal_um": int,
     "off_cranial_um": int,
     "distance_um": int,  # distance to the planned target
@@ -51,6 +51,7 @@ _LESIONED = {
 TABLE: dict[str, dict[str, type]] = {
     # attempt
     "began": {"scenario": str, "level": str, "side": str, "approach": str},
+    "planned": {"level": str, "side": str},  # a further goal of the plan, beside the one that `began` names
     "phase": {"phase": str},
     "clamped": {"op": str, "asked": list, "done": list},
     "refused": {"op": str, "why": str},
@@ -127,6 +128,8 @@ TABLE: dict[str, dict[str, type]] = {
         "levels": list,  # roots wetted, e.g. ["root_L4_right"]
         **_TIP,
     },
+    # medial branches that a drug or contrast wetted, e.g. ["medial_branch_L4_right"], after the injection_stopped it belongs to
+    "branches_wetted": {"agent": str, "kind": str, "volume_ul": int, "branches": list},
     # bone cement: age since mixing, viscosity of the cement that leaves the tip
     "cement_mixed": {"product": str, "viscosity": str},
     "cement_attached": {"product": str, "age_ms": int},

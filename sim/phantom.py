@@ -344,16 +344,26 @@ def bone_normal(f: Fields, b: int, x: float, y: float, z: float) -> tuple[float,
 
 
 @jit
-def tissue_at(f: Fields, x: float, y: float, z: float) -> int:
-    """Return the label of the voxel that holds a patient-frame point; 0 (air) outside the volume."""
+def voxel_of(f: Fields, x: float, y: float, z: float) -> int:
+    """Return the flat index of the voxel that holds a point, -1 outside the grid."""
     h = f.label_spacing
     i = int(np.floor((x - f.label_origin[0]) / h + 0.5))
     j = int(np.floor((y - f.label_origin[1]) / h + 0.5))
     k = int(np.floor((z - f.label_origin[2]) / h + 0.5))
     nx, ny, nz = f.labels.shape
     if i < 0 or j < 0 or k < 0 or i >= nx or j >= ny or k >= nz:
+        return -1
+    return int((i * ny + j) * nz + k)
+
+
+@jit
+def tissue_at(f: Fields, x: float, y: float, z: float) -> int:
+    """Return the label of the voxel that holds a patient-frame point; 0 (air) outside the volume."""
+    voxel = voxel_of(f, x, y, z)
+    if voxel < 0:
         return 0
-    return int(f.labels[i, j, k])
+    _, ny, nz = f.labels.shape
+    return int(f.labels[voxel // (ny * nz), (voxel // nz) % ny, voxel % nz])
 
 
 @jit

@@ -12,12 +12,22 @@ F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Goal:
+    """One planned place for a needle tip: target_mm (3,), and the foramen or nerve that names it."""
+
+    level: str
+    side: str
+    target_mm: F64
+
+
+@dataclass(frozen=True)
 class Plan:
     """Target and surroundings of one procedure, taken from the phantom's landmarks (scenarios/plan.py).
 
     target_mm: (3,) planned tip position. endplate_normal: (3,) unit normal of the endplate that is
     to be squared. foramina: (level, side) -> centre (3,) of each foramen. medial_line_mm: (level, side) ->
     x of the medial pedicle border. field_landmarks: name -> (3,): what a picture can be said to contain.
+    further: goals beside the main one, in the order of the plan (a block of two or three nerves).
     """
 
     level: str
@@ -28,3 +38,9 @@ class Plan:
     foramina: Mapping[tuple[str, str], F64]
     medial_line_mm: Mapping[tuple[str, str], float]
     field_landmarks: Mapping[str, F64]
+    further: tuple[Goal, ...] = ()
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """All planned places, the main one first."""
+        return (Goal(self.level, self.side, self.target_mm), *self.further)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 from sim import carm, cement, heat, lead, needle, patient, procedure, spread
@@ -18,6 +19,17 @@ from sim.view import View
 
 TICK_MS = 10
 TICKS_PER_SECOND = 100
+
+ENGINES: tuple[tuple[str, Callable[[Study, State, Command], tuple[object, list[Event]]]], ...] = (
+    ("procedure", procedure.advance),
+    ("carm", carm.advance),
+    ("needle", needle.advance),
+    ("lead", lead.advance),
+    ("spread", spread.advance),
+    ("cement", cement.advance),
+    ("heat", heat.advance),
+)
+"""Parts of the state and who advances them, in the order of a tick. The patient comes after them: it hears their events."""
 
 
 def begin(study: Study) -> tuple[State, tuple[Event, ...]]:
@@ -33,7 +45,8 @@ def begin(study: Study) -> tuple[State, tuple[Event, ...]]:
         chain=hashlib.sha256(study.hash.encode()).digest(),
     )
     plan = study.plan
-    return state, (event(0, "began", scenario=study.scenario, level=plan.level, side=plan.side, approach=plan.approach),)
+    began = event(0, "began", scenario=study.scenario, level=plan.level, side=plan.side, approach=plan.approach)
+    return state, (began, *(event(0, "planned", level=goal.level, side=goal.side) for goal in plan.further))
 
 
 def advance(study: Study, state: State, command: Command = IDLE) -> tuple[State, tuple[Event, ...]]:
@@ -51,34 +64,21 @@ def advance(study: Study, state: State, command: Command = IDLE) -> tuple[State,
         chain = hashlib.sha256(chain + f"{tick}:{asked.op}:{asked.args}".encode()).digest()
     state = replace(state, tick=tick, chain=chain)
 
-    part_p, new = procedure.advance(study, state, command)
-    events += new
-    state = state if part_p is state.procedure else replace(state, procedure=part_p)
-    part_c, new = carm.advance(study, state, command)
-    events += new
-    state = state if part_c is state.carm else replace(state, carm=part_c)
-    part_n, new = needle.advance(study, state, command)
-    events += new
-    state = state if part_n is state.needle else replace(state, needle=part_n)
-    part_l, new = lead.advance(study, state, command)
-    events += new
-    state = state if part_l is state.lead else replace(state, lead=part_l)
-    part_s, new = spread.advance(study, state, command)
-    events += new
-    state = state if part_s is state.spread else replace(state, spread=part_s)
-    part_m, new = cement.advance(study, state, command)
-    events += new
-    state = state if part_m is state.cement else replace(state, cement=part_m)
-    part_h, new = heat.advance(study, state, command)
-    events += new
-    state = state if part_h is state.heat else replace(state, heat=part_h)
+    for name, engine in ENGINES:
+        part, new = engine(study, state, command)
+        events += new
+        state = _with(state, name, part)
     part_t, new = patient.advance(study, state, command, tuple(events))
     events += new
-    state = state if part_t is state.patient else replace(state, patient=part_t)
+    state = _with(state, "patient", part_t)
     part_p, new = procedure.heard(study, state, tuple(events))
     events += new
-    state = state if part_p is state.procedure else replace(state, procedure=part_p)
-    return state, tuple(events)
+    return _with(state, "procedure", part_p), tuple(events)
+
+
+def _with(state: State, name: str, part: object) -> State:
+    """Return the state with one part put in; the same state when the part did not change."""
+    return state if part is getattr(state, name) else replace(state, **{name: part})  # type: ignore[arg-type]
 
 
 def view(study: Study, state: State) -> View:

@@ -14,7 +14,8 @@ import numpy as np
 from sim.command import Command
 from sim.event import Event, event
 from sim.phantom import Tissue
-from sim.spread_front import medium, opened, opening, pocket_shut, points, pour, wetted
+from sim.spread_front import branches, opened, opening, pocket_shut, points, pour, wetted
+from sim.spread_medium import medium
 from sim.spread_vessel import (
     at_rest,
     gives_blood,
@@ -238,6 +239,9 @@ def _stopped(study: Study, state: State, me: SpreadState, out: list[Event]) -> S
         "levels": levels,
     }
     out.append(Event(state.tick, "injection_stopped", _named(agent) | parts | told | facts))
+    touched = [study.phantom.tubes[t].name for t in branches(study.phantom.fields, me.front)] if _tissue_ul(me) >= 0.5 else []
+    if touched:
+        out.append(event(state.tick, "branches_wetted", agent=agent.name, kind=agent.kind, volume_ul=volume, branches=touched))
     return replace(me, flowing=False, rate_ul_s=0)
 
 

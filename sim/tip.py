@@ -26,12 +26,12 @@ def um(length_mm: float) -> int:
 def facts_at(plan: Plan, point: NDArray[np.float64], tissue: int, depth_mm: float) -> dict[str, Any]:
     """Return the tip fields of an event for a tip at `point` (mm, patient frame) in tissue label `tissue`.
 
-    off_* are relative to the planned target along the patient's right, dorsal and cranial axes. `level` and
+    off_* are relative to the nearest planned target along the patient's right, dorsal and cranial axes. `level` and
     `side` name the nearest foramen within NEAR_FORAMEN_MM ("" without one); `in_canal_um` is how far medial of
     that foramen's medial pedicle line the tip lies (negative: lateral; 0 without a foramen).
     """
     x, y, z = float(point[0]), float(point[1]), float(point[2])
-    dx, dy, dz = x - float(plan.target_mm[0]), y - float(plan.target_mm[1]), z - float(plan.target_mm[2])
+    dx, dy, dz = _off_target(plan, x, y, z)
     level, side = nearest_foramen(plan, x, y, z)
     in_canal = 0.0
     if (level, side) in plan.medial_line_mm:
@@ -51,6 +51,22 @@ def facts_at(plan: Plan, point: NDArray[np.float64], tissue: int, depth_mm: floa
         "side": side,
         "in_canal_um": um(in_canal),
     }
+
+
+def _off_target(plan: Plan, x: float, y: float, z: float) -> tuple[float, float, float]:
+    """Return the way from the nearest planned target to a point."""
+    best: tuple[float, float, float] | None = None
+    for goal in plan.goals:
+        at = goal.target_mm
+        off = (x - float(at[0]), y - float(at[1]), z - float(at[2]))
+        if best is None or _square(off) < _square(best):
+            best = off
+    assert best is not None
+    return best
+
+
+def _square(v: tuple[float, float, float]) -> float:
+    return v[0] * v[0] + v[1] * v[1] + v[2] * v[2]
 
 
 def tip_facts(study: Study, needle: NeedleState) -> dict[str, Any]:

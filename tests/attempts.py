@@ -16,15 +16,6 @@ from sim.event import Event
 from sim.session import Session
 from sim.state import State
 
-CARELESS = {
-    "wrong-level": "tfesi-l4l5-right",
-    "wrong-side": "tfesi-l4l5-right",
-    "no-contrast": "tfesi-l4l5-right",
-    "too-deep": "tfesi-l4l5-right",
-    "ignores-vascular": "tfesi-l4l5-right-vascular",
-}
-"""careless operator -> the scenario on which its habit must show."""
-
 
 @dataclass(frozen=True)
 class Outcome:

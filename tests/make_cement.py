@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -15,12 +15,11 @@ from scenarios.toolbox import cement_constants, load_cements
 from sim import cement
 from sim.cement_body import make_body
 from sim.cement_front import leaks
-from sim.command import IDLE, Command
-from sim.event import Event
 from sim.phantom import LabelVolume, Phantom, Tissue, tissue_at
 from sim.state import NeedleState, State, Study
 from sim.tools import Needle, Toolbox
 from tests.make_phantom import flat_skin, simple_toolbox, study_of
+from tests.one_engine import OneEngine
 
 HALF_LEFT, HALF_BACK, HALF_UP = 21.0, 15.5, 13.0
 TIP = (5.0, -5.0, 1.0)
@@ -81,13 +80,10 @@ def needle_at(where: Study, point: Sequence[float] = TIP) -> NeedleState:
     return NeedleState(needle=0, placed=True, tip_mm=np.array([x, y, z]), tip_direction=way, stylet=False, tissue=tissue)
 
 
-@dataclass
-class Run:
+class Run(OneEngine):
     """A patient with a bone needle in, driven through the cement engine alone."""
 
-    study: Study
-    state: State
-    events: list[Event]
+    engine, part = cement, "cement"
 
     @property
     def cement(self):
@@ -97,37 +93,24 @@ class Run:
         self.state = replace(self.state, needle=replace(self.state.needle, **changed))
         return self
 
-    def do(self, op: str, *args: int) -> Run:
-        return self.tick(Command(op, args))
-
     def wait(self, seconds: float) -> Run:
         """Let time pass; only the last tick runs the engine (nothing flows)."""
         self.state = replace(self.state, tick=self.state.tick + round(seconds * 100) - 1)
-        return self.tick(IDLE)
+        return self.tick()
 
     def inject(self, ul: int, rate: int = 100) -> Run:
         self.do("cement.inject", ul, rate)
         while self.cement.flowing:
-            self.tick(IDLE)
+            self.tick()
         return self
 
     def ready(self, product: int = LOW, wait_s: float = 300.0) -> Run:
         return self.do("cement.mix", product).do("cement.attach").wait(wait_s)
 
-    def last(self, kind: str) -> Event:
-        return [e for e in self.events if e.kind == kind][-1]
-
-    def tick(self, command: Command) -> Run:
-        self.state = replace(self.state, tick=self.state.tick + 1)
-        part, new = cement.advance(self.study, self.state, command)
-        self.state = replace(self.state, cement=part)
-        self.events += new
-        return self
-
 
 def run(seed: int = 1, defect: bool = False, point: Sequence[float] = TIP, **changed: float) -> Run:
     where = study(seed, defect, **changed)
-    return Run(where, State(cement=cement.begin(where), needle=needle_at(where, point)), [])
+    return Run(where, State(cement=cement.begin(where), needle=needle_at(where, point)))
 
 
 # --- bench ----------------------------------------------------------------------------------------
@@ -179,7 +162,7 @@ def scripted() -> list[str]:
     for product, wait in ((LOW, 280.0), (HIGH, 150.0)):
         r = run(3, True).ready(product, wait).inject(620, 500)
         out.append(r.state.digest())
-        r.wait(45.0).inject(120, 300).needle(placed=False).tick(IDLE)
+        r.wait(45.0).inject(120, 300).needle(placed=False).tick()
         out += [r.state.digest(), str(np.round(r.cement.points.astype(np.float64), 3).sum(0).round(2).tolist())]
     return out
 

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from sim import spread
-from sim.command import IDLE, Command
-from sim.event import Event
 from sim.phantom import Tissue, tissue_at, tube_distance
 from sim.state import CArmState, NeedleState, State, Study
 from sim.tools import Agent, Toolbox
 from tests.make_phantom import DATA, simple_phantom, simple_toolbox, study_of
+from tests.one_engine import OneEngine
 
 FORAMEN = (-17.0, 1.0, 6.0)
 CANAL = (0.0, 10.0, 0.0)
@@ -74,13 +73,10 @@ def needle_at(where: Study, point: Sequence[float]) -> NeedleState:
     )
 
 
-@dataclass
-class Run:
+class Run(OneEngine):
     """A patient with a needle in, driven through the injectate engine alone."""
 
-    study: Study
-    state: State
-    events: list[Event]
+    engine, part = spread, "spread"
 
     @property
     def spread(self):
@@ -94,35 +90,22 @@ class Run:
         self.state = replace(self.state, carm=CArmState(beam=mode))
         return self
 
-    def do(self, op: str, *args: int) -> Run:
-        return self._tick(Command(op, args))
-
     def wait(self, ticks: int) -> Run:
         for _ in range(ticks):
-            self._tick(IDLE)
+            self.tick()
         return self
 
     def inject(self, agent: int, ul: int, rate: int = 500, drawn: int = 20_000) -> Run:
         """Attach, inject to the end, let it stop."""
         self.do("syringe.attach", agent, drawn).do("syringe.inject", ul, rate)
         while self.spread.flowing:
-            self._tick(IDLE)
-        return self
-
-    def last(self, kind: str) -> Event:
-        return [e for e in self.events if e.kind == kind][-1]
-
-    def _tick(self, command: Command) -> Run:
-        self.state = replace(self.state, tick=self.state.tick + 1)
-        part, new = spread.advance(self.study, self.state, command)
-        self.state = replace(self.state, spread=part)
-        self.events += new
+            self.tick()
         return self
 
 
 def run_at(point: Sequence[float], seed: int = 1) -> Run:
     where = study(seed)
-    return Run(where, State(spread=spread.begin(where)), []).put(point)
+    return Run(where, State(spread=spread.begin(where))).put(point)
 
 
 def scripted() -> list[str]:

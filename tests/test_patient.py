@@ -64,12 +64,40 @@ def check_targets(phantom: Phantom) -> None:
             assert way_clearance(bones, p, n, 120.0, -1e3) >= room, f"{level} {side}: bone on the way"
             assert nearest_tube(vessels, *p, 9.0) >= 3.0, f"{level} {side}: vessel at the target"
             assert way_tubes(vessels, p, n, 25.0) >= 3.0, f"{level} {side}: vessel on the way"
-            assert p[1] > phantom.landmark(f"{level}.foramen.{side}.anterior")[1]
-            assert (
-                phantom.landmark(f"{level}.foramen.{side}.centre")[2]
-                < p[2]
-                < phantom.landmark(f"{level}.foramen.{side}.superior")[2]
-            )
+            down, back, out = in_foramen(phantom, level, side, p)
+            assert 0.0 < down < 0.5, f"{level} {side}: {down:.2f} of the way from the pedicle above to the one below"
+            assert 0.0 <= back < 0.85, f"{level} {side}: {back:.2f} of the way from the disc to the facet"
+            assert out >= -1.5, f"{level} {side}: {-out:.1f} mm medial to the middle of the pedicle"
+            assert tissue_at(phantom.fields, *p) in (Tissue.FORAMEN_FAT, Tissue.EPIDURAL_FAT)
+
+
+def in_foramen(phantom: Phantom, level: str, side: str, p: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return where a point lies: share of the height down, share of the width back, mm lateral to the pedicle's middle."""
+    front, behind, top, low = (
+        phantom.landmark(f"{level}.foramen.{side}.{word}") for word in ("anterior", "posterior", "superior", "inferior")
+    )
+    other = "right" if side == "left" else "left"
+    centre = phantom.landmark(f"{level}.pedicle.{side}.centre")
+    outwards = centre - phantom.landmark(f"{level}.pedicle.{other}.centre")
+    out = float((p - centre) @ outwards) / float(np.sqrt((outwards * outwards).sum()))
+    fall, depth = low - top, behind - front
+    return float((p - top) @ fall / (fall @ fall)), float((p - front) @ depth / (depth @ depth)), out
+
+
+def check_infraneural(phantom: Phantom) -> None:
+    """Kambin's triangle: below the ganglion, over the lower end plate, behind the disc, in front of the facet."""
+    bones, nerve = obstacles(phantom.bones), obstacles(phantom.bones, of(phantom, NEURAL))
+    for level in LEVELS:
+        for side in SIDES:
+            p, n = phantom.landmark(f"target.infraneural.{level}.{side}"), way(phantom, "infraneural", level, side)
+            down, back, out = in_foramen(phantom, level, side, p)
+            assert 0.5 < down < 1.0 and 0.0 < back < 1.0 and out >= -1.5, (level, side, down, back, out)
+            ganglion = phantom.tubes[phantom.tube_index(f"ganglion_{level}_{side}")].nodes
+            middle = ganglion[np.argmin(np.abs(ganglion[:, 0] - p[0])), :3]
+            assert in_foramen(phantom, level, side, middle)[0] < down - 0.05, f"{level} {side}: not below the nerve"
+            assert phantom.landmark(f"target.subpedicular.{level}.{side}")[2] > p[2] + 2.0
+            assert bone_gap(bones, *p)[0] >= 0.75 and way_clearance(bones, p, n, 120.0, -1e3) >= 0.75
+            assert nearest_tube(nerve, *p, 9.0) >= 1.5 and way_tubes(nerve, p, n, 60.0) >= 1.2
             assert tissue_at(phantom.fields, *p) in (Tissue.FORAMEN_FAT, Tissue.EPIDURAL_FAT)
 
 
@@ -107,6 +135,10 @@ def test_targets_are_clear(adult: Phantom) -> None:
     check_targets(adult)
 
 
+def test_infraneural_targets_lie_below_the_nerve(adult: Phantom) -> None:
+    check_infraneural(adult)
+
+
 def test_trap_fills_the_usual_target(trapped: Phantom, adult: Phantom) -> None:
     check_trap(trapped)
     check_tubes(trapped)
@@ -121,6 +153,7 @@ def test_other_seeds(seed: int) -> None:
     made = patient.build(seed)
     check_tubes(made)
     check_targets(made)
+    check_infraneural(made)
     check_trap(patient.build(seed, patient.PatientOptions(vascular_trap=TRAP)))
 
 

@@ -1,6 +1,7 @@
 """What a finding is measured by, on baked bones (grids, not parameters).
 
 Definitions:
+  disc_height                 mean of front, middle and back between the end plates, square to the disc
   slip_percent.L4-L5          way of the hindmost edge forwards along the end plate below, against that plate's depth
                               (Meyerding, as a share)
   cobb_deg                    between the upper plate of the upper and the lower plate of the lower end vertebra, each a line
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets.measure.grid import along, distance, first
-from anatomy_assets.measure.vertebrae import Axes, _run, _surface, axes_of, bone_of, levels_of, plate
+from anatomy_assets.measure.vertebrae import Axes, _run, _surface, _unit, axes_of, bone_of, levels_of, plate
 from sim.phantom import Bone, Phantom
 
 F64 = NDArray[np.float64]
@@ -42,11 +43,18 @@ def slip_percent(phantom: Phantom, level: str) -> float:
     return float(100.0 * ((upper.edge - lower.edge) @ way) / lower.depth)
 
 
-def disc_height(phantom: Phantom, level: str) -> float:
-    """Return the height (mm) of the disc below a vertebra: mean of front, middle and back."""
+def disc_height(phantom: Phantom, level: str, least: float = 0.0) -> float:
+    """Return the height (mm) of the disc below a vertebra: mean of front, middle and back, square to the disc.
+
+    Across the disc, not from rim to rim: osteophytes of neighbours lie at other depths, and so do the rims of a slip.
+    least: to what rims will be cut apart that stand nearer (bones whose joints are not cut yet).
+    """
     upper, lower = plate(phantom, level, False), plate(phantom, below(phantom, level), True)
+    way = _unit(_unit(upper.back - upper.front) + _unit(lower.back - lower.front))
+    left = axes_of(phantom, level).left
+    up = np.cross(_unit(left - (left @ way) * way), way)
     pairs = ((upper.front, lower.front), (upper.middle, lower.middle), (upper.back, lower.back))
-    return float(np.mean([np.sqrt(((a - b) ** 2).sum()) for a, b in pairs]))
+    return float(np.mean([max(float((a - b) @ up), least) for a, b in pairs]))
 
 
 def cobb_deg(phantom: Phantom, upper: str, lower: str) -> float:

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from scenarios.operators import mbb, tfesi
+from scenarios.operators.mbb import MBB_FAULTS, MBB_OPERATORS
 from scenarios.operators.room import Room, Script
-from scenarios.operators.tfesi import TFESI_OPERATORS, graded
+from scenarios.operators.tfesi import TFESI_FAULTS, TFESI_OPERATORS
 from scenarios.registry import Scenario
 from sim.errors import unknown_name
 
-OPERATORS = {"tfesi": TFESI_OPERATORS}
+OPERATORS = {"mbb": MBB_OPERATORS, "tfesi": TFESI_OPERATORS}
 """procedure -> operator name -> script."""
 
-GRADED: dict[str, Callable[[str], Script | None]] = {"tfesi": graded}
+FAULTS = {"mbb": MBB_FAULTS, "tfesi": TFESI_FAULTS}
+"""procedure -> careless operator -> the critical error that must show ("": none, the passing rule alone is broken)."""
+
+GRADED: dict[str, Callable[[str], Script | None]] = {"mbb": mbb.graded, "tfesi": tfesi.graded}
 """procedure -> maker of an operator of any skill from a name like trainee-37 (for simulated cohorts)."""
 
 
 def operator_names(scenario: Scenario) -> list[str]:
     """Return the operators that know the scenario's procedure."""
     return sorted(OPERATORS.get(scenario.file.procedure, {}))
+
+
+def faults_of(scenario: Scenario) -> dict[str, str]:
+    """Return which careless operators must fail on a scenario, and by which critical error.
+
+    Who ignores a vessel shows it only where one lies at the target; the others show their fault where none does.
+    """
+    known = FAULTS.get(scenario.file.procedure, {})
+    at_target = scenario.file.vessel.at_target
+    return {name: fault for name, fault in known.items() if (name == "ignores-vascular") == at_target}
 
 
 def find_operator(scenario: Scenario, name: str) -> Script:
@@ -32,4 +47,4 @@ def find_operator(scenario: Scenario, name: str) -> Script:
     return known[name]
 
 
-__all__ = ["OPERATORS", "Room", "Script", "find_operator", "operator_names"]
+__all__ = ["FAULTS", "OPERATORS", "Room", "Script", "faults_of", "find_operator", "operator_names"]

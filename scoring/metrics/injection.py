@@ -6,7 +6,7 @@ from scoring.metrics.base import Measure, Moment, metric
 
 
 def _at_target(now: Moment) -> bool:
-    return (now["level"], now["side"]) == (now.before.level, now.before.side)
+    return (now["level"], now["side"]) in now.before.goals
 
 
 def _agent(now: Moment) -> str:
@@ -37,18 +37,18 @@ def target_reached_ul(m: Measure, now: Moment) -> Measure:
 
 @metric("treated_wrong_level", "count", 0)
 def treated_wrong_level(m: Measure, now: Moment) -> Measure:
-    """Count therapeutic injections with the tip nearest to the foramen of another level than planned."""
-    if not now.treatment_starts or now["level"] in ("", now.before.level):
+    """Count therapeutic injections with the tip nearest to the foramen of a level that was not planned."""
+    if not now.treatment_starts or now["level"] in ("", *(level for level, _ in now.before.goals)):
         return m
-    return m.count(now, f"Treatment given at {_where(now)}; planned was {now.before.level} {now.before.side}.")
+    return m.count(now, f"Treatment given at {_where(now)}; planned was {now.before.order}.")
 
 
 @metric("treated_wrong_side", "count", 0)
 def treated_wrong_side(m: Measure, now: Moment) -> Measure:
     """Count therapeutic injections with the tip on the other side than planned."""
-    if not now.treatment_starts or now["side"] in ("", now.before.side):
+    if not now.treatment_starts or now["side"] in ("", *(side for _, side in now.before.goals)):
         return m
-    return m.count(now, f"Treatment given at {_where(now)}; planned was {now.before.level} {now.before.side}.")
+    return m.count(now, f"Treatment given at {_where(now)}; planned was {now.before.order}.")
 
 
 @metric("treated_without_contrast", "count", 0)

@@ -55,11 +55,12 @@ class Undo:
 
 @dataclass(frozen=True)
 class Situation:
-    """What happened so far. level, side, approach: the plan. views_*: views that showed the needle."""
+    """What happened so far. level, side, approach: the plan; goals: all its (level, side). views_*: that showed the needle."""
 
     level: str = ""
     side: str = ""
     approach: str = ""
+    goals: tuple[tuple[str, str], ...] = ()
     position: int = 0
     placement: int = 0
     placed: bool = False  # a needle was placed at least once
@@ -72,6 +73,12 @@ class Situation:
     contrasts: tuple[Contrast, ...] = ()
     running_from: int = -1  # position at which the running injection started
     finished: bool = False
+
+    @property
+    def order(self) -> str:
+        """The plan in words: "L3 and L4 right"."""
+        sides = dict.fromkeys(side for _, side in self.goals)
+        return ", ".join(f"{' and '.join(level for level, s in self.goals if s == side)} {side}" for side in sides)
 
     @property
     def contrast_here(self) -> Contrast | None:
@@ -96,7 +103,12 @@ class Situation:
 
 
 def _began(now: Situation, fact: Event) -> Situation:
-    return replace(now, level=fact["level"], side=fact["side"], approach=fact["approach"])
+    goals = ((fact["level"], fact["side"]),)
+    return replace(now, level=fact["level"], side=fact["side"], approach=fact["approach"], goals=goals)
+
+
+def _planned(now: Situation, fact: Event) -> Situation:
+    return replace(now, goals=(*now.goals, (fact["level"], fact["side"])))
 
 
 def _refused(now: Situation, fact: Event) -> Situation:
@@ -167,6 +179,7 @@ def _finished(now: Situation, fact: Event) -> Situation:
 
 _HANDLERS = {
     "began": _began,
+    "planned": _planned,
     "refused": _refused,
     "needle_placed": _placed,
     "needle_removed": _removed,

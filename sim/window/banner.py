@@ -19,9 +19,9 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect, panels_have_keys: bool) -> None:
     plan = theatre.study.plan
     with ui.panel("banner", rect, scroll=False):
         top = imgui.get_cursor_pos_y()
-        ui.text(f"{plan.side.upper()}  {plan.level}", theme.ACCENT, 30, bold=True)
+        ui.text(f"{plan.side.upper()}  {' '.join(goal.level for goal in plan.goals)}", theme.ACCENT, 30, bold=True)
         ui.record("banner.site")
-        ui.tip("Side and level on the order; check them with the chart and the picture")
+        ui.tip("Side and level(s) on the order; check them with the chart and the picture")
         left = imgui.get_item_rect_max().x - rect.x + ui.px(14)
         _patient(theatre, ui, left, top)
         _mode(theatre, ui, rect, top, panels_have_keys)

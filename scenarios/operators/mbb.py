@@ -1,0 +1,120 @@
+"""Operators for the block of lumbar medial branches: the expert, and people who leave something out.
+
+One needle after the other: square, oblique, down to bone where the superior articular process meets the transverse
+process (L5: the ala), AP and lateral, a little contrast under live X-rays, then less than half a millilitre.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scenarios.operators import acts
+from scenarios.operators.acts import Corridor
+from scenarios.operators.room import Acts, Room, Script
+from scenarios.operators.skill import FAMILY, Hands, skill_of
+
+ON_BONE_MM = 2.5
+"""Bone this near to the target is where the needle should be."""
+GOOD = ("intramuscular", "periosteal", "soft-tissue")
+TOO_MUCH = 4
+"""How many times the planned volume the over-volume operator gives."""
+FORAMEN_MM = 3.0
+"""The foramen operator: how far behind the middle of the foramen its tip ends."""
+
+
+@dataclass(frozen=True)
+class Habit:
+    """What an operator does differently from the expert."""
+
+    level_shift: int = 0
+    other_side: bool = False
+    timeout: bool = True
+    contrast: bool = True
+    first_only: bool = False
+    volume: int = 1
+    into_foramen: bool = False
+    too_deep: bool = False
+    into_sac: bool = False
+
+
+def mbb(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
+    """Return the script of an operator with this habit and skill (1: no slips; see operators/skill.py)."""
+
+    def script(room: Room) -> Acts:
+        room.hands = Hands.of(skill, room.scenario.id, room.study.seed, name)
+        shift, other = yield from acts.prepare(room, habit.level_shift, habit.other_side, habit.timeout)
+        file = room.scenario.file
+        for number, goal in enumerate((file.target, *file.further)):
+            if number and habit.first_only:
+                break
+            side = acts.opposite(goal.side) if other else goal.side
+            yield from _block(room, habit, _way(room, habit, acts.shifted(goal.level, shift), side), first=number == 0)
+        yield from room.do("finish")
+
+    return script
+
+
+def graded(name: str) -> Script | None:
+    """Return the script of `novice-1`..`novice-4` or `trainee-<percent>[-label]`; None for any other name."""
+    skill = skill_of(name)
+    return None if skill is None else mbb(Habit(), name, skill)
+
+
+def _way(room: Room, habit: Habit, level: str, side: str) -> Corridor:
+    """Return the way to one nerve, or past it into the foramen below its pedicle."""
+    if habit.too_deep:
+        return acts.canal_way(room, level, side)
+    if habit.into_sac:
+        return acts.sac_way(room, level, side)
+    if not habit.into_foramen:
+        return acts.corridor(room, "medial_branch", level, side)
+    phantom = room.study.phantom
+    usual = acts.corridor(room, "subpedicular", level, side)
+    centre = phantom.landmark(f"{level}.foramen.{side}.centre")
+    return Corridor(usual.target_mm + np.array([0.0, FORAMEN_MM if centre[1] > usual.target_mm[1] else 0.0, 0.0]),
+                    usual.primary_mdeg, usual.secondary_mdeg)  # fmt: skip
+
+
+def _block(room: Room, habit: Habit, way: Corridor, first: bool) -> Acts:
+    """Place a needle, prove where it lies, inject, take it out."""
+    plan = room.scenario.file.demonstration
+    yield from acts.place(room, way, store=first)
+    yield from acts.drive(room, way, bone_ends_mm=ON_BONE_MM)
+    if not room.hands.slips("views"):
+        yield from acts.confirm_views(room, way)
+    good = True
+    if habit.contrast and not room.hands.slips("contrast"):
+        good = yield from acts.contrast(room, True, GOOD)
+    if good or habit.into_foramen or not habit.contrast:
+        yield from acts.inject(room, plan.drug, plan.drug_ul * habit.volume)
+    yield from room.do("needle.stylet", 1)
+    yield from room.do("needle.remove")
+
+
+MBB_FAULTS = {
+    "wrong-level": "wrong-level",
+    "wrong-side": "wrong-side",
+    "no-timeout": "no-timeout",
+    "over-volume": "over-volume",
+    "into-foramen": "unspecific-block",
+    "too-deep": "too-deep",
+    "into-sac": "intrathecal-injection",
+    "one-nerve": "",
+}
+"""Careless operator -> the critical error that its habit must show; "" for one who breaks the passing rule alone."""
+
+MBB_OPERATORS: dict[str, Script] = {
+    "expert": mbb(Habit()),
+    "wrong-level": mbb(Habit(level_shift=-1)),
+    "wrong-side": mbb(Habit(other_side=True)),
+    "no-timeout": mbb(Habit(timeout=False)),
+    "no-contrast": mbb(Habit(contrast=False)),
+    "one-nerve": mbb(Habit(first_only=True)),
+    "over-volume": mbb(Habit(volume=TOO_MUCH)),
+    "into-foramen": mbb(Habit(into_foramen=True)),
+    "too-deep": mbb(Habit(too_deep=True, contrast=False)),
+    "into-sac": mbb(Habit(into_sac=True, contrast=False)),
+    **{name: mbb(Habit(), name, skill) for name, skill in FAMILY.items()},
+}
