@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from anatomy_assets.meshes import unpinched
 from anatomy_assets.tables import number
 from sim.errors import MachineError
-from sim.phantom import Bone, Phantom, Tissue, Tube, TubeKind
+from sim.phantom import Bone, Phantom, Tissue, Tube, TubeKind, wide_nodes
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -114,17 +114,24 @@ def write_stl(path: Path, vertices: F32, faces: I32) -> None:
 
 
 def tube_mesh(tube: Tube, around: int = 10) -> tuple[F32, I32]:
-    """Return a closed mesh of a chain: rings across the path, one point at each end."""
-    nodes = tube.nodes
+    """Return a closed mesh of a chain: rings across the path, one point at each end.
+
+    A node with a half width makes a stadium of its ring: the circle's left half and right half swept apart along x.
+    """
+    nodes = wide_nodes(tube.nodes)
     tangent = np.gradient(nodes[:, :3], axis=0)
     tangent /= np.maximum(np.sqrt((tangent * tangent).sum(1, keepdims=True)), 1e-9)
+    if nodes[:, 4].max() > 0.0:
+        around = max(around, 18)
     angle = 2.0 * np.pi * np.arange(around) / around
     rings, u = [], np.array([1.0, 0.0, 0.0]) if abs(tangent[0, 0]) < 0.9 else np.array([0.0, 1.0, 0.0])
     for node, t in zip(nodes, tangent, strict=True):
         u = u - (u * t).sum() * t  # carried along the path: no twist
         u = u / max(float(np.sqrt((u * u).sum())), 1e-9)
         w = np.cross(t, u)
-        rings.append(node[:3] + node[3] * (np.cos(angle)[:, None] * u + np.sin(angle)[:, None] * w))
+        ring = node[:3] + node[3] * (np.cos(angle)[:, None] * u + np.sin(angle)[:, None] * w)
+        ring[:, 0] += node[4] * _side(ring[:, 0] - node[0], node[3])
+        rings.append(ring)
     ends = [nodes[0, :3] - nodes[0, 3] * tangent[0], nodes[-1, :3] + nodes[-1, 3] * tangent[-1]]
     points = np.concatenate([*rings, np.array(ends)])
     faces = []
@@ -138,6 +145,11 @@ def tube_mesh(tube: Tube, around: int = 10) -> tuple[F32, I32]:
         j = (i + 1) % around
         faces += [[n * around, j, i], [n * around + 1, last + i, last + j]]
     return points.astype(np.float32), np.array(faces, np.int32)
+
+
+def _side(x: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
+    """Return -1 right of a ring's middle, +1 left of it; points on the middle itself stay there."""
+    return np.asarray(np.sign(np.where(np.abs(x) < 1e-6 * radius, 0.0, x)), np.float64)
 
 
 def _write_scene(phantom: Phantom, path: Path) -> Path:

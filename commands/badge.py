@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.common import AsJson, progress_bar, say, utc_now
+from commands.common import AsJson, Jobs, Trusted, progress_bar, say, utc_now
 from sim.errors import RecordError, UsageError
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ badge = typer.Typer(no_args_is_help=True, help="Decisions of a committee, and Op
 
 Records = Annotated[Path, typer.Option(help="folder with the attempts; each is verified by replay")]
 StandardFile = Annotated[Path | None, typer.Option(help="the standard (main.py standard set)")]
-Jobs = Annotated[int, typer.Option(help="processes; 0: one per processor")]
-Trusted = Annotated[Path | None, typer.Option(help="key card, list of fingerprints, or folder of those")]
 KeyFolder = Annotated[Path | None, typer.Option(help="folder of the signing key")]
 
 
@@ -40,15 +38,15 @@ def decide(
     trusted: Trusted = None,
 ) -> None:
     """Sign the decision of a committee about one learner, with the records that it rests on."""
-    from scoring.battery import battery_status, read_battery
+    from commands.battery import status_of
     from scoring.exchange.decision import make_decision
     from scoring.keys import load_or_create
     from scoring.standard import load_standard
     from scoring.trust.documents import digest, read_document, write_whole
 
     load_standard(standard)
-    one = read_battery(battery)
-    status = battery_status(one, _rows(records, jobs, trusted))
+    status = status_of(battery, records, jobs, trusted, rows=_rows(records, jobs, trusted))
+    one = status.battery
     who = next((w for w in status.learners if w.learner == learner), None)
     firsts = [item.first.record_id for item in who.items if item.first] if who else []
     if not firsts:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.common import AsJson, check_seed, say, utc_now, writable_folder, write_file
+from commands.common import AsJson, Jobs, Trusted, check_seed, say, utc_now, writable_folder, write_file
 from commands.seat import check_item, item_of, source_hash
 from sim.errors import RecordError, UsageError
 
@@ -21,8 +21,6 @@ battery = typer.Typer(no_args_is_help=True, help="Sealed batteries for assessmen
 
 FileOf = Annotated[Path, typer.Argument(help="the assignment file")]
 Records = Annotated[Path, typer.Argument(help="folder with the attempts and sitting logs")]
-Jobs = Annotated[int, typer.Option(help="processes; 0: one per processor")]
-Trusted = Annotated[Path | None, typer.Option(help="key card, list of fingerprints, or folder of those")]
 
 
 @battery.command()

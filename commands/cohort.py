@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.common import AsJson, progress_bar, say, utc_now, write_file
+from commands.common import AsJson, Jobs, Replay, Trusted, progress_bar, say, utc_now, write_file
 from scoring.statistics import feedback
 from sim.errors import UsageError
 
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float], None]
 
 standard_app = typer.Typer(no_args_is_help=True, help="Set a standard for a procedure, or show one.", rich_markup_mode=None)
-
-Verify = Annotated[bool, typer.Option("--verify", help="replay every attempt (slow); default: chain and signature")]
-Jobs = Annotated[int, typer.Option(help="processes; 0: one per processor")]
-Trusted = Annotated[Path | None, typer.Option(help="key card, list of fingerprints, or folder of those")]
 
 
 def checked_row(path: str, trust: TrustList | None = None) -> Row:
@@ -82,7 +78,7 @@ def cohort(
     csv_: Annotated[Path | None, typer.Option("--csv", help="also write one line per attempt there")] = None,
     standard: Annotated[Path | None, typer.Option(help="a standard (main.py standard set)")] = None,
     out: Annotated[Path | None, typer.Option(help="X.html or X.pdf: write the director's report instead")] = None,
-    replay: Verify = False,
+    replay: Replay = False,
     jobs: Jobs = 0,
     trusted: Trusted = None,
     p0: Annotated[float, typer.Option(help="acceptable failure rate")] = feedback.P0,
@@ -248,7 +244,7 @@ def standard_set(
     months: Annotated[int, typer.Option(help="how long it stands", min=1, max=60)] = 24,
     provisional: Annotated[bool, typer.Option("--provisional", help="write it although it judges nobody")] = False,
     key: Annotated[Path | None, typer.Option(help="folder of the signing key")] = None,
-    replay: Verify = False,
+    replay: Replay = False,
     jobs: Jobs = 0,
     trusted: Trusted = None,
 ) -> None:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 ScenarioName = Annotated[str, typer.Argument(help="scenario id (see: main.py list) or the path of a scenario's TOML file")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 
-
 Patient = Annotated[Path | None, typer.Option(help="an imported patient: X.phantom (main.py import)")]
+Jobs = Annotated[int, typer.Option(help="processes; 0: one per processor")]
+Trusted = Annotated[Path | None, typer.Option(help="key card, list of fingerprints, or folder of those")]
+Replay = Annotated[bool, typer.Option("--verify", help="replay every attempt (slow); default: chain and signature")]
 
 
 def say(text: str = "") -> None:

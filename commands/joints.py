@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.common import check_seed, progress_bar, say, utc_now, writable_folder, write_file
 from commands.seat import Who
-from sim.errors import UsageError
+from sim.errors import NumericalFault, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +60,13 @@ def on_patient(name: str | None, patient: Path | None, quiet: bool = False) -> s
     if told and not quiet:
         say(told)
     return chosen
+
+
+def patient_words(scenario: Scenario) -> str:
+    """Return what of a scenario's imported patient is modelled; "" for a generated patient."""
+    from scenarios.patients import find_patient, words
+
+    return words(find_patient(scenario.patient)) if scenario.patient else ""
 
 
 def score_of(transcript: Transcript) -> dict[str, Any]:
@@ -114,6 +121,18 @@ def seal_record(recorder: Recorder, scenario: Scenario, folder: Path, who: Who |
     return path, result
 
 
+def seal_faulty(recorder: Recorder, folder: Path, fault: NumericalFault, who: Who | None = None) -> NumericalFault:
+    """Seal an attempt in which an engine failed, without a score; return the error that says so and where it lies."""
+    from scoring.keys import load_or_create
+    from scoring.record import seal
+
+    recorder.close()
+    path = seal(folder / "attempt.journal", {}, load_or_create(), folder / "attempt.scottie", reason="faulty")
+    if who is not None:
+        who.ended(utc_now(), path)
+    return NumericalFault(f"{fault}; the attempt is sealed as faulty and gets no score: {path}")
+
+
 def attempt(
     name: str, operator: str, seed: int, out: Path, mode: str, progress: Progress, pictures: bool, who: Who | None = None
 ) -> tuple[dict[str, Any], list[Path]]:
@@ -140,7 +159,10 @@ def attempt(
     def tick(command: Command) -> tuple[State, tuple[Event, ...]]:
         if command.op != "idle":
             recorder.session.send(command)
-        _, new = recorder.tick()
+        try:
+            _, new = recorder.tick()
+        except NumericalFault as fault:
+            raise seal_faulty(recorder, folder, fault, who) from None
         return recorder.session.state, new
 
     progress(f"{operator} at work", 0.92)
@@ -149,7 +171,9 @@ def attempt(
     progress("drawing the pictures", 0.96)
     images = save_pictures(camera, folder)
     verdict = "recorded; not yet replayed (main.py verify)"
-    write_file(folder / "report.html", report_html(read_journal(record), result, rubric, images, verdict))
+    write_file(
+        folder / "report.html", report_html(read_journal(record), result, rubric, images, verdict, patient_words(scenario))
+    )
     public = {"scenario": scenario.id, "operator": operator, "seed": seed, "mode": mode, **result.public()}
     return public, [record, folder / "report.html", folder / "images"]
 
@@ -170,7 +194,10 @@ def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progr
     given: list[tuple[int, Command]] = []
 
     def tick() -> tuple[Command, tuple[Event, ...]]:
-        command, new = recorder.tick()
+        try:
+            command, new = recorder.tick()
+        except NumericalFault as fault:
+            raise seal_faulty(recorder, folder, fault, who) from None
         if command.op != "idle":
             given.append((recorder.session.state.tick, command))
         return command, new

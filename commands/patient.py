@@ -20,10 +20,11 @@ def render(
     out: Annotated[Path, typer.Option(help="X.png, X.dcm or X.npy")],
     seed: Annotated[int, typer.Option(help="which patient")] = 1,
     size: Annotated[int, typer.Option(help="pixels", min=32, max=4096)] = 1024,
+    frames: Annotated[int, typer.Option(help="a live run of so many pulses (X.dcm only)", min=1, max=600)] = 1,
     patient: Patient = None,
 ) -> None:
-    """Make one picture of a scenario's patient."""
-    from scenarios.pictures import picture_bytes
+    """Make one picture of a scenario's patient, or a live run as multi-frame DICOM."""
+    from scenarios.pictures import cine_bytes, picture_bytes
     from scenarios.registry import find_scenario
 
     check_seed(seed)
@@ -33,9 +34,15 @@ def render(
         )
     if out.suffix not in (".png", ".dcm", ".npy"):
         raise UsageError(f"--out {out}: unknown kind '{out.suffix}'; expected .png, .dcm or .npy")
+    if frames > 1 and out.suffix != ".dcm":
+        raise UsageError(f"--frames {frames} with --out {out}: a run is written as DICOM; expected a name that ends in .dcm")
     found = find_scenario(on_patient(scenario, patient) or scenario)
+    angles = (round(primary * 1000), round(secondary * 1000))
     with progress_bar(quiet=True) as progress:
-        content = picture_bytes(found, seed, round(primary * 1000), round(secondary * 1000), size, out.suffix, progress)
+        if frames > 1:
+            content = cine_bytes(found, seed, *angles, size, frames, progress)
+        else:
+            content = picture_bytes(found, seed, *angles, size, out.suffix, progress)
     write_file(out, content)
     say(str(out))
 
@@ -49,6 +56,7 @@ def phantom(
     """Export a scenario's patient, or an imported one: meshes (GLB, STL), label volume (NIfTI), landmarks (JSON)."""
     from anatomy_assets.export import export_phantom
     from anatomy_assets.imports.store import read_patient
+    from scenarios.patients import words
     from scenarios.registry import find_scenario
     from scenarios.study import make_phantom
 
@@ -64,6 +72,8 @@ def phantom(
         paths = export_phantom(made, folder)
     for path in paths:
         say(str(path))
+    if told := words(made):
+        say(told)
 
 
 def import_(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.common import progress_bar, say, utc_now, writable_folder, write_file
+from commands.common import Jobs, Replay, Trusted, progress_bar, say, utc_now, writable_folder, write_file
 from commands.evidence import Evidence, Pictures, check_kind, document_bytes, facts_of, read_evidence
-from commands.joints import load_rubric, scenario_of, verdict_of
+from commands.joints import load_rubric, patient_words, scenario_of, verdict_of
 from sim.errors import RecordError, ScottieError, UsageError
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float], None]
 
 StandardFile = Annotated[Path | None, typer.Option(help="a standard (main.py standard set); none: no standard set")]
-Replay = Annotated[bool, typer.Option("--verify", help="replay every attempt (slow); default: chain and signature")]
-Jobs = Annotated[int, typer.Option(help="processes; 0: one per processor")]
-Trusted = Annotated[Path | None, typer.Option(help="key card, list of fingerprints, or folder of those")]
 
 
 def report(
@@ -63,9 +60,10 @@ def _attempt_report(file: Path, out: Path) -> None:
     transcript = verdict.transcript
     if transcript is None:
         raise RecordError(f"{file}: {verdict.status}: {verdict.reason}")
-    rubric = load_rubric(scenario_of(transcript.header))
+    scenario = scenario_of(transcript.header)
+    rubric = load_rubric(scenario)
     result = score(transcript.events, transcript.commands, rubric)
-    made = document(transcript, result, rubric, [], f"{verdict.status}: {verdict.reason}")
+    made = document(transcript, result, rubric, [], f"{verdict.status}: {verdict.reason}", patient_words(scenario))
     write_file(out, document_bytes(made, out.suffix))
 
 
@@ -91,9 +89,15 @@ def write_cohort(evidence: Evidence, standard: Path | None, out: Path, **design:
 
 
 def packet(
-    status: BatteryStatus, evidence: Evidence, learner: str, standard: Path | None, root: Root, pictures: Pictures | None
+    status: BatteryStatus,
+    evidence: Evidence,
+    learner: str,
+    standard: Path | None,
+    root: Root,
+    pictures: Pictures | None,
+    most: int | None = None,
 ) -> Document:
-    """Return the evidence packet of a battery, for one learner or everybody. evidence: read with replay."""
+    """Return the evidence packet of a battery, for one learner or everybody. evidence: read with replay; most: pictures."""
     from scoring.reports.packet import Files, packet_document
     from scoring.standard import load_standard
     from scoring.trust.documents import digest, read_document
@@ -105,6 +109,7 @@ def packet(
         standard_sha256=digest(read_document(standard)) if standard else "",
         headers=evidence.headers,
         picture=pictures,
+        most_pictures=most,
     )
     return packet_document(facts_of(evidence, cut, utc_now()), files, learner)
 
@@ -122,7 +127,9 @@ def battery_facts(status: BatteryStatus) -> BatteryFacts:
     odd = [f"{learner}, item {item.item}: {item.state}: {'; '.join(item.notes)}" for learner, item in told]
     odd += [f"{who.learner}: {note}" for who in status.learners for note in who.notes]
     odd += [f"{file} does not belong to the battery: {verdict}: {why}" for file, verdict, why in status.refused]
-    return BatteryFacts(one.id, one.title, one.sha256, one.created, one.signer, items, (*odd, *status.notes))
+    return BatteryFacts(
+        one.id, one.title, one.sha256, one.created, one.signer, items, (*odd, *status.notes), f"{one.engine}, {one.source}"
+    )
 
 
 def export(

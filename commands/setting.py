@@ -121,7 +121,7 @@ def _reliability(
         agree, kappa = decision_agreement(worth.phi, (cut - study.mean) / spread)
     except ScottieError as error:
         return {}, None, f"none: {error}"[:200]
-    where = f"{study.method}, persons x items {x.shape[0]} x {x.shape[1]}, both groups; bivariate normal at Phi"
+    where = f"{study.method}, persons x items {x.shape[0]} x {x.shape[1]}, both groups (higher than among learners between them)"
     return {"phi": worth.phi, "agree": agree, "kappa": kappa}, worth.sem_absolute, where
 
 

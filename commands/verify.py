@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.common import AsJson, say
+from commands.common import AsJson, Jobs, Trusted, say
 from sim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def verify(
     files: Annotated[list[Path], typer.Argument(help="attempt files, and folders to search")],
     json_: AsJson = False,
-    jobs: Annotated[int, typer.Option(help="processes; 0: one per processor")] = 0,
-    trusted: Annotated[Path | None, typer.Option(help="key card, list of fingerprints, or folder of those")] = None,
+    jobs: Jobs = 0,
+    trusted: Trusted = None,
     scheduler: Annotated[str, typer.Option(help="address of a Dask scheduler, e.g. tcp://host:8786")] = "",
     patient: Annotated[Path | None, typer.Option(help="imported patients: X.phantom or the folder that holds it")] = None,
 ) -> None:

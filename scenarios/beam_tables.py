@@ -13,6 +13,7 @@ from scenarios.toml_file import DATA, Quantity, Strict, in_unit, load
 from sim.beam import BeamTables, DetectorData
 from sim.errors import DataError
 from sim.phantom import Tissue
+from sim.scatter import Scatter
 from sim.tools import CArm
 
 F64 = NDArray[np.float64]
@@ -56,6 +57,13 @@ class DoseTable(Strict):
     dsa_dose_factor: Share
     dsa_pulses_per_s: Rate
     shot_pulses: Share
+    boost_factor: Share
+
+
+class PictureTable(Strict):
+    """What moves in the patient while pictures are taken."""
+
+    breath_mm: Millimetre
 
 
 class HousingTable(Strict):
@@ -80,13 +88,6 @@ class DetectorTable(Strict):
     lag: Share
 
 
-class GridRow(Strict):
-    """Scatter that passes the grid behind a thickness of water."""
-
-    thickness_mm: Millimetre
-    scatter: Share
-
-
 class ExposureRow(Strict):
     """One point of the automatic exposure curve."""
 
@@ -109,9 +110,9 @@ class CArmFile(Strict):
     field: list[FieldRow]
     motion: MotionTable
     dose: DoseTable
+    picture: PictureTable
     housing: HousingTable
     detector: DetectorTable
-    grid: list[GridRow]
     exposure: list[ExposureRow]
     water: list[WaterRow]
 
@@ -168,6 +169,9 @@ def load_carm(data: Path = DATA) -> CArm:
         dsa_dose_factor=file.dose.dsa_dose_factor.value,
         dsa_pulses_per_10s=round(file.dose.dsa_pulses_per_s.value * 10),
         shot_pulses=round(file.dose.shot_pulses.value),
+        scatter=load_scatter(data),
+        breath_mm=file.picture.breath_mm.value,
+        boost_factor=file.dose.boost_factor.value,
     )
 
 
@@ -180,6 +184,16 @@ def _water(path: Path, rows: list[WaterRow]) -> F64:
         if label not in Tissue.__members__:
             raise DataError(f"{path}: unknown tissue '{label}'; expected one of: {', '.join(t.name for t in Tissue)}")
     return np.array([known[tissue.name] for tissue in sorted(Tissue)], np.float64)
+
+
+@lru_cache(maxsize=4)
+def load_scatter(data: Path = DATA) -> Scatter:
+    """Return scatter.csv: scatter over primary by thickness and field radius, without and with grid."""
+    table = _csv(data / "scatter.csv", ("thickness_mm", "radius_mm", "spr", "spr_grid"))
+    thickness = np.unique(table[:, 0])
+    cube = table.reshape(len(thickness), -1, 4)
+    plain, gridded = np.ascontiguousarray(cube[:, :, 2]), np.ascontiguousarray(cube[:, :, 3])
+    return Scatter(thickness, np.ascontiguousarray(cube[0, :, 1]), plain, gridded)
 
 
 @lru_cache(maxsize=4)
@@ -211,7 +225,6 @@ def load_beam(data: Path = DATA) -> BeamTables:
             focal_spot_mm=part.focal_spot_mm.value,
             grid_primary=part.grid_primary.value,
             lag=part.lag.value,
-            grid_thickness_mm=_column([row.thickness_mm for row in file.grid]),
-            grid_scatter=_column([row.scatter for row in file.grid]),
+            scatter=load_scatter(data),
         ),
     )

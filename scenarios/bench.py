@@ -23,7 +23,8 @@ from scenarios.operators import find_operator
 from scenarios.pictures import still_view
 from scenarios.registry import find_scenario
 from scenarios.study import make_phantom, make_study
-from sim.command import Command
+from sim import needle
+from sim.command import IDLE, Command
 from sim.jit import jit
 from sim.lead import ITERATIONS, LINK_MM, STEP_S, STEPS
 from sim.lead_chain import Base, Chain, Medium, built
@@ -31,7 +32,7 @@ from sim.phantom import Fields, Phantom, bone_distance, bone_distance_one
 from sim.picture import Imager
 from sim.projector import Projector
 from sim.scene import make_scene
-from sim.session import TICKS_PER_SECOND, Session
+from sim.session import TICKS_PER_SECOND, Session, begin
 from sim.state import Study
 from sim.view import View
 
@@ -82,6 +83,7 @@ def _anatomy(size: int, out: Path | None, progress: Progress) -> list[Row]:
     scenario = find_scenario(SCENARIO)
     make_phantom(scenario, 1, progress)
     warm = _median_ms(lambda: make_phantom(scenario, 1), 5) / 1e3
+    work = _median_ms(_reference_work, 3) / 1e3
     points = _near(phantom)
     one = _median_ms(lambda: _distances(phantom.fields, points, True), 5)
     every = _median_ms(lambda: _distances(phantom.fields, points, False), 5)
@@ -89,9 +91,17 @@ def _anatomy(size: int, out: Path | None, progress: Progress) -> list[Row]:
         _row("anatomy", "bake of a patient, nothing cached", round(cold, 1), "s", "<= 30"),
         _row("anatomy", "patient from the cache", round(warm, 2), "s", "<= 0.5"),
         _row("anatomy", "bake / load", round(cold / warm), "x"),
+        _row("anatomy", "reference work: sort 4 million numbers, one core", round(work, 2), "s"),
+        _row("anatomy", "bake / reference work", round(cold / work), "x"),
+        _row("anatomy", "load / reference work", round(warm / work, 2), "x"),
         _row("anatomy", "distance queries to one bone, one core", round(len(points) / one / 1e3, 1), "million/s", ">= 2"),
         _row("anatomy", "distance queries to the nearest bone, one core", round(len(points) / every / 1e3, 1), "million/s"),
     ]
+
+
+def _reference_work() -> float:
+    """Do a fixed piece of work on one core: what other times of the same run are told in, on whatever machine."""
+    return float(np.sort(np.random.Generator(np.random.Philox(key=7)).random(4_000_000))[2_000_000])
 
 
 def _near(phantom: Phantom) -> NDArray[np.float64]:
@@ -186,6 +196,7 @@ def _needle(size: int, out: Path | None, progress: Progress) -> list[Row]:
 
     drive(20)
     seconds, ticks = drive(800)
+    touching = _touching(study)
     return [
         {
             "bench": "needle",
@@ -199,8 +210,29 @@ def _needle(size: int, out: Path | None, progress: Progress) -> list[Row]:
             "value": round(ticks / TICKS_PER_SECOND / seconds),
             "unit": "x",
         },
+        _row("needle", "moving and touching bone: 1 ms of the needle, median", round(touching[0], 1), "us", "<= 15"),
+        _row("needle", "the same, 99th percentile", round(touching[1], 1), "us", "<= 100"),
         *_lead(),
     ]
+
+
+def _touching(study: Study) -> tuple[float, float]:
+    """Return median and 99th percentile (us per ms) of the needle's engine, levered to and fro beside bone."""
+    target = [round(float(c) * 1000) for c in study.plan.target_mm]
+    state, times = begin(study)[0], []
+    todo = [Command("needle.choose", (0,)), Command("needle.place", (target[0] - 25_000, target[2], 25_000, 0))]
+    todo.append(Command("needle.move", (70_000, 20_000)))
+    for lean in (4_000, -4_000, 3_000, -3_000) * 3:
+        todo += [Command("needle.move", (-3_000, 10_000)), Command("needle.tilt", (25_000 + lean, lean))]
+        todo.append(Command("needle.move", (6_000, 10_000)))
+    while todo or state.needle.moving:
+        command = todo.pop(0) if todo and not state.needle.moving else IDLE
+        start = time.perf_counter()
+        after, _ = needle.advance(study, state, command)
+        if after.moving:
+            times.append(1e5 * (time.perf_counter() - start))
+        state = replace(state, tick=state.tick + 1, needle=after)
+    return statistics.median(times), float(np.percentile(times, 99))
 
 
 def _lead() -> list[Row]:

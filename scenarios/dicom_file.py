@@ -1,4 +1,4 @@
-"""One picture as a DICOM X-Ray Angiographic Image, marked as simulated. Written with pydicom alone."""
+"""Pictures as a DICOM X-Ray Angiographic Image (one frame, or a cine run), marked as simulated. Written with pydicom alone."""
 
 from __future__ import annotations
 
@@ -19,12 +19,19 @@ _DATE, _TIME = "20000101", "000000"
 """A picture of a simulated patient has no moment in time; a fixed one keeps equal input equal output."""
 
 
-def dicom_bytes(grey: NDArray[np.uint8], view: View, study: Study) -> bytes:
-    """Return a displayed picture (n, n) uint8 as the bytes of a DICOM file."""
+def dicom_bytes(grey: NDArray[np.uint8], view: View, study: Study, frame_ms: int = 0) -> bytes:
+    """Return a displayed picture (n, n), or a run (frames, n, n) with frame_ms between frames, as the bytes of a DICOM file.
+
+    The view is that of the first frame; mAs are those of one pulse. ValueError for a run without a frame time.
+    """
+    if grey.ndim == 3 and frame_ms <= 0:
+        raise ValueError(f"a run of {len(grey)} frames with {frame_ms} ms between them; expected at least 1 ms")
     content = hashlib.sha256(grey.tobytes() + study.hash.encode()).hexdigest()
     dataset = Dataset()
     _patient_and_study(dataset, study, content)
     _geometry(dataset, grey, view, study)
+    if grey.ndim == 3:
+        _cine(dataset, len(grey), frame_ms)
     dataset.PixelData = grey.tobytes()
     dataset.file_meta = _meta(dataset)
     out = io.BytesIO()
@@ -67,8 +74,18 @@ def _patient_and_study(dataset: Dataset, study: Study, content: str) -> None:
     dataset.PatientPosition = "HFP"
 
 
+def _cine(dataset: Dataset, frames: int, frame_ms: int) -> None:
+    """Multi-frame and Cine modules: a viewer plays the run at the rate of its pulses."""
+    dataset.NumberOfFrames = frames
+    dataset.FrameIncrementPointer = 0x00181063  # Frame Time
+    dataset.FrameTime = f"{frame_ms}"
+    dataset.RecommendedDisplayFrameRate = max(1, round(1000 / frame_ms))
+    dataset.CineRate = max(1, round(1000 / frame_ms))
+    dataset.PreferredPlaybackSequencing = 0  # looping
+
+
 def _geometry(dataset: Dataset, grey: NDArray[np.uint8], view: View, study: Study) -> None:
-    size = grey.shape[0]
+    size = grey.shape[-1]
     carm = study.toolbox.carm
     dataset.ImageType = ["DERIVED", "PRIMARY", "SINGLE PLANE"]
     dataset.DerivationDescription = "simulated, prepared for display"

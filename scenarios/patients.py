@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from anatomy_assets.imports.store import content_hash_of, read_patient
-from scenarios.schema import ScenarioFile
+from scenarios.schema import ScenarioFile, TargetTable
 from sim.command import LEVELS
 from sim.errors import UsageError
 from sim.phantom import Phantom
@@ -57,24 +57,63 @@ def find_patient(digits: str) -> Phantom:
     raise UsageError(f"made on the imported patient {digits}: say --patient with that file, or the folder that holds it")
 
 
+@lru_cache(maxsize=2)
+def trapped(digits: str, level: str, side: str) -> Phantom:
+    """Return the registered patient with a vascular trap at one target (anatomy_assets/imports/trap.py)."""
+    from anatomy_assets.imports.trap import with_trap  # heavy: lists and help must answer at once
+
+    return with_trap(find_patient(digits), level, side)
+
+
+def words(phantom: Phantom) -> str:
+    """Return what is an imported patient's own and what a model added, for chart, report and export; "" for a generated one."""
+    if not phantom.modelled:
+        return ""
+    own = ", ".join(str(n) for n in phantom.individual.get("levels", ())) or "none"
+    return (
+        f"Imported patient. The patient's own vertebrae: {own}. Modelled, not the patient's own: {', '.join(phantom.modelled)}."
+    )
+
+
 def adapted(file: ScenarioFile, phantom: Phantom) -> ScenarioFile:
-    """Return a scenario for an imported patient: its own level, or the nearest whole one (upper first)."""
-    if file.vessel.at_target:
-        raise UsageError(f"{file.id}: puts a vessel at the target; expected a generated patient (leave out --patient)")
-    target = file.target
-    here = LEVELS.index(target.level)
-    key = f"target.{target.approach}.{{}}.{target.side}"
-    whole = [i for i, level in enumerate(LEVELS) if key.format(level) in phantom.landmarks and level != "S1"]
-    if target.level == "S1" or not whole:
-        if key.format(target.level) in phantom.landmarks:
-            return file
-        raise UsageError(f"{file.id}: needs {target.level} whole; this patient has {_levels(phantom) or 'none'}")
-    best = min(whole, key=lambda i: (abs(i - here), i))
-    return file.model_copy(update={"target": target.model_copy(update={"level": LEVELS[best]})})
+    """Return a scenario for an imported patient: its own level, or the nearest whole one (upper first).
+
+    A block of several nerves moves as a whole. The chart says what of the patient is modelled. A scenario with a vessel
+    at the target needs a level with an alternative target beside the usual one.
+    """
+    history = " ".join((file.patient.history, *_lines(file, phantom))).strip()
+    targets = (file.target, *file.further)
+    steps = [s for s in range(-len(LEVELS), len(LEVELS)) if all(_there(t, s, file.vessel.at_target, phantom) for t in targets)]
+    if not steps:
+        raise UsageError(f"{file.id}: needs {file.target.level} whole; this patient has {_levels(phantom) or 'none'}")
+    step = min(steps, key=lambda s: (abs(s), s))
+    moved = [t.model_copy(update={"level": LEVELS[LEVELS.index(t.level) + step]}) for t in targets]
+    patient = file.patient.model_copy(update={"history": history})
+    return file.model_copy(update={"target": moved[0], "further": moved[1:], "patient": patient})
+
+
+def _there(target: TargetTable, step: int, vessel: bool, phantom: Phantom) -> bool:
+    """Return whether a patient has a target, moved down by `step` levels; nothing moves from or to the sacrum."""
+    here = LEVELS.index(target.level) + step
+    if not 0 <= here < len(LEVELS) or (step and "S1" in (target.level, LEVELS[here])):
+        return False
+    approaches = (target.approach, "alternative") if vessel else (target.approach,)
+    return all(f"target.{a}.{LEVELS[here]}.{target.side}" in phantom.landmarks for a in approaches)
 
 
 def _levels(phantom: Phantom) -> str:
     return ", ".join(level for level in LEVELS if f"target.subpedicular.{level}.left" in phantom.landmarks)
+
+
+def _lines(file: ScenarioFile, phantom: Phantom) -> list[str]:
+    """Return what the chart says of an imported patient."""
+    out = [words(phantom)]
+    if file.pathology:
+        kinds = ", ".join(sorted({one.kind.replace("_", " ") for one in file.pathology}))
+        out.append(f"The scenario's findings ({kinds}) are not laid on an imported patient.")
+    if file.vessel.at_target:
+        out.append("The vessels at the target are the scenario's.")
+    return [line for line in out if line]
 
 
 def told(file: ScenarioFile, chosen: ScenarioFile) -> str | None:

@@ -13,7 +13,7 @@ from scenarios.dicom_file import dicom_bytes
 from scenarios.registry import Scenario
 from scenarios.study import make_study
 from sim.command import Command
-from sim.picture import render
+from sim.picture import Imager, render
 from sim.projector import line_integrals_60kev
 from sim.scene import Scene, make_scene
 from sim.session import advance, begin, view
@@ -61,6 +61,31 @@ def picture_bytes(
         return _npy(line_integrals_60kev(scene, now, size))
     grey = render(scene, load_beam(), now, size)
     return png_bytes(grey) if kind == ".png" else dicom_bytes(grey, now, study)
+
+
+def cine_bytes(
+    scenario: Scenario,
+    seed: int,
+    primary_mdeg: int,
+    secondary_mdeg: int,
+    size: int,
+    frames: int,
+    progress: Progress | None = None,
+) -> bytes:
+    """Return a live run of `frames` pulses as the bytes of a multi-frame DICOM file: the pedal is pressed, nothing else moves."""
+    study = make_study(scenario, seed, progress=progress)
+    state, _ = still_view(study, primary_mdeg, secondary_mdeg)
+    imager, start = Imager(make_scene(study.phantom), load_beam()), state.carm.pictures
+    made: list[tuple[NDArray[np.uint8], View]] = []
+    state, _ = advance(study, state, Command("xray.pedal", (1,)))
+    while len(made) < frames:
+        if state.carm.pictures > start + len(made):
+            now = view(study, state)
+            made.append((imager.live(now, size), now))
+            if progress:
+                progress("making the run", 0.5 + 0.5 * len(made) / frames)
+        state, _ = advance(study, state)
+    return dicom_bytes(np.stack([m[0] for m in made]), made[0][1], study, 10_000 // state.carm.pulses_per_10s)
 
 
 def view_png(scene: Scene, now: View, size: int) -> bytes:

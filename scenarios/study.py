@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from anatomy_assets.patient import build
 from anatomy_assets.population import PatientOptions
-from scenarios.patients import find_patient
+from scenarios.patients import find_patient, trapped
 from scenarios.plan import make_plan
 from scenarios.registry import Scenario
 from scenarios.toolbox import load_toolbox, tools_hash
@@ -19,10 +19,10 @@ Progress = Callable[[str, float], None]
 
 def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None) -> Phantom:
     """Return the patient of a scenario for one seed (from the cache when it was baked before), or the imported one."""
-    if scenario.patient:
-        return find_patient(scenario.patient)
     file = scenario.file
     trap = (file.target.level, file.target.side) if file.vessel.at_target else None
+    if scenario.patient:
+        return trapped(scenario.patient, *trap) if trap else find_patient(scenario.patient)
     who = file.patient
     options = PatientOptions(
         sex=who.sex, age=who.age_years, stature_cm=who.height_cm, weight_kg=who.weight_kg, vascular_trap=trap,

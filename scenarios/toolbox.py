@@ -16,25 +16,48 @@ from scenarios.toml_file import DATA, Quantity, Status, Strict, check, in_unit, 
 from sim.bioheat import Material
 from sim.errors import DataError
 from sim.phantom import Tissue
-from sim.tools import Agent, Cement, Electrode, Lead, Needle, TissueRow, Toolbox
+from sim.tools import Agent, Cement, Electrode, Introducer, Lead, Needle, TissueRow, Toolbox
 
 Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 Millimetre = Annotated[Quantity, in_unit("mm")]
 Rigidity = Annotated[Quantity, in_unit("N.mm2")]
 
 
+class GaugeRow(Strict):
+    """A row of needles.toml: nominal diameters of a gauge."""
+
+    gauge: int
+    outer_diameter_mm: Millimetre
+    inner_diameter_mm: Millimetre
+
+
+class TipRow(Strict):
+    """A row of needles.toml: how a kind of tip cuts; `bone` needles can be driven by mallet and drill."""
+
+    name: str
+    bone: bool
+    alpha_mrad: Annotated[Quantity, in_unit("mrad")]
+
+
 class NeedleRow(Strict):
-    """A row of needles.toml."""
+    """A row of needles.toml. Diameters are those of the gauge unless the row has its own."""
 
     name: str
     gauge: int
     tip: str
     length_mm: Millimetre
-    outer_diameter_mm: Millimetre
-    inner_diameter_mm: Millimetre
-    alpha_mrad: Annotated[Quantity, in_unit("mrad")]
     bend_mrad: Annotated[Quantity, in_unit("mrad")]
-    young_gpa: Annotated[Quantity, in_unit("GPa")]
+    bend_length_mm: Millimetre
+    outer_diameter_mm: Millimetre | None = None
+    inner_diameter_mm: Millimetre | None = None
+
+
+class IntroducerRow(Strict):
+    """A row of needles.toml."""
+
+    name: str
+    gauge: int
+    length_mm: Millimetre
 
 
 class AgentRow(Strict):
@@ -126,7 +149,12 @@ class FlowRow(Strict):
 class NeedleFile(Strict):
     """needles.toml."""
 
+    young_gpa: Annotated[Quantity, in_unit("GPa")]
+    stylet_gap_mm: Millimetre
+    gauge: list[GaugeRow]
+    tip: list[TipRow]
     needle: list[NeedleRow]
+    introducer: list[IntroducerRow]
 
 
 class AgentFile(Strict):
@@ -195,11 +223,12 @@ class FlowFile(BaseModel):
 @lru_cache(maxsize=4)
 def load_toolbox(data: Path = DATA) -> Toolbox:
     """Return the toolbox of the data folder. DataError: file, key, value, expected."""
-    needles = check(data / "needles.toml", read_toml(data / "needles.toml"), NeedleFile)
+    needles, introducers = load_needles(data)
     agents = check(data / "agents.toml", read_toml(data / "agents.toml"), AgentFile)
     leads = check(data / "leads.toml", read_toml(data / "leads.toml"), LeadFile)
     return Toolbox(
-        needles=tuple(Needle(**_values(row)) for row in needles.needle),
+        needles=needles,
+        introducers=introducers,
         agents=tuple(Agent(**_values(row)) for row in agents.agent),
         tissues=_tissues(data),
         carm=load_carm(),
@@ -207,6 +236,53 @@ def load_toolbox(data: Path = DATA) -> Toolbox:
         cements=load_cements(data),
         leads=tuple(Lead(**_values(row)) for row in leads.lead),
         electrodes=tuple(Electrode(**_values(row)) for row in _lesions(data).electrode),
+    )
+
+
+def load_needles(data: Path = DATA) -> tuple[tuple[Needle, ...], tuple[Introducer, ...]]:
+    """Return the needles and introducers of the data folder. DataError: file, row, what is missing."""
+    path = data / "needles.toml"
+    file = check(path, read_toml(path), NeedleFile)
+    young, gap = file.young_gpa.value, file.stylet_gap_mm.value
+    needles = tuple(_needle(path, file, row, young, gap) for row in file.needle)
+    introducers = tuple(
+        Introducer(row.name, row.gauge, row.length_mm.value, *_bore(path, file, row.name, row.gauge), young)
+        for row in file.introducer
+    )
+    return needles, introducers
+
+
+def _bore(path: Path, file: NeedleFile, name: str, gauge: int) -> tuple[float, float]:
+    """Return outer and inner diameter (mm) of a gauge; DataError names file and row when the gauge has no row."""
+    for row in file.gauge:
+        if row.gauge == gauge:
+            return row.outer_diameter_mm.value, row.inner_diameter_mm.value
+    known = ", ".join(str(row.gauge) for row in file.gauge)
+    raise DataError(f"{path}: row '{name}': gauge {gauge} has no [[gauge]] row; expected one of: {known}")
+
+
+def _needle(path: Path, file: NeedleFile, row: NeedleRow, young: float, gap: float) -> Needle:
+    tips = {tip.name: tip for tip in file.tip}
+    if row.tip not in tips:
+        raise DataError(f"{path}: row '{row.name}': tip '{row.tip}' has no [[tip]] row; expected one of: {', '.join(tips)}")
+    outer, inner = _bore(path, file, row.name, row.gauge)
+    outer = row.outer_diameter_mm.value if row.outer_diameter_mm else outer
+    inner = row.inner_diameter_mm.value if row.inner_diameter_mm else inner
+    if not 0.0 < inner < outer:
+        raise DataError(f"{path}: row '{row.name}': bore {inner} mm in a shaft of {outer} mm; expected 0 < bore < shaft")
+    return Needle(
+        name=row.name,
+        gauge=row.gauge,
+        length_mm=row.length_mm.value,
+        outer_diameter_mm=outer,
+        inner_diameter_mm=inner,
+        tip=row.tip,
+        alpha_mrad=tips[row.tip].alpha_mrad.value,
+        bend_mrad=row.bend_mrad.value,
+        young_gpa=young,
+        bend_length_mm=row.bend_length_mm.value,
+        stylet_diameter_mm=max(inner - gap, 0.0),
+        bores=tips[row.tip].bone,
     )
 
 

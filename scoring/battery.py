@@ -156,6 +156,10 @@ def battery_status(battery: Battery, rows: Iterable[Row], sittings: Iterable[Sit
     kept: dict[str, list[Row]] = {name: [] for name in battery.learners}
     seen: dict[str, str] = {}
     rows = sorted(rows, key=lambda r: (r.started, r.path))
+    logs: dict[str, list[Sitting]] = {}
+    for sitting in sittings:
+        if sitting.battery_sha256 == battery.sha256:
+            logs.setdefault(sitting.learner, []).append(sitting)
     whole = {(row.battery_log, row.started) for row in rows if row.status in EVIDENCE}
     for row in rows:
         if row.status == "interrupted" and row.path.endswith(".journal") and (row.battery_log, row.started) in whole:
@@ -163,18 +167,33 @@ def battery_status(battery: Battery, rows: Iterable[Row], sittings: Iterable[Sit
         verdict, why = refusal(battery, row)
         if not verdict and row.record_id in seen:
             verdict, why = "duplicate", f"the same attempt as {seen[row.record_id]}"
+        if not verdict and (other := _other_record(row, logs.get(row.learner, []))):
+            verdict, why = (
+                "replaced",
+                f"by the sitting log this opening ended with {other}: this is another, or a part of it",
+            )
         if verdict:
             status.refused.append((row.path, verdict, why))
             continue
         seen[row.record_id] = row.path
         kept.setdefault(row.learner, []).append(row)
-    logs: dict[str, list[Sitting]] = {}
-    for sitting in sittings:
-        if sitting.battery_sha256 == battery.sha256:
-            logs.setdefault(sitting.learner, []).append(sitting)
     for learner in sorted({*kept, *logs}):
         status.learners.append(_of_learner(battery, learner, kept.get(learner, []), logs.get(learner, [])))
+    scripts = [row.operator for row in rows if row.record_id in seen and row.scripted]
+    if scripts:
+        status.notes.append(f"{len(scripts)} of {len(seen)} attempts were made by scripts ({scripts[0]}, ...), not by a person")
     return status
+
+
+def _other_record(row: Row, logs: list[Sitting]) -> str:
+    """Return how the opening that a row claims ended by a sitting log, where that is not with this row; else ""."""
+    for log in logs:
+        ended = log.ended(row.battery_item or 0, row.battery_attempt or 0)
+        if ended and ended["event"] == "sealed" and ended["record"] != row.record_id:
+            return f"the record {ended['record']}"
+        if ended and ended["event"] == "abandoned" and row.status in EVIDENCE and row.passed is not None:
+            return "an attempt that was given up"
+    return ""
 
 
 def _of_learner(battery: Battery, learner: str, rows: list[Row], logs: list[Sitting]) -> LearnerStatus:

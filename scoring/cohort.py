@@ -42,6 +42,10 @@ _TEXTS = (
 _ZERO_WHEN_ABSENT = ("fluoro_s", "dap_gy_m2", "exposures")
 
 
+PERSON = "trainee"
+"""The operator in the header of an attempt that a person made; every other one is the name of a script."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One attempt. `passed` is None for an attempt without a score; `started` is UTC text by the machine's clock.
@@ -85,6 +89,11 @@ class Row:
     def who(self) -> str:
         """The learner's pseudonym, or the operator of a record that names no learner."""
         return self.learner or self.operator
+
+    @property
+    def scripted(self) -> bool:
+        """True if the header names a script as operator: at the window it says "trainee"."""
+        return self.operator != PERSON
 
     @property
     def counts(self) -> bool:

@@ -239,6 +239,7 @@ def record_section(transcript: TranscriptLike, score: Score, rubric: Rubric, ver
     return Section("record", "Record", blocks)
 
 
-def limits_section(rubric: Rubric) -> Section:
-    """Return the limits of validity."""
-    return Section("limits", "Limits of validity", [Items(tuple(("", text) for text in rubric.rubric.limits))])
+def limits_section(rubric: Rubric, patient: str = "") -> Section:
+    """Return the limits of validity. patient: what of an imported patient is modelled."""
+    lines = (*rubric.rubric.limits, *([patient] if patient else []))
+    return Section("limits", "Limits of validity", [Items(tuple(("", text) for text in lines))])

@@ -15,7 +15,12 @@ from sim.event import Event
 
 
 def sections(
-    transcript: TranscriptLike, score: Score, rubric: Rubric, images: Sequence[Image] = (), verdict: str | None = None
+    transcript: TranscriptLike,
+    score: Score,
+    rubric: Rubric,
+    images: Sequence[Image] = (),
+    verdict: str | None = None,
+    patient: str = "",
 ) -> list[Section]:
     """Return the whole debrief, top down."""
     events = transcript.events
@@ -35,7 +40,7 @@ def sections(
     parts += [
         debrief.thresholds_section(rubric),
         debrief.record_section(transcript, score, rubric, verdict),
-        debrief.limits_section(rubric),
+        debrief.limits_section(rubric, patient),
     ]
     return parts
 
@@ -118,27 +123,43 @@ def heading(transcript: TranscriptLike, rubric: Rubric) -> tuple[str, str]:
 
 
 def document(
-    transcript: TranscriptLike, score: Score, rubric: Rubric, images: Sequence[Image] = (), verdict: str | None = None
+    transcript: TranscriptLike,
+    score: Score,
+    rubric: Rubric,
+    images: Sequence[Image] = (),
+    verdict: str | None = None,
+    patient: str = "",
 ) -> Document:
     """Return the report as a document.
 
     images: (caption, PNG, tick). verdict: what the verification of the record said, None when it was not verified.
+    patient: what of an imported patient is modelled (the record names only the file's hash).
     """
     title, subtitle = heading(transcript, rubric)
-    return Document(title, subtitle, sections(transcript, score, rubric, images, verdict))
+    return Document(title, subtitle, sections(transcript, score, rubric, images, verdict, patient))
 
 
 def report_html(
-    transcript: TranscriptLike, score: Score, rubric: Rubric, images: Sequence[Image] = (), verdict: str | None = None
+    transcript: TranscriptLike,
+    score: Score,
+    rubric: Rubric,
+    images: Sequence[Image] = (),
+    verdict: str | None = None,
+    patient: str = "",
 ) -> str:
     """Return the report as one HTML file without scripts or outside links (arguments: see document)."""
-    return html_text(document(transcript, score, rubric, images, verdict))
+    return html_text(document(transcript, score, rubric, images, verdict, patient))
 
 
 def report_pdf(
-    transcript: TranscriptLike, score: Score, rubric: Rubric, images: Sequence[Image] = (), verdict: str | None = None
+    transcript: TranscriptLike,
+    score: Score,
+    rubric: Rubric,
+    images: Sequence[Image] = (),
+    verdict: str | None = None,
+    patient: str = "",
 ) -> bytes:
     """Return the same report as PDF (arguments: see document); same input, same bytes."""
     from scoring.reports.pdf import pdf_bytes
 
-    return pdf_bytes(document(transcript, score, rubric, images, verdict))
+    return pdf_bytes(document(transcript, score, rubric, images, verdict, patient))

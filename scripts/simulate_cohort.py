@@ -18,7 +18,7 @@ import argparse
 import json
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -59,9 +59,27 @@ def prepare(out: Path, count: int) -> list[tuple[str, str]]:
     return people
 
 
-def sit(out: Path, pseudonym: str, operator: str, number: int) -> int:
-    """Let one learner sit every item that is left; return how many attempts were made."""
+def keep_patient() -> None:
+    """Keep the patient of the last attempt in memory: all learners of one item have the same one."""
+    from scenarios import study
+
+    last: dict[tuple[str, int], Any] = {}
+    plain = study.make_phantom
+
+    def kept(scenario: Any, seed: int, progress: Any = None) -> Any:
+        if (scenario.id, seed) not in last:
+            last.clear()
+            last[scenario.id, seed] = plain(scenario, seed, progress)
+        return last[scenario.id, seed]
+
+    if plain.__module__ == study.__name__:
+        study.make_phantom = kept
+
+
+def sit(out: Path, item: int, learners: list[tuple[int, str, str]]) -> int:
+    """Let each learner (number, pseudonym, operator) who has not yet opened this item sit it; return how many did."""
     at_home(out)
+    keep_patient()
     from commands.joints import attempt
     from commands.seat import Who, seated
     from scoring.battery import read_battery
@@ -69,14 +87,16 @@ def sit(out: Path, pseudonym: str, operator: str, number: int) -> int:
 
     items = len(read_battery(out / "battery.json").items)
     made = 0
-    for _ in range(items):
+    for number, pseudonym, operator in learners:
         who = Who(pseudonym, SITES[number % 2], "left" if number % 10 == 3 else "right", "script")
         try:
             case = seated(out / "battery.json", None, None, None, out / "attempts", who, None)
         except UsageError as error:
             if f"all {items} items" in str(error):
-                break
+                continue
             raise
+        if who.seat is None or who.seat.item > item:
+            continue
         attempt(case.scenario, operator, case.seed, case.folder, case.mode, lambda _w, _f: None, False, case.who)
         made += 1
     return made
@@ -174,11 +194,15 @@ def main() -> int:
     at_home(out)
     from rich.progress import track
 
+    from scoring.battery import read_battery
+
     people = prepare(out, given.learners)
+    learners = [(i, name, operator) for i, (name, operator) in enumerate(people)]
+    items = len(read_battery(out / "battery.json").items)
     with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(sit, out, name, operator, i) for i, (name, operator) in enumerate(people)]
-        for job in track(as_completed(jobs), "learners", total=len(jobs)):
-            job.result()
+        for item in track(range(1, items + 1), "items", total=items):
+            for job in [pool.submit(sit, out, item, learners[i :: given.jobs]) for i in range(given.jobs)]:
+                job.result()
     group(out, people)
     found = analyse(out, people)
     print(json.dumps(found, indent=2))

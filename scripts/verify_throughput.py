@@ -1,11 +1,13 @@
 """Measure the bulk verification: files a second with one process and with all, and memory as the archive grows.
 
-usage: scripts/verify_throughput.py FOLDER [--files 1000] [--jobs N] [--single 60]
+usage: scripts/verify_throughput.py FOLDER [--files 1000] [--jobs N] [--single 60] [--patients 3] [--short]
 
-FOLDER holds sealed attempts; with fewer than --files of them they are taken again under other names (hard links in a
-temporary folder). The archive is verified as `main.py verify --jobs N` does it, and a sample of --single files with one
-process. Both rates are taken after the first tenth of the files, so that starting processes and loading patients count for
-neither. Nothing else should run meanwhile. Exit code 1 where the rate is below 85 % of processes x single.
+FOLDER holds sealed attempts of this very Scottie (the `attempts` of scripts/simulate_cohort.py). Half of --single of them are
+taken, evenly of the --patients that have most (--short: their shortest attempts), and again under other names (hard links in
+a temporary folder) until there are --files. That archive is verified as `main.py verify --jobs N` does it, and before and
+after it each distinct record once with one process, so that both do the same work per file. Rates are taken after
+the first tenth of the files, so that starting processes and loading patients count for neither. Nothing else should run
+meanwhile. Exit code 1 where the rate is below 85 % of processes x single.
 """
 
 from __future__ import annotations
@@ -23,19 +25,29 @@ sys.path.insert(0, str(ROOT))
 
 from rich.progress import track
 
-from commands.verifying import find, processors, verdicts
+from commands.verifying import find, processors, task_of, verdicts
 
 GOAL = 0.85
 
 
-def linked(folder: Path, count: int, into: Path) -> Path:
-    """Return a folder with `count` links to the records below `folder`, those of one patient together."""
-    records = sorted(folder.rglob("*.scottie"), key=lambda path: (path.parent.name, str(path)))
-    if not records:
+def distinct(folder: Path, count: int, patients: int, short: bool) -> list[list[Path]]:
+    """Return about `count` records below `folder`, evenly of the `patients` that have most; `short`: the shortest."""
+    of: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*.scottie")):
+        of.setdefault(task_of(path).key, []).append(path)
+    if not of:
         raise SystemExit(f"{folder}: no sealed attempts (*.scottie)")
-    for number, record in enumerate(sorted(islice(cycle(records), count), key=lambda path: (path.parent.name, str(path)))):
-        os.link(record, into / f"{number:05d}.scottie")
-    return into
+    most = sorted(of.values(), key=len, reverse=True)[:patients]
+    rows = [sorted(row, key=lambda path: path.stat().st_size) if short else row for row in most]
+    return [row[: max(1, count // len(rows))] for row in rows]
+
+
+def linked(records: list[Path], into: Path) -> Path:
+    """Return a new folder in `into` with a link to each record, in their order."""
+    out = Path(tempfile.mkdtemp(dir=into))
+    for number, record in enumerate(records):
+        os.link(record, out / f"{number:05d}.scottie")
+    return out
 
 
 def resident_mib(children: bool) -> float:
@@ -72,14 +84,21 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--single", type=int, default=60)
     parser.add_argument("--jobs", type=int, default=processors())
+    parser.add_argument("--patients", type=int, default=3)
+    parser.add_argument("--short", action="store_true", help="the shorter half of each patient's attempts")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder) as one, tempfile.TemporaryDirectory(dir=given.folder) as all_:
-        alone, _, _ = rate(linked(given.folder, given.single, Path(one)), given.single, 1, "one process")
-        for link in Path(one).iterdir():
-            link.unlink()
-        together, seen, memory = rate(linked(given.folder, given.files, Path(all_)), given.files, given.jobs, "all processes")
+    rows = distinct(given.folder, given.single // 2, given.patients, given.short)
+    half = [path for row in rows for path in row]
+    records = [path for row in rows for path in islice(cycle(row), given.files // len(rows))]
+    with tempfile.TemporaryDirectory(dir=given.folder) as base:
+        before, _, _ = rate(linked(half, Path(base)), len(half), 1, "one process")
+        together, seen, memory = rate(linked(records, Path(base)), len(records), given.jobs, "all processes")
+        after, _, _ = rate(linked(half, Path(base)), len(half), 1, "one process, again")
+    alone = 2 / (1 / before + 1 / after)
     share = together / (given.jobs * alone)
-    rates = f"one process {alone:.2f} files/s; {given.jobs} processes {together:.2f} files/s"
+    rates = (
+        f"one process {alone:.2f} files/s (before {before:.2f}, after {after:.2f}); {given.jobs} processes {together:.2f} files/s"
+    )
     print(f"{rates}: {100 * share:.0f} % of {given.jobs} x single")
     print("verdicts:", ", ".join(f"{status} {count}" for status, count in seen.items()))
     for number, here, child in memory:

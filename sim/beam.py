@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.errors import DataError
 from sim.jit import jit
+from sim.scatter import Scatter
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -34,8 +36,11 @@ class DetectorData:
     focal_spot_mm: float
     grid_primary: float
     lag: float
-    grid_thickness_mm: F64
-    grid_scatter: F64
+    scatter: Scatter
+    grid: bool = True
+    glare: float = 0.0
+    """Share of the signal that an image intensifier spreads as veiling glare (0: flat panel)."""
+    glare_mm: float = 25.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +93,9 @@ class Beam:
 
 
 def beam_at(tables: BeamTables, kvp: float) -> Beam:
-    """Return the beam at a tube voltage, linear between the tabulated ones (clamped to their range)."""
-    kvp = float(np.clip(kvp, tables.kvp[0], tables.kvp[-1]))
+    """Return the beam at a tube voltage, linear between the tabulated ones (DataError outside their range)."""
+    if not tables.kvp[0] <= kvp <= tables.kvp[-1]:
+        raise DataError(f"tube voltage {kvp:g} kV; the tables hold {tables.kvp[0]:g} to {tables.kvp[-1]:g} kV")
     i = min(int(np.searchsorted(tables.kvp, kvp, side="right")) - 1, len(tables.kvp) - 2)
     t = (kvp - tables.kvp[i]) / (tables.kvp[i + 1] - tables.kvp[i])
     energy = tables.energy_kev[i] * (1 - t) + tables.energy_kev[i + 1] * t

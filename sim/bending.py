@@ -51,8 +51,10 @@ def add_element(band: F64, e: int, h: float, ei: float, thrust: float) -> None:
 
 
 @jit
-def leaning(w: F64, e: int, h: float, ei: float) -> tuple[float, float]:
+def leaning(w: F64, e: int, h: float, ei: float, rest_x: float = 0.0, rest_y: float = 0.0) -> tuple[float, float]:
     """Return (EI, tension N) with which element e bends like an elastica when it leans as in the shape w (n, 4).
+
+    rest_x, rest_y: curvature (1/mm) of the element free of load.
 
     w' along the shaft is the sine of its angle, so an inextensible rod stores EI w''^2 / (2 (1 - w'^2)) per length.
     Varied at a held lean that is a beam of stiffness EI / (1 - w'^2) under a tension EI w''^2 / (1 - w'^2)^2; with the
@@ -60,8 +62,8 @@ def leaning(w: F64, e: int, h: float, ei: float) -> tuple[float, float]:
     """
     x = 1.5 * (w[e + 1, 0] - w[e, 0]) / h - 0.25 * (w[e, 1] + w[e + 1, 1])
     y = 1.5 * (w[e + 1, 2] - w[e, 2]) / h - 0.25 * (w[e, 3] + w[e + 1, 3])
-    cx = (w[e + 1, 1] - w[e, 1]) / h
-    cy = (w[e + 1, 3] - w[e, 3]) / h
+    cx = (w[e + 1, 1] - w[e, 1]) / h - rest_x
+    cy = (w[e + 1, 3] - w[e, 3]) / h - rest_y
     upright = max(1.0 - x * x - y * y, MOST_UPRIGHT)
     return ei / upright, ei * (cx * cx + cy * cy) / (upright * upright)
 
@@ -98,6 +100,16 @@ def add_foundation(band: F64, rhs: F64, e: int, h: float, xi: float, k: float, a
     rhs[i + 1, 1] += k1 * ay
     rhs[i + 2, 1] += k2 * ay
     rhs[i + 3, 1] += k3 * ay
+
+
+@jit
+def add_rest(rhs: F64, e: int, ei: float, rest_x: float, rest_y: float) -> None:
+    """Add the load that bends element e to its own curvature (1/mm): EI w'' is zero there, not w'' (consistent moments)."""
+    i = 2 * e
+    rhs[i + 1, 0] -= ei * rest_x
+    rhs[i + 3, 0] += ei * rest_x
+    rhs[i + 1, 1] -= ei * rest_y
+    rhs[i + 3, 1] += ei * rest_y
 
 
 @jit
@@ -158,25 +170,48 @@ def substitute(band: F64, rhs: F64) -> None:
 
 
 @jit
-def influence(band: F64, node: int, column: F64) -> None:
-    """Write the shape (2 n,) under a unit lateral force at a node: a column of the inverse."""
+def influence(band: F64, place: int, h: float, columns: F64) -> None:
+    """Write into columns[place] the shape (2 n,) under a unit lateral force there: a column of the inverse.
+
+    Places: 2 i is node i, 2 i + 1 the middle of element i (whose force is shared out by the element's own cubics).
+    """
     n = band.shape[0]
-    first = 2 * node
-    column[:first] = 0.0
+    for i in range(n):
+        columns[place, i] = 0.0
+    if place % 2 == 0:
+        columns[place, place] = 1.0
+    else:
+        columns[place, place - 1], columns[place, place] = 0.5, 0.125 * h
+        columns[place, place + 1], columns[place, place + 2] = 0.5, -0.125 * h
     a1, a2, a3 = 0.0, 0.0, 0.0
-    for i in range(first, n):
-        v = (1.0 if i == first else 0.0) - band[i, 1] * a1 - band[i, 2] * a2 - band[i, 3] * a3
-        column[i] = v
+    for i in range(n):
+        v = columns[place, i] - band[i, 1] * a1 - band[i, 2] * a2 - band[i, 3] * a3
+        columns[place, i] = v
         a3, a2, a1 = a2, a1, v
-    for i in range(first, n):
-        column[i] *= band[i, 0]
+    for i in range(n):
+        columns[place, i] *= band[i, 0]
     for i in range(n - 2, -1, -1):
-        v = column[i] - band[i + 1, 1] * column[i + 1]
+        v = columns[place, i] - band[i + 1, 1] * columns[place, i + 1]
         if i + 2 < n:
-            v -= band[i + 2, 2] * column[i + 2]
+            v -= band[i + 2, 2] * columns[place, i + 2]
         if i + 3 < n:
-            v -= band[i + 3, 3] * column[i + 3]
-        column[i] = v
+            v -= band[i + 3, 3] * columns[place, i + 3]
+        columns[place, i] = v
+
+
+@jit
+def between(left: float, left_slope: float, right: float, right_slope: float, h: float) -> float:
+    """Return the deflection in the middle of an element from those of its nodes and their slopes (cubic)."""
+    return 0.5 * (left + right) + 0.125 * h * (left_slope - right_slope)
+
+
+@jit
+def compliance(columns: F64, load: int, place: int, h: float) -> float:
+    """Return the deflection at a place under a unit force at the place `load`."""
+    if place % 2 == 0:
+        return float(columns[load, place])
+    i = place - 1
+    return float(between(columns[load, i], columns[load, i + 1], columns[load, i + 2], columns[load, i + 3], h))
 
 
 @jit

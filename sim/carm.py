@@ -17,6 +17,7 @@ from sim.event import Event, event
 from sim.frames import Vec, dot, sincos_mdeg
 from sim.jit import jit
 from sim.phantom import Fields, tissue_at
+from sim.scatter import spr_at
 from sim.state import CArmState, State, Study
 from sim.tools import CArm
 from sim.view import Pose, View, pose_of
@@ -27,6 +28,8 @@ TICK_MS = 10
 START_CENTRE_UM = (0, 0, 40_000)
 """Where the machine stands at the beginning: over the lower lumbar spine, as an assistant leaves it."""
 RAY_STEP_MM = 2.0
+IRIS_ROWS = 200
+CIRCLE = 3.141592653589793
 AP_PRIMARY_MDEG, AP_SECONDARY_MDEG = 10_000, 20_000
 LATERAL_MDEG = (75_000, 105_000)
 
@@ -69,7 +72,15 @@ def view(study: Study, state: State) -> View:
         live=me.beam != "",
         primary_mdeg=me.primary_mdeg,
         secondary_mdeg=me.secondary_mdeg,
+        iris=me.iris_permille / 1000.0,
+        breath_mm=np.array([0.0, 0.0, -_breath_mm(study, state)]),
     )
+
+
+def _breath_mm(study: Study, state: State) -> float:
+    """Return how far towards the feet the breath has moved diaphragm and bowel now (pictures only)."""
+    phase = state.patient.breath_phase_permille * 360
+    return study.toolbox.carm.breath_mm * 0.5 * (1.0 - sincos_mdeg(phase)[1])
 
 
 def pose(study: Study, me: CArmState) -> Pose:
@@ -143,6 +154,10 @@ def _obey(study: Study, state: State, me: CArmState, command: Command) -> tuple[
     if op == "carm.magnify":
         modes = len(study.toolbox.carm.detector_mm)
         return replace(me, magnification=min(args[0], modes - 1)), []
+    if op == "carm.iris":
+        return replace(me, iris_permille=args[0]), []
+    if op == "carm.boost":
+        return replace(me, boost=args[0] == 1), []
     if op == "carm.pulse_rate":
         return replace(me, pulses_per_10s=args[0]), []
     if op == "xray.shot":
@@ -266,7 +281,7 @@ def _ended(study: Study, state: State, me: CArmState) -> tuple[CArmState, list[E
         mas_x1000=me.run_mas_x1000,
         dap_pgy_m2=me.run_dap_pgy_m2,
         air_kerma_ngy=me.run_kerma_ngy,
-        field_permille=me.half_width_permille * me.half_height_permille // 1000,
+        field_permille=_permille_open(me),
         magnification=me.magnification,
         in_field=seen,
         needle_in_field=me.run_saw_needle,
@@ -276,6 +291,12 @@ def _ended(study: Study, state: State, me: CArmState) -> tuple[CArmState, list[E
         square_mdeg=square_mdeg(me.primary_mdeg, me.secondary_mdeg, study.plan.endplate_normal),
     )
     return replace(me, beam="", run_start_tick=-1, pulse_phase=0), [fact]
+
+
+def _permille_open(me: CArmState) -> int:
+    if me.iris_permille * me.iris_permille >= me.half_width_permille**2 + me.half_height_permille**2:
+        return me.half_width_permille * me.half_height_permille // 1000
+    return int(_open_share(me.half_width_permille, me.half_height_permille, me.iris_permille) * 1000.0)
 
 
 # ---------------------------------------------------------------- automatic exposure and dose
@@ -300,8 +321,8 @@ def _walk(f: Fields, factors: F64, start: F64, step: F64, count: int, step_mm: f
 def water_mm(study: Study, me: CArmState) -> float:
     """Return the mean water-equivalent thickness on nine rays: centre, and a third of the way to the open field's edges."""
     place, f = pose(study, me), study.phantom.fields
-    half_w = place.side_mm * me.half_width_permille / 6000.0
-    half_h = place.side_mm * me.half_height_permille / 6000.0
+    half_w = place.side_mm * min(me.half_width_permille, me.iris_permille) / 6000.0
+    half_h = place.side_mm * min(me.half_height_permille, me.iris_permille) / 6000.0
     total = 0.0
     for row in (-1, 0, 1):
         for column in (-1, 0, 1):
@@ -315,20 +336,49 @@ def water_mm(study: Study, me: CArmState) -> float:
 def technique(study: Study, me: CArmState) -> tuple[int, int]:
     """Return (kVp x10, mAs x1000) of the next pulse: the exposure curve at the water-equivalent thickness.
 
-    Smaller fields ask for more (full side / side); fluoroscopy never exceeds the legal kerma rate. A single shot is
+    Smaller detector fields ask for more (full side / side); a collimated one scatters less, and the control makes
+    up for what no longer arrives. Fluoroscopy never exceeds the legal kerma rate. A single shot is
     the sum of `shot_pulses` fluoroscopy pulses in one picture.
     """
     carm = study.toolbox.carm
     thickness = water_mm(study, me)
     kvp_x10 = int(np.floor(_between(carm.curve_thickness_mm, carm.curve_kvp, thickness) * 10.0 + 0.5))
     mas = _between(carm.curve_thickness_mm, carm.curve_mas, thickness) * carm.detector_mm[0] / carm.detector_mm[me.magnification]
+    mas *= _scatter_lost(carm, me, thickness)
     if me.beam == "dsa":
         mas *= carm.dsa_dose_factor
     else:
-        mas = min(mas, _most_mas(carm, me, kvp_x10))
+        mas = min(mas * (carm.boost_factor if me.boost else 1.0), _most_mas(carm, me, kvp_x10))
         if me.beam == "shot":
             mas *= carm.shot_pulses
     return kvp_x10, max(1, int(np.floor(mas * 1000.0 + 0.5)))
+
+
+def _scatter_lost(carm: CArm, me: CArmState, water_mm: float) -> float:
+    """Return how much more of the beam the receptor needs because a smaller open field scatters less."""
+    if carm.scatter is None:
+        return 1.0
+    full = carm.detector_mm[0] * carm.detector_mm[0]
+    received = [1.0 + spr_at(carm.scatter, water_mm, float(np.sqrt(a / CIRCLE)), True) for a in (full, _open_mm2(carm, me))]
+    return received[0] / received[1]
+
+
+def _open_mm2(carm: CArm, me: CArmState) -> float:
+    """Return the open field at the receptor (mm2): what shutters and iris both leave open."""
+    side = carm.detector_mm[me.magnification]
+    return side * side * _open_share(me.half_width_permille, me.half_height_permille, me.iris_permille)
+
+
+def _open_share(width_permille: int, height_permille: int, iris_permille: int) -> float:
+    """Return the open share of the detector: a rectangle, cut by a disc round the centre (200 rows, midpoint rule)."""
+    half_w, half_h, radius = width_permille / 1000.0, height_permille / 1000.0, iris_permille / 1000.0
+    if radius * radius >= half_w * half_w + half_h * half_h:
+        return half_w * half_h
+    total = 0.0
+    for i in range(IRIS_ROWS):
+        y = (i + 0.5) / IRIS_ROWS * half_h
+        total += min(half_w, float(np.sqrt(max(radius * radius - y * y, 0.0))))
+    return total * half_h / IRIS_ROWS
 
 
 def _most_mas(carm: CArm, me: CArmState, kvp_x10: int) -> float:
@@ -336,7 +386,8 @@ def _most_mas(carm: CArm, me: CArmState, kvp_x10: int) -> float:
     distance = carm.sdd_mm - 300.0
     output = _between(carm.curve_beam_kvp, carm.kerma_ugy_per_mas_1m, kvp_x10 / 10.0) * 1.0e6 / (distance * distance)
     pulses_per_min = me.pulses_per_10s * 6.0
-    return carm.cap_mgy_min * 1000.0 / (pulses_per_min * output)
+    limit = carm.cap_mgy_min * (carm.boost_factor if me.boost else 1.0)
+    return limit * 1000.0 / (pulses_per_min * output)
 
 
 def _between(xs: F64, ys: F64, x: float) -> float:
@@ -356,8 +407,7 @@ def dose(carm: CArm, me: CArmState, kvp_x10: int, mas_x1000: int) -> tuple[int, 
     K_ref = Y mAs (1000/d_ref)^2 and DAP = Y mAs A_1m, with Y the tube output at 1 m and A the open field there.
     """
     at_1m_ugy = _between(carm.curve_beam_kvp, carm.kerma_ugy_per_mas_1m, kvp_x10 / 10.0) * mas_x1000 / 1000.0
-    side_m = carm.detector_mm[me.magnification] / carm.sdd_mm
-    area = side_m * side_m * (me.half_width_permille / 1000.0) * (me.half_height_permille / 1000.0)
+    area = _open_mm2(carm, me) / (carm.sdd_mm * carm.sdd_mm)
     nearer = 1000.0 / carm.reference_point_mm
     return int(np.floor(at_1m_ugy * area * 1.0e6 + 0.5)), int(np.floor(at_1m_ugy * 1000.0 * nearer * nearer + 0.5))
 
@@ -387,6 +437,8 @@ def in_field(place: Pose, me: CArmState, point: Vec) -> bool:
         return False
     x, y = dot(d, place.right) * sdd / depth, dot(d, place.up) * sdd / depth
     half = 0.5 * place.side_mm
+    if (x * x + y * y) * 1.0e6 > half * half * me.iris_permille * me.iris_permille:
+        return False
     return abs(x) * 1000.0 <= half * me.half_width_permille and abs(y) * 1000.0 <= half * me.half_height_permille
 
 
@@ -408,7 +460,7 @@ def _sees_contrast(state: State, me: CArmState, place: Pose) -> bool:
     return bool(_iodine_inside(points, *_box(place, me)))
 
 
-def _box(place: Pose, me: CArmState) -> tuple[F64, F64, F64, F64, float, float, float]:
+def _box(place: Pose, me: CArmState) -> tuple[F64, F64, F64, F64, float, float, float, float]:
     axis = place.detector_mm - place.source_mm
     sdd = float(np.sqrt(dot(axis, axis)))
     half = 0.5 * place.side_mm
@@ -420,13 +472,15 @@ def _box(place: Pose, me: CArmState) -> tuple[F64, F64, F64, F64, float, float, 
         sdd,
         half * me.half_width_permille / 1000.0,
         half * me.half_height_permille / 1000.0,
+        half * me.iris_permille / 1000.0,
     )
 
 
 @jit
 def _iodine_inside(
-    points: NDArray[np.float32], source: F64, normal: F64, right: F64, up: F64, sdd: float, half_w: float, half_h: float
-) -> bool:
+    points: NDArray[np.float32], source: F64, normal: F64, right: F64, up: F64, sdd: float, half_w: float, half_h: float,
+    iris: float,
+) -> bool:  # fmt: skip
     """Return True if a tenth of the iodine mass is projected inside the field."""
     inside, total = 0.0, 0.0
     for i in range(points.shape[0]):
@@ -437,7 +491,7 @@ def _iodine_inside(
         if w > 0.0:
             u = (dx * right[0] + dy * right[1] + dz * right[2]) * sdd / w
             v = (dx * up[0] + dy * up[1] + dz * up[2]) * sdd / w
-            if abs(u) <= half_w and abs(v) <= half_h:
+            if abs(u) <= half_w and abs(v) <= half_h and u * u + v * v <= iris * iris:
                 inside += mass
     return total > 0.0 and inside >= 0.1 * total
 

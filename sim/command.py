@@ -41,7 +41,9 @@ TABLE: dict[str, tuple[Argument, ...]] = {
     "carm.to": (_a("primary_mdeg", -110_000, 110_000), _a("secondary_mdeg", -45_000, 45_000)),
     "carm.centre": (_a("x_um", -150_000, 150_000), _a("y_um", -150_000, 150_000), _a("z_um", -200_000, 200_000)),
     "carm.collimate": (_a("half_width_permille", 100, 1000), _a("half_height_permille", 100, 1000)),
+    "carm.iris": (_a("radius_permille", 100, 1500),),
     "carm.magnify": (_a("mode", 0, 2),),
+    "carm.boost": (_a("on", 0, 1),),
     "carm.pulse_rate": (_a("pulses_per_10s", 10, 150),),
     "xray.shot": (),
     "xray.pedal": (_a("down", 0, 1),),
@@ -60,6 +62,11 @@ TABLE: dict[str, tuple[Argument, ...]] = {
     "needle.turn": (_a("delta_mdeg", -360_000, 360_000),),
     "needle.stylet": (_a("inserted", 0, 1),),
     "needle.remove": (),
+    "needle.grip": (_a("free_um", 0, 150_000),),  # between fingers and skin; 0: the hand holds the hub
+    "needle.bend": (_a("bend_mdeg", 0, 30_000),),  # of the tip, before it is placed
+    "needle.introducer": (_a("introducer", -1, 63),),  # -1: none
+    "needle.tap": (_a("energy_mj", 50, 3_000),),  # one blow of the mallet
+    "needle.drill": (_a("time_ms", 10, 10_000), _a("feed_um_s", 100, 5_000)),
     # lead or catheter through the needle
     "lead.choose": (_a("lead", 0, 63),),
     "lead.insert": (_a("delta_um", -700_000, 700_000), _a("speed_um_s", 100, 50_000)),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sim.beam import Beam, DetectorData
 from sim.jit import jit
+from sim.scatter import cell_kernels, rings, scatter_field, spr_at
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -19,61 +20,42 @@ F32 = NDArray[np.float32]
 COARSE = 32  # cells per side of the field for scatter and for the display's slow part
 PIXEL_SIGMA = 0.2887  # a square pixel, as the standard deviation of its aperture
 ELECTRONIC_FLOOR = 1e-9
+AXIS_FIELD_MM = 115.0  # radius of the field whose axis stands for the mean receptor kerma
 
 
 @dataclass(frozen=True)
 class Exposure:
     """Numbers of one pulse that the pixels need.
 
-    quantum: variance per unit of signal and pixel; electronic: variance of every pixel; grid_*: transmission;
-    spr: scatter over primary on the axis of a 230 mm field; range_mm: how far scatter reaches at the receptor.
+    quantum: variance per unit of signal and pixel; electronic: variance of every pixel; grid_primary: transmission
+    (1 without grid).
     """
 
     quantum: float
     electronic: float
     grid_primary: float
-    grid_scatter: float
-    spr: float
-    range_mm: float
     water_mm: float
     sigma_px: float
-
-
-def scatter_over_primary(water_mm: float, radius_mm: float, gap_mm: float) -> float:
-    """Return scatter over primary on the axis behind a uniform trunk, no grid (fit of a Monte Carlo, 6 % rms)."""
-    xs = 200.6 + 0.11 * water_mm
-    return float(
-        10.25 * (water_mm / 200.0) ** 1.123 * (1.0 - np.exp(-((radius_mm / 194.0) ** 1.626))) * (xs / (xs + gap_mm)) ** 2
-    )
-
-
-def scatter_range_mm(water_mm: float, gap_mm: float) -> float:
-    """Return the decay length of the scatter kernel at the receptor (fit of the Monte Carlo kernels, 10 %)."""
-    return float(88.4 * (1.0 + 0.0019 * (water_mm - 200.0)) * (gap_mm / 100.0) ** 0.63)
 
 
 def exposure_of(beam: Beam, data: DetectorData, mas: float, water_mm: float, pixel_mm: float) -> Exposure:
     """Return the numbers of a pulse behind a mean water-equivalent thickness."""
     water_mm = max(water_mm, 20.0)
-    gap = max(data.sdd_mm - data.sod_mm - 0.5 * water_mm, 30.0)
-    spr = scatter_over_primary(water_mm, 115.0, gap)
-    through = float(np.interp(water_mm, data.grid_thickness_mm, data.grid_scatter))
+    passed = data.grid_primary if data.grid else 1.0
     at_detector = mas * (1000.0 / data.sdd_mm) ** 2
     energy = max(beam.open_energy() * at_detector * pixel_mm**2, 1e-9)
     quantum = beam.mean_energy_kev(water_mm) / energy / data.swank
     # electronic noise equals quantum noise at a receptor kerma of electronic_ngy
-    behind = float((beam.response * np.exp(-beam.mu[:, 0] * water_mm)).sum()) * (data.grid_primary + spr * through)
-    kerma_ngy = 1000.0 * beam.kerma_behind_ugy(water_mm) * at_detector * (data.grid_primary + spr * through)
+    received = passed * (1.0 + spr_at(data.scatter, water_mm, AXIS_FIELD_MM, data.grid))
+    behind = float((beam.response * np.exp(-beam.mu[:, 0] * water_mm)).sum()) * received
+    kerma_ngy = 1000.0 * beam.kerma_behind_ugy(water_mm) * at_detector * received
     electronic = quantum * behind * data.electronic_ngy / max(kerma_ngy, 1e-9)
     magnified = data.sdd_mm / data.sod_mm - 1.0
     sigma = np.sqrt(data.blur_mm**2 + (data.focal_spot_mm * magnified) ** 2 / 12.0) / pixel_mm
     return Exposure(
         quantum=quantum,
         electronic=max(electronic, ELECTRONIC_FLOOR * quantum),
-        grid_primary=data.grid_primary,
-        grid_scatter=through,
-        spr=spr,
-        range_mm=scatter_range_mm(water_mm, gap),
+        grid_primary=passed,
         water_mm=water_mm,
         sigma_px=float(np.sqrt(sigma**2 + PIXEL_SIGMA**2)),
     )
@@ -83,7 +65,7 @@ def exposure_of(beam: Beam, data: DetectorData, mas: float, water_mm: float, pix
 
 
 @jit
-def coarse_signal(absorbance: F32, half_w: float, half_h: float, out: F32) -> None:
+def coarse_signal(absorbance: F32, half_w: float, half_h: float, iris: float, out: F32) -> None:
     """Fill out (g, g) with the mean primary of the open field in each cell (up to 4 x 4 samples a cell)."""
     n, g = absorbance.shape[0], out.shape[0]
     step = max(n // (4 * g), 1)
@@ -91,39 +73,39 @@ def coarse_signal(absorbance: F32, half_w: float, half_h: float, out: F32) -> No
         for j in range(g):
             total, count = 0.0, 0
             for y in range(i * n // g, (i + 1) * n // g, step):
-                if abs(2.0 * (y + 0.5) / n - 1.0) > half_h:
+                v = abs(2.0 * (y + 0.5) / n - 1.0)
+                if v > half_h:
                     count += 1
                     continue
                 for x in range(j * n // g, (j + 1) * n // g, step):
-                    if abs(2.0 * (x + 0.5) / n - 1.0) <= half_w:
+                    u = abs(2.0 * (x + 0.5) / n - 1.0)
+                    if u <= half_w and u * u + v * v <= iris * iris:
                         total += np.exp(-absorbance[y, x])
                     count += 1
             out[i, j] = total / max(count, 1)
 
 
-@jit
-def scatter_field(primary: F32, water: F32, cell_mm: float, amplitude: float, reach_mm: float, mean_mm: float, out: F32) -> None:
-    """Fill out (g, g) with scatter: each cell spreads amplitude * primary * (thickness / mean)^1.123 exp(-r / reach)."""
-    g = primary.shape[0]
-    kernel = np.empty((g, g), np.float32)
-    for i in range(g):
-        for j in range(g):
-            kernel[i, j] = np.exp(-np.sqrt(float(i * i + j * j)) * cell_mm / reach_mm)
-    out[:] = 0.0
-    for i in range(g):
-        for j in range(g):
-            if primary[i, j] <= 0.0 or water[i, j] <= 0.0:
-                continue
-            source = np.float32(amplitude * cell_mm * cell_mm * primary[i, j] * (water[i, j] / mean_mm) ** 1.123)
-            for y in range(g):
-                for x in range(g):
-                    out[y, x] += source * kernel[abs(y - i), abs(x - j)]
+def scattered(primary: F32, water: F32, cell_mm: float, data: DetectorData) -> F32:
+    """Return scatter in the cells (g, g) of a field: primary signal (g, g) behind water (g, g) mm, before the grid."""
+    g, table = len(primary), data.scatter
+    kernels = np.empty((len(table.thickness_mm), g, g), np.float32)
+    cell_kernels(rings(table, data.grid), table.radius_mm, cell_mm, kernels)
+    out = np.empty((g, g), np.float32)
+    scatter_field(primary, water, table.thickness_mm, kernels, out)
+    return out
 
 
-def scatter_amplitude(exposure: Exposure) -> float:
-    """Return the kernel's height per mm2 that gives `spr` on the axis of a disc of 115 mm radius."""
-    r = 115.0 / exposure.range_mm
-    return float(exposure.spr / (2.0 * np.pi * exposure.range_mm**2 * (1.0 - np.exp(-r) * (1.0 + r))))
+def veil(coarse: F32, cell_mm: float, data: DetectorData) -> F32:
+    """Return veiling glare over the cells: what an intensifier spreads of the whole signal (zero for a flat panel).
+
+    `(1 - g) I + g I * k` with k = exp(-r / range) over its own sum (imaging reference, section 2).
+    """
+    g = len(coarse)
+    at = np.arange(-g + 1, g) * cell_mm
+    kernel = np.exp(-np.sqrt(at[:, None] ** 2 + at[None, :] ** 2) / data.glare_mm)
+    kernel /= kernel.sum()
+    spread = np.fft.irfft2(np.fft.rfft2(coarse, (3 * g, 3 * g)) * np.fft.rfft2(kernel, (3 * g, 3 * g)), (3 * g, 3 * g))
+    return np.asarray(data.glare * spread[g - 1 : 2 * g - 1, g - 1 : 2 * g - 1], np.float32)
 
 
 # ---------------------------------------------------------------- signal
@@ -233,16 +215,17 @@ def auto_window(log_signal: F32, slow: F32, body: NDArray[np.bool_], flatten: fl
 @jit
 def to_grey(
     signal: F32, slow: F32, first: int, last: int, middle: float, half_width: float, flatten: float, half_w: float, half_h: float,
-    invert: bool, out: NDArray[np.uint8],
+    iris: float, invert: bool, out: NDArray[np.uint8],
 ) -> None:  # fmt: skip
     """Fill rows first..last of out (uint8): bright where much signal comes through, black outside the open field."""
     n, g = out.shape[0], slow.shape[0]
     per = g / n
     scale = 1.0 / half_width
     for y in range(first, last):
-        inside_y = abs(2.0 * (y + 0.5) / n - 1.0) <= half_h
+        v = abs(2.0 * (y + 0.5) / n - 1.0)
+        reach = min(half_w, np.sqrt(max(iris * iris - v * v, 0.0))) if v <= half_h else -1.0
         for x in range(n):
-            if not inside_y or abs(2.0 * (x + 0.5) / n - 1.0) > half_w:
+            if abs(2.0 * (x + 0.5) / n - 1.0) > reach:
                 out[y, x] = 0
                 continue
             value = np.log(max(signal[y, x], np.float32(1e-7)))

@@ -96,6 +96,14 @@ TABLE: dict[str, dict[str, type]] = {
     "structure_left": {"name": str, "kind": str, "deepest_um": int, "ticks": int},
     "stylet": {"inserted": bool},
     "buckling": {"force_mn": int},
+    "tip_bent": {"bend_mdeg": int},
+    "introducer": {"name": str, "gauge": int},  # "" when it was taken away
+    "bone_driven": {  # by mallet or drill, told when it rests
+        "advanced_um": int,
+        "in_bone_um": int,
+        "remaining_um": int,  # of the needle, outside the skin
+        **_TIP,
+    },
     # C-arm that stops before it touches
     "carm_stopped": {"part": str, "touches": str, "primary_mdeg": int, "secondary_mdeg": int, "centre_um": list},
     # lead or catheter; lengths in steps of 100 um (the chain is solved by pymunk, DESIGN law 7)

@@ -13,27 +13,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.bending import NODES, bending_stiffness
+from sim.bending import NODES, axial_positions
 from sim.command import Command
 from sim.errors import NumericalFault
 from sim.event import Event, event
+from sim.needle_rod import rod_of, rows_of, shape_of
+from sim.needle_tell import left, tell
 from sim.needle_tick import (
     ASKED,
     BASE,
+    BEGUN,
     BLOCKED_MS,
     BONE,
+    BORE_END_MM,
+    BORE_FROM,
+    BORE_TO,
+    BORED,
     BUCKLED,
     BUSY,
     BY_BEND,
     CLOSED,
     COUNT,
     DEPTH,
+    DRILL_MS,
+    ENERGY,
+    FEED,
     FORCE,
     FRICTION_N,
     OPENED,
@@ -45,27 +53,19 @@ from sim.needle_tick import (
     TISSUE,
     WHY,
     YAW,
+    bore_margin,
     tick,
 )
-from sim.phantom import Tissue, TubeKind, skin_y
-from sim.puncture import LOG_BONE, LOG_BUCKLE, LOG_IN, LOG_OUT, LOG_POP, LOG_TISSUE, LOG_WIDTH, SKIN, TUBE
+from sim.phantom import skin_y
+from sim.puncture import LOG_WIDTH, SKIN
 from sim.shaft import Rod, set_frame, to_patient
 from sim.state import NeedleState, State, Study
-from sim.tip import TISSUE_NAME, facts_at, tip_facts, um
-from sim.tools import Needle, Toolbox
+from sim.tip import tip_facts, um
 
 F64 = NDArray[np.float64]
 
 MS_PER_TICK = 10
 LOG_ROWS = 64
-
-MEMBRANE_NAMES = {
-    int(Tissue.SKIN): "skin",
-    int(Tissue.FASCIA): "fascia",
-    int(Tissue.INTERSPINOUS_LIGAMENT): "interspinous_ligament",
-    int(Tissue.LIGAMENTUM_FLAVUM): "ligamentum_flavum",
-    int(Tissue.DISC_ANNULUS): "annulus",
-}
 
 
 def begin(study: Study) -> NeedleState:
@@ -83,67 +83,6 @@ def advance(study: Study, state: State, command: Command) -> tuple[NeedleState, 
     if me.moving:
         me = _move(study, state.tick, me, events)
     return me, events
-
-
-def shape_of(study: Study, needle: NeedleState) -> Needle:
-    """Return the tool in use (needle.needle must not be -1)."""
-    return study.toolbox.needles[needle.needle]
-
-
-@lru_cache(maxsize=64)
-def _rod(tool: Needle, hand: tuple[float, ...]) -> Rod:
-    stiffness, most, step, contact, grip, turn, tilt, blocked = hand
-    return Rod(
-        length=tool.length_mm,
-        radius=0.5 * tool.outer_diameter_mm,
-        ei=bending_stiffness(tool.outer_diameter_mm, tool.inner_diameter_mm, tool.young_gpa),
-        kick=(tool.alpha_mrad + tool.bend_mrad) * 0.001,
-        stiffness=stiffness,
-        most_n=most,
-        step_mm=step,
-        contact=contact,
-        grip=grip,
-        turn=int(turn) // 1000,
-        tilt=int(tilt) // 1000,
-        blocked_ms=int(blocked),
-    )
-
-
-_HAND = (
-    "hand_stiffness_n_per_mm", "hand_max_n", "step_limit_mm", "contact_n_per_mm",
-    "grip_mm", "turn_rate_mdeg_s", "tilt_rate_mdeg_s", "blocked_ms",
-)  # fmt: skip
-
-
-def rod_of(toolbox: Toolbox, tool: Needle) -> Rod:
-    """Return a needle in the hand, as the kernel needs it."""
-    return _rod(tool, tuple(toolbox.constant(f"needle.{name}") for name in _HAND))
-
-
-REFERENCE_MM = 0.718
-"""Outer diameter (22G) for which the forces of tissues.toml hold; they scale with the diameter (placeholder)."""
-
-
-def rows_of(toolbox: Toolbox, tool: Needle) -> F64:
-    """Return the tissue table (label, 5): foundation N/mm2, cut N, friction N/mm, puncture N, membrane N/mm."""
-    return _rows(toolbox.tissues, tool.outer_diameter_mm)
-
-
-@lru_cache(maxsize=64)
-def _rows(tissues: tuple[Any, ...], outer_mm: float) -> F64:
-    scale = outer_mm / REFERENCE_MM
-    return np.array(
-        [
-            [
-                t.foundation_n_per_m2 * 1e-6,
-                t.cut_n * scale,
-                t.friction_n_per_mm * scale,
-                t.puncture_n * scale,
-                t.membrane_n_per_mm * scale,
-            ]
-            for t in tissues
-        ]
-    )
 
 
 # commands
@@ -166,6 +105,80 @@ def _choose(study: Study, state: State, me: NeedleState, args: tuple[int, ...], 
     return NeedleState(needle=args[0], passes=me.passes)
 
 
+def _free(study: Study, state: State, me: NeedleState, op: str, events: list[Event]) -> bool:
+    """Return True if a needle is chosen and not in the patient; otherwise the command is refused."""
+    if me.needle < 0:
+        _refused(events, state.tick, op, "no needle is chosen")
+    elif me.placed:
+        _refused(events, state.tick, op, "the needle is in the patient: remove it first")
+    return me.needle >= 0 and not me.placed
+
+
+def _bend(study: Study, state: State, me: NeedleState, args: tuple[int, ...], events: list[Event]) -> NeedleState:
+    if not _free(study, state, me, "needle.bend", events) or args[0] == me.bend_mdeg:
+        return me
+    if shape_of(study, me).bores:
+        _refused(events, state.tick, "needle.bend", "a bone needle cannot be bent by hand")
+        return me
+    events.append(event(state.tick, "tip_bent", bend_mdeg=args[0]))
+    return replace(me, bend_mdeg=args[0])
+
+
+def _introducer(study: Study, state: State, me: NeedleState, args: tuple[int, ...], events: list[Event]) -> NeedleState:
+    if not _free(study, state, me, "needle.introducer", events) or args[0] == me.introducer:
+        return me
+    rows, tool = study.toolbox.introducers, shape_of(study, me)
+    if args[0] < 0:
+        events.append(event(state.tick, "introducer", name="", gauge=0))
+        return replace(me, introducer=-1)
+    if args[0] >= len(rows):
+        _refused(events, state.tick, "needle.introducer", f"there are {len(rows)} introducers")
+        return me
+    row = rows[args[0]]
+    if row.inner_diameter_mm <= tool.outer_diameter_mm or row.length_mm >= tool.length_mm:
+        _refused(events, state.tick, "needle.introducer", f"{tool.name} does not go through {row.name}")
+        return me
+    events.append(event(state.tick, "introducer", name=row.name, gauge=row.gauge))
+    return replace(me, introducer=args[0])
+
+
+def _grip(study: Study, state: State, me: NeedleState, args: tuple[int, ...], events: list[Event]) -> NeedleState:
+    if me.needle < 0:
+        _refused(events, state.tick, "needle.grip", "no needle is chosen")
+        return me
+    return replace(me, grip_um=args[0])
+
+
+def _drive(study: Study, state: State, me: NeedleState, op: str, events: list[Event]) -> NeedleState | None:
+    """Return the needle ready for mallet or drill, None if it cannot be driven."""
+    if not me.placed:
+        _refused(events, state.tick, op, "the needle is not on the skin")
+        return None
+    tool = shape_of(study, me)
+    if not tool.bores:
+        _refused(events, state.tick, op, f"{tool.name} is no bone needle")
+        return None
+    if me.bored == 0 and me.bone < 0:
+        _refused(events, state.tick, op, "the tip is not on bone")
+        return None
+    since = me.driven_from_mm if me.driven_from_mm >= 0.0 else me.depth_mm
+    me = replace(me, moving=True, blocked_ms=0, membrane=0, driven_from_mm=since)
+    if me.bored != 0:
+        return me
+    begin = me.bore_from_mm if me.bore_from_mm < BORE_END_MM else me.depth_mm - bore_margin(0.5 * tool.outer_diameter_mm)
+    return replace(me, bored=BEGUN, bore_from_mm=begin, bore_to_mm=BORE_END_MM)
+
+
+def _tap(study: Study, state: State, me: NeedleState, args: tuple[int, ...], events: list[Event]) -> NeedleState:
+    ready = _drive(study, state, me, "needle.tap", events)
+    return me if ready is None else replace(ready, energy_nmm=ready.energy_nmm + float(args[0]))  # 1 mJ = 1 N mm
+
+
+def _drill(study: Study, state: State, me: NeedleState, args: tuple[int, ...], events: list[Event]) -> NeedleState:
+    ready = _drive(study, state, me, "needle.drill", events)
+    return me if ready is None else replace(ready, drill_ms=args[0], feed_mm_s=args[1] / 1000.0)
+
+
 def _place(study: Study, state: State, me: NeedleState, args: tuple[int, ...], events: list[Event]) -> NeedleState:
     if me.needle < 0:
         _refused(events, state.tick, "needle.place", "no needle is chosen")
@@ -180,21 +193,36 @@ def _place(study: Study, state: State, me: NeedleState, args: tuple[int, ...], e
         me = _remove(study, state, me, (), events)
     entry = np.array([x, float(skin_y(f, x, z)), z])
     yaw, pitch = args[2], args[3]
-    length = study.toolbox.needles[me.needle].length_mm
     frame = np.empty((3, 3))
     set_frame(frame, yaw, pitch)
-    nodes = np.empty((NODES, 3))
-    for i in range(NODES):
-        nodes[i] = to_patient(frame, entry, 0.0, 0.0, length * i / (NODES - 1) - length)
+    shape, nodes = _unloaded(rod_of(study, me), frame, entry)
+    tip = nodes[-1].copy()
     where = {"x_um": um(entry[0]), "y_um": um(entry[1]), "z_um": um(entry[2])}
     events.append(event(state.tick, "needle_placed", yaw_mdeg=yaw, pitch_mdeg=pitch, **where))
     return NeedleState(
         needle=me.needle, placed=True, entry_mm=entry,
         yaw_mdeg=yaw, pitch_mdeg=pitch, yaw_target_mdeg=yaw, pitch_target_mdeg=pitch,
-        tip_mm=entry, tip_direction=frame[:, 2].copy(), nodes_mm=nodes,
-        path_mm=entry[None, :].copy(), trail_mm=entry[None, :].copy(), path_label=np.zeros(1, np.int64),
+        tip_mm=tip, tip_direction=frame[:, 2].copy(), nodes_mm=nodes, shape=shape,
+        path_mm=tip[None, :].copy(), trail_mm=tip[None, :].copy(), path_label=np.zeros(1, np.int64),
         membrane=SKIN, armed=True, passes=me.passes, stylet=me.stylet,
+        grip_um=me.grip_um, introducer=me.introducer, bend_mdeg=me.bend_mdeg,
     )  # fmt: skip
+
+
+def _unloaded(rod: Rod, frame: F64, entry: F64) -> tuple[F64, F64]:
+    """Return shape (n, 4) and nodes (n, 3) of a needle whose tip touches the skin: straight but for its own bend."""
+    shape, z, nodes = np.zeros((NODES, 4)), np.empty(NODES), np.empty((NODES, 3))
+    h = rod.length / (NODES - 1)
+    for i in range(1, NODES):
+        share = min(max((i * h - rod.length + rod.curl_mm) / h, 0.0), 1.0) if rod.curl_mm > 0.0 else 0.0
+        shape[i, 1] = shape[i - 1, 1] + share * rod.curl * h
+        shape[i, 0] = shape[i - 1, 0] + 0.5 * h * (shape[i, 1] + shape[i - 1, 1])
+    axial_positions(shape, h, z)
+    for i in range(NODES):
+        nodes[i] = to_patient(frame, entry, shape[i, 0], 0.0, z[i] - rod.length)
+    if rod.curl_mm <= 0.0:
+        nodes[-1] = entry
+    return shape, nodes
 
 
 def _tilt(study: Study, state: State, me: NeedleState, args: tuple[int, ...], events: list[Event]) -> NeedleState:
@@ -235,9 +263,12 @@ def _remove(study: Study, state: State, me: NeedleState, args: tuple[int, ...], 
         _refused(events, state.tick, "needle.remove", "there is no needle in the patient")
         return me
     for place, t in enumerate(me.inside):
-        events.append(_left(study, state.tick, t, me.inside_deepest[place], state.tick - me.inside_since[place]))
+        events.append(left(study, state.tick, t, me.inside_deepest[place], state.tick - me.inside_since[place]))
     events.append(event(state.tick, "needle_removed", passes=me.passes))
-    return NeedleState(needle=me.needle, passes=me.passes, stylet=me.stylet)
+    return NeedleState(
+        needle=me.needle, passes=me.passes, stylet=me.stylet,
+        grip_um=me.grip_um, introducer=me.introducer, bend_mdeg=me.bend_mdeg,
+    )  # fmt: skip
 
 
 _Action = Callable[[Study, State, NeedleState, tuple[int, ...], list[Event]], NeedleState]
@@ -249,6 +280,11 @@ _ACTIONS: dict[str, _Action] = {
     "needle.turn": _turn,
     "needle.stylet": _stylet,
     "needle.remove": _remove,
+    "needle.bend": _bend,
+    "needle.introducer": _introducer,
+    "needle.grip": _grip,
+    "needle.tap": _tap,
+    "needle.drill": _drill,
 }
 
 
@@ -259,13 +295,18 @@ def _move(study: Study, now: int, me: NeedleState, events: list[Event]) -> Needl
     """Run the kernel for one tick and turn its log into events."""
     f = study.phantom.fields
     tool = shape_of(study, me)
-    rod = rod_of(study.toolbox, tool)
-    s = np.array([me.asked_mm, me.goal_mm, me.speed_mm_s, me.depth_mm, me.force_n, me.friction_n, me.opened_mm])
+    rod = rod_of(study, me)
+    s = np.array(
+        [
+            me.asked_mm, me.goal_mm, me.speed_mm_s, me.depth_mm, me.force_n, me.friction_n, me.opened_mm,
+            me.energy_nmm, me.feed_mm_s, me.bore_from_mm, me.bore_to_mm,
+        ]
+    )  # fmt: skip
     m = np.array(
         [
             me.yaw_mdeg, me.pitch_mdeg, me.roll_mdeg, me.yaw_target_mdeg, me.pitch_target_mdeg, me.roll_target_mdeg,
             me.base, me.tissue, me.membrane, me.opened, me.bone, int(me.stuck), me.blocked_ms, int(me.buckled),
-            len(me.path_mm), 0, 0,
+            len(me.path_mm), 0, 0, me.bored, me.drill_ms,
         ],
         np.int64,
     )  # fmt: skip
@@ -307,7 +348,7 @@ def _move(study: Study, now: int, me: NeedleState, events: list[Event]) -> Needl
         raise NumericalFault(f"needle: the shape of the shaft is not finite at tick {now}")
     held = tuple(int(t) for t in np.flatnonzero(inside))
     since = dict(zip(me.inside, me.inside_since, strict=True))
-    _tell(study, now, log[:logged], float(s[SPEED]), since, events)
+    tell(study, now, log[:logged], float(s[SPEED]), since, events)
     depth = float(s[DEPTH])
     passes, armed, peak = _count_pass(study, me, depth)
     new = replace(
@@ -321,8 +362,21 @@ def _move(study: Study, now: int, me: NeedleState, events: list[Event]) -> Needl
         force_n=float(s[FORCE]), friction_n=float(s[FRICTION_N]),
         inside=held, inside_since=tuple(since.get(t, now) for t in held), inside_deepest=tuple(float(deepest[t]) for t in held),
         passes=passes, armed=armed, peak_mm=peak,
+        energy_nmm=float(s[ENERGY]), feed_mm_s=float(s[FEED]), drill_ms=int(m[DRILL_MS]),
+        bored=int(m[BORED]), bore_from_mm=float(s[BORE_FROM]), bore_to_mm=float(s[BORE_TO]),
     )  # fmt: skip
+    if new.driven_from_mm >= 0.0 and new.energy_nmm == 0.0 and new.drill_ms == 0:
+        new = _driven(study, now, new, rod, events)
     return _settle(study, now, new, bool(m[BUSY]), int(m[WHY]), rod, events)
+
+
+def _driven(study: Study, now: int, me: NeedleState, rod: Rod, events: list[Event]) -> NeedleState:
+    """Tell what the blows or the drill have done."""
+    in_bone = max(0.0, me.depth_mm - me.bore_from_mm - bore_margin(rod.radius)) if me.bored != 0 else 0.0
+    way, left = me.depth_mm - me.driven_from_mm, rod.length - me.depth_mm
+    told = {"advanced_um": um(way), "in_bone_um": um(in_bone), "remaining_um": um(left)}
+    events.append(event(now, "bone_driven", **told, **tip_facts(study, me)))
+    return replace(me, driven_from_mm=-1.0, feed_mm_s=0.0)
 
 
 def _count_pass(study: Study, me: NeedleState, depth: float) -> tuple[int, bool, float]:
@@ -353,48 +407,3 @@ def _settle(study: Study, now: int, me: NeedleState, busy: bool, why: int, rod: 
     reason = "reached" if me.speed_mm_s > 0.0 else "held"
     events.append(event(now, "needle_stopped", reason=reason, **tip_facts(study, me)))
     return replace(me, goal_mm=me.asked_mm, speed_mm_s=0.0, moving=False, blocked_ms=0)
-
-
-def _tell(study: Study, now: int, log: F64, speed: float, since: dict[int, int], events: list[Event]) -> None:
-    """Turn the rows of the kernel's log into events."""
-    for row in log:
-        kind, index, origin = int(row[0]), int(row[1]), int(row[2])
-        depth, extra = float(row[6]), float(row[7])
-        tip = facts_at(study.plan, row[3:6], index if kind == LOG_TISSUE else 0, depth)
-        if kind == LOG_TISSUE:
-            events.append(event(now, "tissue_entered", from_tissue=TISSUE_NAME[origin], **tip))
-        elif kind == LOG_POP:
-            events.append(event(now, "popped", membrane=_membrane_name(study, index), depth_um=um(depth)))
-        elif kind == LOG_BUCKLE:
-            events.append(event(now, "buckling", force_mn=um(extra)))
-        elif kind == LOG_BONE:
-            tip["tissue"] = TISSUE_NAME[Tissue.BONE_CORTEX]
-            events.append(event(now, "bone_contact", bone=study.phantom.bones[index].name, force_mn=um(extra), **tip))
-        elif kind == LOG_IN:
-            tube = study.phantom.tubes[index]
-            since[index] = now
-            tip["tissue"] = _tube_tissue_name(tube.kind)
-            tip.update(level=tube.level or tip["level"], side=tube.side or tip["side"])  # its own level, if it has one
-            tip.update(name=tube.name, kind=tube.kind.name.lower(), speed_um_s=um(extra))
-            events.append(Event(now, "structure_entered", tip))
-        elif kind == LOG_OUT:
-            events.append(_left(study, now, index, extra, now - since.pop(index, now)))
-
-
-def _left(study: Study, now: int, index: int, deepest_mm: float, ticks: int) -> Event:
-    tube = study.phantom.tubes[index]
-    told = {"name": tube.name, "kind": tube.kind.name.lower(), "deepest_um": um(deepest_mm), "ticks": ticks}
-    return Event(now, "structure_left", told)
-
-
-def _membrane_name(study: Study, membrane: int) -> str:
-    if membrane >= TUBE:
-        return "dura" if study.phantom.tubes[membrane - TUBE].kind is TubeKind.SAC else "vessel_wall"
-    return MEMBRANE_NAMES.get(membrane, TISSUE_NAME[membrane].lower())
-
-
-def _tube_tissue_name(kind: TubeKind) -> str:
-    if kind is TubeKind.SAC:
-        return TISSUE_NAME[Tissue.CSF]
-    vessel = kind in (TubeKind.ARTERY, TubeKind.RADICULAR_ARTERY, TubeKind.VEIN, TubeKind.BASIVERTEBRAL)
-    return TISSUE_NAME[Tissue.VESSEL if vessel else Tissue.NERVE]

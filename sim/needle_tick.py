@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from sim.bending import axial_positions
 from sim.frames import sincos_mdeg
-from sim.jit import jit
-from sim.phantom import Fields, bone_distance, bone_normal
+from sim.jit import inner, jit
+from sim.phantom import Fields, bone_distance, bone_normal, tissue_at
 from sim.puncture import (
     AIR,
+    CANCELLOUS,
+    CORTEX,
     LOG_BONE,
     LOG_BUCKLE,
     LOG_POP,
@@ -31,7 +33,20 @@ from sim.puncture import (
     travel,
     tubes_near,
 )
-from sim.shaft import CUT, MEMBRANE, PUNCTURE, Rod, bend, cut_path, move_nodes, path_to_hub, set_frame, upright
+from sim.shaft import (
+    CUT,
+    EVERYWHERE,
+    MEMBRANE,
+    PUNCTURE,
+    Rod,
+    bend,
+    copied,
+    cut_path,
+    move_places,
+    path_to_hub,
+    set_frame,
+    upright,
+)
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -49,15 +64,19 @@ SHY_MM = 0.005
 """The tip stops this far before a membrane that has to tent first."""
 
 # scalars of the kernel: floats ...
-ASKED, GOAL, SPEED, DEPTH, FORCE, FRICTION_N, OPENED_MM = range(7)
+ASKED, GOAL, SPEED, DEPTH, FORCE, FRICTION_N, OPENED_MM, ENERGY, FEED, BORE_FROM, BORE_TO = range(11)
 # ... and integers
 YAW, PITCH, ROLL, YAW_GOAL, PITCH_GOAL, ROLL_GOAL, BASE, TISSUE = range(8)
-CLOSED, OPENED, BONE, STUCK, BLOCKED_MS, BUCKLED, COUNT, BUSY, WHY = range(8, 17)
+CLOSED, OPENED, BONE, STUCK, BLOCKED_MS, BUCKLED, COUNT, BUSY, WHY, BORED, DRILL_MS = range(8, 19)
 # why the needle does not follow
 BY_BONE, BY_BEND = 1, 2
+BEGUN, MOUTH = -2, -1
+"""m[BORED]: 0 no hole, the tissue label in bone, or: on bone before the first blow, drawn back out of it."""
+BORE_END_MM = 1e9
+"""End of a hole in bone whose bottom is the tip."""
 
 
-@jit
+@inner
 def approach(value: int, goal: int, step: int) -> int:
     """Return value moved towards goal by at most step."""
     if value < goal:
@@ -65,7 +84,58 @@ def approach(value: int, goal: int, step: int) -> int:
     return max(goal, value - step)
 
 
+@inner
+def tissue_here(f: Fields, near: I64, inside: I64, base: int, bored: int) -> int:
+    """Return the tissue at the tip: in bone that it bored into, the bone, unless a tube of that bone holds it."""
+    found = tissue_of(f, near, inside, base)
+    return bored if bored > 0 and found == base else found
+
+
+@inner
+def driven(rod: Rod, rows: F64, s: F64, m: I64) -> float:
+    """Return how far mallet or drill drives the tip through bone in this millisecond, and take the energy (N mm) for it.
+
+    The force of bone is its cut at the tip and its grip on the side of the shaft. A drill clears its way: it moves at its feed.
+    """
+    deep = max(s[DEPTH] - s[BORE_FROM] - bore_margin(rod.radius), 0.0)
+    row = m[BORED] if m[BORED] > 0 else CORTEX
+    force = (rows[row, CUT] + rod.side_n_per_mm * deep) * rod.bone_factor
+    way = 0.0
+    if s[ENERGY] > 0.0:
+        way = min(s[ENERGY] / force, rod.step_mm)
+        s[ENERGY] -= way * force
+        if s[ENERGY] < 1e-6:
+            s[ENERGY] = 0.0
+    elif m[DRILL_MS] > 0:
+        m[DRILL_MS] -= 1
+        way = min(s[FEED] * 0.001, rod.step_mm)
+    return float(min(way, rod.length - s[DEPTH]))
+
+
 @jit
+def bore_margin(radius: float) -> float:
+    """Return how far (mm) before the surface of bone a hole begins: there the shaft is nearer to bone than its radius."""
+    return 2.0 * radius + 1.0
+
+
+@inner
+def in_bone(f: Fields, s: F64, m: I64, point: F64, inserted: float, fresh: bool) -> None:
+    """Note the bone tissue in which the tip lies, or that it left its hole: backwards, or out on the other side."""
+    d, _ = bone_distance(f, point[0], point[1], point[2])
+    if d < 0.0:
+        if m[BORED] != 0:
+            label = tissue_at(f, point[0], point[1], point[2])
+            m[BORED] = CANCELLOUS if label == CANCELLOUS else CORTEX
+    elif inserted <= s[BORE_FROM] or (m[BORED] == BEGUN and d > 0.5):
+        m[BORED], s[BORE_FROM], s[BORE_TO] = 0, BORE_END_MM, BORE_END_MM
+    elif m[BORED] > 0 and fresh and d > 0.1:
+        m[BORED] = 0
+        s[BORE_TO] = inserted
+    elif m[BORED] > 0 and not fresh:
+        m[BORED] = MOUTH
+
+
+@inner
 def follow(
     f: Fields,
     rod: Rod,
@@ -92,7 +162,9 @@ def follow(
     k = rod.stiffness
     most = rod.most_n
     free = rod.length - s[DEPTH]
-    reach = min(free, rod.grip)
+    reach = min(free, rod.held_mm if rod.held_mm > 0.0 else rod.grip)
+    if rod.guide_mm > s[DEPTH]:
+        reach = max(reach - (rod.guide_mm - s[DEPTH]), 0.0)
     euler = FIXED_PINNED * rod.ei / max(reach * reach, 1.0)
     if m[CLOSED] != NO_MEMBRANE and not fresh:
         m[CLOSED] = NO_MEMBRANE
@@ -110,6 +182,12 @@ def follow(
             s[FORCE] = force
             return 0.0, False, count
     bound = min(most, euler)
+    if m[BORED] != 0 and fresh and (s[ASKED] >= s[DEPTH] or s[ENERGY] > 0.0 or m[DRILL_MS] > 0):
+        dq = driven(rod, rows, s, m)
+        s[ASKED] = min(max(s[ASKED], s[DEPTH] + dq), s[DEPTH] + dq + bound / k)
+        s[GOAL] = max(s[GOAL], s[DEPTH] + dq)
+        s[FORCE] = k * (s[ASKED] - s[DEPTH] - dq)
+        return dq, dq == 0.0 and s[ASKED] > s[DEPTH] + 1e-6, count
     force = k * (s[ASKED] - s[DEPTH])
     if force > bound:
         force = bound
@@ -134,7 +212,7 @@ def follow(
         d[c] = (frame[c, 0] * ux + frame[c, 1] * uy) / uz + frame[c, 2]
     if tip_room < 0.5:
         gap, b = bone_distance(f, tip[0], tip[1], tip[2])
-        gap -= rod.radius
+        gap -= rod.point
         nx, ny, nz = bone_normal(f, b, tip[0], tip[1], tip[2])
         nz_hub = nx * frame[0, 2] + ny * frame[1, 2] + nz * frame[2, 2]
         into = -(nx * d[0] + ny * d[1] + nz * d[2])
@@ -186,48 +264,61 @@ def tick(
     frame = np.empty((3, 3))
     local = np.empty(path.shape)
     z = np.empty(nodes)
-    room = np.empty(nodes)
+    places = 2 * nodes - 1
+    room = np.empty(places)
+    at = np.empty((places, 3))
     w2 = np.empty(w.shape)
     z2 = np.empty(nodes)
-    pos2 = np.empty(pos.shape)
-    room2 = np.empty(nodes)
+    room2 = np.empty(places)
+    at2 = np.empty((places, 3))
+    bore = np.empty(2)
     band = np.empty((2 * nodes, 4))
     rhs = np.empty((2 * nodes, 2))
-    columns = np.empty((nodes, 2 * nodes))
+    columns = np.empty((places, 2 * nodes))
     tip = np.empty(3)
-    count = 0
+    end = np.empty(3)
+    count = int(m[BUSY]) * 0  # no literal: `follow` would be compiled twice
     set_frame(frame, m[YAW], m[PITCH])
     path_to_hub(frame, entry, path, m[COUNT], local)
     axial_positions(w, h, z)
-    for i in range(nodes):
-        inserted = z[i] - (rod.length - s[DEPTH])
-        room[i] = 1e9 if inserted < -5.0 else -1.0
     tilts = m[YAW] != m[YAW_GOAL] or m[PITCH] != m[PITCH_GOAL]
-    if tilts:
-        room[:] = -1.0
-    move_nodes(f, rod.radius, frame, entry, w, z, rod.length - s[DEPTH], pos, room, False)
-    near = tubes_near(f, inside, pos[last, 0], pos[last, 1], pos[last, 2], REACH_MM)
+    for p in range(places):
+        inserted = z[p // 2] - (rod.length - s[DEPTH])
+        room[p] = 1e9 if inserted < -5.0 and not tilts else -1.0
+        for c in range(3):
+            at[p, c] = pos[p // 2, c]
+    bore[0], bore[1] = s[BORE_FROM], s[BORE_TO]
+    move_places(f, rod, frame, entry, w, z, rod.length - s[DEPTH], bore, at, room, EVERYWHERE)
+    tip[0], tip[1], tip[2] = at[2 * last, 0], at[2 * last, 1], at[2 * last, 2]
+    near = tubes_near(f, inside, tip[0], tip[1], tip[2], REACH_MM)
     m[BUSY] = 0
     for _ in range(milliseconds):
         # the hand
         s[ASKED] = _towards(s[ASKED], s[GOAL], s[SPEED] * 0.001)
+        turned = m[ROLL] != m[ROLL_GOAL] and rod.curl_mm > 0.0
+        before = m[ROLL]
         m[ROLL] = approach(m[ROLL], m[ROLL_GOAL], rod.turn)
         yaw, pitch = approach(m[YAW], m[YAW_GOAL], rod.tilt), approach(m[PITCH], m[PITCH_GOAL], rod.tilt)
         tilting = yaw != m[YAW] or pitch != m[PITCH]
-        tip[0], tip[1], tip[2] = pos[last, 0], pos[last, 1], pos[last, 2]
+        tip[0], tip[1], tip[2] = at[2 * last, 0], at[2 * last, 1], at[2 * last, 2]
         fresh = z[last] - (rod.length - s[DEPTH]) >= local[m[COUNT] - 1, 2] - 1e-3
-        dq, held, count = follow(f, rod, rows, s, m, frame, w, tip, room[last], fresh, near, inside, log, count)
+        dq, held, count = follow(f, rod, rows, s, m, frame, w, tip, room[2 * last], fresh, near, inside, log, count)
         if held and m[STUCK] == 0:
             m[STUCK] = 1
-            stuck_mm[:] = tip
-        if dq < -1e-9 and m[STUCK] == 1:
+            stuck_mm[0], stuck_mm[1], stuck_mm[2] = tip[0], tip[1], tip[2]
+        if (dq < -1e-9 or m[BORED] != 0) and m[STUCK] == 1:
             m[STUCK] = 0
+        bore[0], bore[1] = s[BORE_FROM], s[BORE_TO]
+        if m[BORED] == 0 or not fresh:
+            s[ENERGY], m[DRILL_MS] = 0.0, 0
+        if s[ENERGY] > 0.0 or m[DRILL_MS] > 0:
+            m[BUSY] = 1
         if (s[ASKED] != s[GOAL] and s[SPEED] > 0.0) or tilting or abs(dq) > 1e-7:
             m[BUSY] = 1
         if held:
             m[BLOCKED_MS] += 1
             m[WHY] = BY_BONE
-        if dq == 0.0 and not tilting:
+        if dq == 0.0 and not tilting and not turned:
             continue
         # the shaft
         if tilting:
@@ -243,11 +334,13 @@ def tick(
                 if accepted or bone < 0 or m[BONE] < 0 or m[STUCK] == 1:
                     break
                 m[STUCK] = 1
-                stuck_mm[:] = tip
-            w2[:] = w
-            z2[:] = z
-            pos2[:] = pos
-            room2[:] = room
+                stuck_mm[0], stuck_mm[1], stuck_mm[2] = tip[0], tip[1], tip[2]
+            copied(w2, w)
+            copied(at2, at)
+            for i in range(nodes):
+                z2[i] = z[i]
+            for p in range(places):
+                room2[p] = room[p]
             accepted, friction, tip_force, bone = bend(
                 f,
                 rod,
@@ -259,11 +352,13 @@ def tick(
                 m[COUNT],
                 depth,
                 thrust,
+                m[ROLL],
+                bore,
                 m[STUCK] == 1,
                 stuck_mm,
                 w2,
                 z2,
-                pos2,
+                at2,
                 room2,
                 band,
                 rhs,
@@ -271,10 +366,12 @@ def tick(
             )
         if not (abs(w2[last, 0]) < 1e6 and abs(w2[last, 2]) < 1e6):
             return -1
-        if not accepted and (tilting or dq > 0.0):
+        if not accepted and (tilting or turned or dq > 0.0):
             m[BLOCKED_MS] += 1
             m[WHY] = BY_BONE if bone >= 0 else BY_BEND
             m[BUSY] = 1
+            if turned:
+                m[ROLL] = before
             if tilting:
                 set_frame(frame, m[YAW], m[PITCH])
                 path_to_hub(frame, entry, path, m[COUNT], local)
@@ -284,20 +381,24 @@ def tick(
             m[BLOCKED_MS] = 0
         if m[STUCK] == 1 and tip_force > 1.7 * max(s[FORCE], 0.0) + 0.5:
             m[STUCK] = 0
-        w[:] = w2
-        z[:] = z2
-        pos[:] = pos2
-        room[:] = room2
+        copied(w, w2)
+        copied(at, at2)
+        for i in range(nodes):
+            z[i] = z2[i]
+        for p in range(places):
+            room[p] = room2[p]
+        for c in range(3):
+            end[c] = at[2 * last, c]
         s[DEPTH] = depth
         s[FRICTION_N] = friction
         # the tip
         touching = tip_force > 0.0 or m[STUCK] == 1
-        if touching and m[BONE] < 0 and bone >= 0 and room[last] < 0.1:
+        if touching and m[BONE] < 0 and bone >= 0 and room[2 * last] < 0.1:
             m[BONE] = bone
-            count = note(log, count, LOG_BONE, bone, 0, pos[last, 0], pos[last, 1], pos[last, 2], depth, s[FORCE])
-        elif m[BONE] >= 0 and room[last] > 0.3:
+            count = note(log, count, LOG_BONE, bone, 0, end[0], end[1], end[2], depth, s[FORCE])
+        elif m[BONE] >= 0 and room[2 * last] > 0.3:
             m[BONE] = -1
-        tissue = tissue_of(f, near, inside, m[BASE])
+        tissue = tissue_here(f, near, inside, m[BASE], m[BORED])
         opened = m[OPENED]
         if opened < TUBE and abs(depth - s[OPENED_MM]) > SAME_MEMBRANE_MM:
             opened = NO_MEMBRANE
@@ -308,7 +409,7 @@ def tick(
             inside,
             deepest,
             tip,
-            pos[last],
+            end,
             depth,
             m[BASE],
             opened,
@@ -323,6 +424,13 @@ def tick(
             m[CLOSED] = NO_MEMBRANE
             m[OPENED] = popped
             s[OPENED_MM] = depth
+        if s[BORE_FROM] < BORE_END_MM:
+            bored = max(m[BORED], 0)
+            in_bone(f, s, m, end, z[last] - (rod.length - depth), fresh)
+            if max(m[BORED], 0) != bored:
+                now = tissue_here(f, near, inside, m[BASE], m[BORED])
+                count = note(log, count, LOG_TISSUE, now, tissue, end[0], end[1], end[2], depth, 0.0)
+                tissue = now
         m[COUNT] = cut_path(
             rod,
             frame,
@@ -330,7 +438,7 @@ def tick(
             m[ROLL],
             w,
             z[last] - (rod.length - depth),
-            pos[last],
+            end,
             touching,
             dq > 0.0,
             path,
@@ -342,8 +450,11 @@ def tick(
         )
         if depth <= 1e-3 and dq < 0.0 and m[BASE] != AIR:
             m[BASE] = AIR
-            count = note(log, count, LOG_TISSUE, AIR, SKIN, pos[last, 0], pos[last, 1], pos[last, 2], depth, 0.0)
-    m[TISSUE] = tissue_of(f, near, inside, m[BASE])
+            count = note(log, count, LOG_TISSUE, AIR, SKIN, end[0], end[1], end[2], depth, 0.0)
+    for i in range(nodes):
+        for c in range(3):
+            pos[i, c] = at[2 * i, c]
+    m[TISSUE] = tissue_here(f, near, inside, m[BASE], m[BORED])
     ux, uy = w[last, 1], w[last, 3]
     uz = upright(ux, uy)
     for c in range(3):
@@ -351,7 +462,7 @@ def tick(
     return count
 
 
-@jit
+@inner
 def _towards(value: float, goal: float, step: float) -> float:
     if value < goal:
         return min(goal, value + step)

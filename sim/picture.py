@@ -20,6 +20,7 @@ from sim.frames import gantry
 from sim.projector import Projector
 from sim.rng import stream
 from sim.scene import Scene
+from sim.subtraction import Subtraction, grey_of, road_map
 from sim.view import View
 
 F32 = NDArray[np.float32]
@@ -55,7 +56,8 @@ class Imager:
         self._table_kvp, self._table = -1.0, np.zeros((2, 2), np.float32)
         self._absorbed_key: tuple[float, int] = (-1.0, 0)
         self._before: tuple[View, F32] | None = None
-        self._mask: F32 | None = None
+        self._run, self._live_run = Subtraction(), Subtraction()
+        self._road: F32 | None = None
         self._resize(0)
 
     def _resize(self, size: int) -> None:
@@ -66,7 +68,7 @@ class Imager:
         self._one = np.zeros((size, size), np.float32)
         self._two = np.zeros((size, size), np.float32)
         self._absorbed_key = (-1.0, 0)
-        self._before = self._mask = None
+        self._before = None
 
     def _rows(self, work: Callable[[int, int], None]) -> None:
         self.projector.crew.share(self.size, work)
@@ -95,25 +97,29 @@ class Imager:
         open_w, open_h = view.half_width, view.half_height
         g = detector.COARSE
         primary = np.empty((g, g), np.float32)
-        detector.coarse_signal(absorbance, open_w, open_h, primary)
+        detector.coarse_signal(absorbance, open_w, open_h, view.iris, primary)
         at = (np.arange(g) * size // g + size // (2 * g)).clip(0, size - 1)
         anatomy = self.projector.anatomy
         water = np.maximum(anatomy[0][np.ix_(at, at)] + 2.0 * anatomy[1][np.ix_(at, at)], 0.0)
-        inside = _open_cells(g, open_w, open_h)
+        inside = _open_cells(g, open_w, open_h, view.iris)
         mean = float(water[inside].mean())
         exposure = detector.exposure_of(beam_at(self.tables, view.kvp), self.tables.detector, view.mas, mean, pixel)
-        scatter = np.empty((g, g), np.float32)
-        amplitude = detector.scatter_amplitude(exposure)
-        detector.scatter_field(primary, water, view.pose.side_mm / g, amplitude, exposure.range_mm, exposure.water_mm, scatter)
+        data, cell = self.tables.detector, view.pose.side_mm / g
+        scatter = detector.scattered(primary, water, cell, data)
+        passed = exposure.grid_primary
+        coarse = passed * (primary + scatter)
+        if data.glare > 0.0:
+            passed *= 1.0 - data.glare
+            glare = detector.veil(coarse, cell, data)
+            scatter = scatter + glare / np.float32(passed)
+            coarse = passed * (primary + scatter)
         variance = (exposure.quantum, exposure.electronic) if noise else (0.0, 0.0)
-        passed = (exposure.grid_primary, exposure.grid_scatter)
         if noise:
             self._draw_noise(view.noise_key)
-        self._rows(lambda a, b: detector.receive(absorbance, scatter, a, b, *passed, *variance, self._noise, self._one))
+        self._rows(lambda a, b: detector.receive(absorbance, scatter, a, b, passed, passed, *variance, self._noise, self._one))
         taps = detector.blur_taps(exposure.sigma_px)
         self._rows(lambda a, b: detector.blur_rows(self._one, taps, a, b, self._two))
         self._rows(lambda a, b: detector.blur_columns(self._two, taps, a, b, self._one))
-        coarse = exposure.grid_primary * primary + exposure.grid_scatter * scatter
         body = inside & (water > 0.35 * np.median(water[inside]))
         return Signal(self._one, np.maximum(coarse, np.float32(1e-6)), inside, body if body.any() else inside)
 
@@ -149,8 +155,14 @@ class Imager:
         return self._show(view, signal, invert, marks)
 
     def forget(self) -> None:
-        """Begin a new run: the next live picture is not averaged, the next subtraction takes a new mask."""
-        self._before = self._mask = None
+        """Begin a new run: the next live picture is not averaged, the next subtraction takes a new mask.
+
+        The peak of the run that ends stays as the road of a road map.
+        """
+        self._before = None
+        if self._run.peak is not None:
+            self._road = self._run.peak
+        self._run, self._live_run = Subtraction(), Subtraction()
 
     @staticmethod
     def _moved(a: View, b: View) -> bool:
@@ -162,14 +174,35 @@ class Imager:
 
     def subtracted(self, view: View, size: int, marks: bool = True) -> U8:
         """Return a subtraction picture: ln(mask) - ln(picture); the first of a run (see `forget`) is the mask."""
-        signal = self.signal(view, size)
-        logs = np.log(np.maximum(signal.values, np.float32(1e-7)))
-        if self._mask is None or self._mask.shape != logs.shape:
-            self._mask = logs.copy()
-        grey = 200.0 + 255.0 * (logs - self._mask) / 0.9
-        out = np.clip(grey, 0.0, 255.0).astype(np.uint8)
-        out[~_open_pixels(size, view.half_width, view.half_height)] = 0
+        difference = self._run.take(self.signal(view, size).values)
+        out = grey_of(difference, open_pixels(size, view))
         return burn_in(out, view, "DSA") if marks else out
+
+    def peak(self, view: View, marks: bool = True) -> U8:
+        """Return the peak opacification of the run so far: the most contrast each pixel ever held (ValueError without one)."""
+        peak = self._run.peak
+        if peak is None:
+            raise ValueError("no subtracted frame yet; expected a subtraction run")
+        out = grey_of(peak, open_pixels(len(peak), view))
+        return burn_in(out, view, "PEAK") if marks else out
+
+    def aligned(self, view: View, size: int, marks: bool = True) -> U8:
+        """Return a subtraction picture after the pixel shift that fits the mask to it (the patient moved)."""
+        signal, inside = self.signal(view, size), open_pixels(size, view)
+        shift = self._run.align(signal.values, inside)
+        out = grey_of(self._run.take(signal.values), inside)
+        return burn_in(out, view, f"DSA SHIFT {shift[0]:.1f} {shift[1]:.1f}") if marks else out
+
+    def road_map(self, view: View, size: int, marks: bool = True) -> U8:
+        """Return a live picture over the vessels of the last subtraction run with this C-arm position, if there is one.
+
+        Its own first frame is the mask, so that only what moves from then on is drawn over the road.
+        """
+        signal, inside = self.signal(view, size), open_pixels(size, view)
+        difference = self._live_run.take(signal.values)
+        peak = self._road if self._road is not None and self._road.shape == difference.shape else np.zeros_like(difference)
+        out = road_map(difference, peak, inside)
+        return burn_in(out, view, "ROADMAP") if marks else out
 
     def _show(self, view: View, signal: Signal, invert: bool, marks: bool) -> U8:
         logs = np.log(signal.coarse)
@@ -178,7 +211,7 @@ class Imager:
         slow = detector.smooth(logs)
         window = detector.auto_window(logs, slow, signal.body, FLATTEN, HALF_WIDTH)
         out = np.empty((self.size, self.size), np.uint8)
-        how = (window.middle, window.half_width, window.flatten, view.half_width, view.half_height, invert)
+        how = (window.middle, window.half_width, window.flatten, view.half_width, view.half_height, view.iris, invert)
         self._rows(lambda a, b: detector.to_grey(signal.values, slow, a, b, *how, out))
         return burn_in(out, view, "") if marks else out
 
@@ -190,16 +223,19 @@ def render(
     return Imager(scene, beam_tables).picture(view, size_px, noise, invert, marks)
 
 
-def _open_cells(count: int, half_width: float, half_height: float) -> NDArray[np.bool_]:
+def _open_cells(count: int, half_width: float, half_height: float, iris: float) -> NDArray[np.bool_]:
     """Return which cells of a count x count grid have their centre in the open field (at least one)."""
     at = np.abs(2.0 * (np.arange(count) + 0.5) / count - 1.0)
     rows, columns = at <= max(half_height, 1.0 / count), at <= max(half_width, 1.0 / count)
-    return np.asarray(rows[:, None] & columns[None, :], bool)
+    disc = at[:, None] ** 2 + at[None, :] ** 2 <= max(iris, 1.5 / count) ** 2
+    return np.asarray(rows[:, None] & columns[None, :] & disc, bool)
 
 
-def _open_pixels(size: int, half_width: float, half_height: float) -> NDArray[np.bool_]:
+def open_pixels(size: int, view: View) -> NDArray[np.bool_]:
+    """Return which pixels of a size x size picture lie in the open field: inside the shutters and the iris."""
     at = np.abs(2.0 * (np.arange(size) + 0.5) / size - 1.0)
-    return np.asarray((at <= half_height)[:, None] & (at <= half_width)[None, :], bool)
+    disc = at[:, None] ** 2 + at[None, :] ** 2 <= view.iris**2
+    return np.asarray((at <= view.half_height)[:, None] & (at <= view.half_width)[None, :] & disc, bool)
 
 
 # ---------------------------------------------------------------- markers

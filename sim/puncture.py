@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.jit import jit
+from sim.jit import inner, jit
 from sim.phantom import Fields, label_changes, tissue_at, tube_box_gap, tube_distance
 
 F64 = NDArray[np.float64]
@@ -35,7 +35,7 @@ SAME_MEMBRANE_MM = 3.0
 MOST_CROSSINGS = 32
 
 
-@jit
+@inner
 def decided_elsewhere(label: int) -> bool:
     """Return True for labels whose exact shape is a tube or a bone."""
     return label in (CSF, NERVE, VESSEL, CORTEX, CANCELLOUS)
@@ -51,7 +51,7 @@ def tube_tissue(kind: int) -> int:
     return NERVE
 
 
-@jit
+@inner
 def tubes_near(f: Fields, inside: NDArray[np.int64], x: float, y: float, z: float, reach: float) -> NDArray[np.int64]:
     """Return the tubes that a tip here can touch before it has moved `reach`, and those that hold it."""
     near = np.empty(inside.shape[0], np.int64)
@@ -63,7 +63,7 @@ def tubes_near(f: Fields, inside: NDArray[np.int64], x: float, y: float, z: floa
     return near[:n]
 
 
-@jit
+@inner
 def tissue_of(f: Fields, near: NDArray[np.int64], inside: NDArray[np.int64], base: int) -> int:
     """Return the tissue at the tip: a vessel before a nerve before the sac before the voxel's tissue."""
     found = base
@@ -75,7 +75,7 @@ def tissue_of(f: Fields, near: NDArray[np.int64], inside: NDArray[np.int64], bas
     return found
 
 
-@jit
+@inner
 def label_membrane(rows: F64, old: int, new: int) -> int:
     """Return the membrane between two voxel labels, NO_MEMBRANE if there is none."""
     if new == old or decided_elsewhere(new) or rows[new, PUNCTURE] <= 0.0:
@@ -85,13 +85,13 @@ def label_membrane(rows: F64, old: int, new: int) -> int:
     return new
 
 
-@jit
+@inner
 def membrane_row(f: Fields, membrane: int) -> int:
     """Return the row of the tissue table that describes a membrane."""
     return tube_tissue(f.tube_kind[membrane - TUBE]) if membrane >= TUBE else membrane
 
 
-@jit
+@inner
 def same_voxel(f: Fields, p: F64, q: F64) -> bool:
     """Return True if both points lie in one voxel (then no label changes between them)."""
     for c in range(3):
@@ -102,7 +102,7 @@ def same_voxel(f: Fields, p: F64, q: F64) -> bool:
     return True
 
 
-@jit
+@inner
 def tube_roots(f: Fields, t: int, p: F64, q: F64, length: float, at: F64) -> int:
     """Write where (0..1) the segment p -> q crosses the wall of tube t; return how many times.
 
@@ -140,7 +140,7 @@ def tube_roots(f: Fields, t: int, p: F64, q: F64, length: float, at: F64) -> int
     return found
 
 
-@jit
+@inner
 def membrane_ahead(
     f: Fields, rows: F64, near: NDArray[np.int64], inside: NDArray[np.int64], base: int, p: F64, q: F64, opened: int
 ) -> tuple[float, int]:
@@ -170,7 +170,7 @@ def membrane_ahead(
     return nearest, which
 
 
-@jit
+@inner
 def advance_of(asked: float, depth: float, stiffness: float, friction: float, front: float) -> float:
     """Return how far the needle moves until the hand spring balances friction (and the cut, when it goes in)."""
     force = stiffness * (asked - depth)
@@ -181,7 +181,7 @@ def advance_of(asked: float, depth: float, stiffness: float, friction: float, fr
     return 0.0
 
 
-@jit
+@inner
 def note(
     log: F64, count: int, kind: int, index: int, origin: int, x: float, y: float, z: float, depth: float, extra: float
 ) -> int:
@@ -199,7 +199,7 @@ def note(
     return count + 1
 
 
-@jit
+@inner
 def travel(
     f: Fields,
     rows: F64,

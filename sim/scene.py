@@ -7,7 +7,7 @@ its core adds cancellous minus cortical bone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from sim.jit import jit
 from sim.phantom import LabelVolume, Phantom, Tissue
+from sim.trabecula import field as trabecular_field
+from sim.trabecula import grains
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -60,6 +62,8 @@ ENCLOSED = ("gas", "vacuum")
 LOOSE = (Tissue.RETROPERITONEUM,)
 OUTER = (Tissue.AIR, Tissue.SKIN, Tissue.FAT)
 MIXED = (Tissue.ABDOMEN, Tissue.BOWEL_GAS, Tissue.LUNG)
+BREATHING = ("gas", "lung")
+"""Soft parts that move up and down with the breath; spine, pelvis and needle do not."""
 BEYOND_MM = 300.0
 """How far the body goes on above and below the phantom in a picture (head and legs are not modelled)."""
 
@@ -99,6 +103,8 @@ class Scene:
     vertices: F32
     faces: I32
     parts: tuple[Part, ...]
+    grains: F32 = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    """Trabecular texture (sim/trabecula.py): (n, 4) x, y, z and mm3 of bone-equivalent, positive and negative."""
 
     @cached_property
     def face_weights(self) -> F32:
@@ -106,6 +112,14 @@ class Scene:
         out = np.zeros((len(self.faces), 2), np.float32)
         for part in self.parts:
             out[part.start : part.stop] = part.weights
+        return out
+
+    @cached_property
+    def breathing(self) -> NDArray[np.bool_]:
+        """Return which faces (nf,) move with the breath."""
+        out = np.zeros(len(self.faces), bool)
+        for part in self.parts:
+            out[part.start : part.stop] = part.name in BREATHING
         return out
 
 
@@ -139,19 +153,22 @@ class SceneBuilder:
 
 
 def make_scene(phantom: Phantom, soft_tissue: bool = True) -> Scene:
-    """Return the scene of a phantom: the body, its soft tissues, and shell and core of every bone.
+    """Return the scene of a phantom: the body, its soft tissues, shell and core of every bone, trabecular texture.
 
     Without soft_tissue the body is one material inside its skin (what the meshes of an export hold).
     """
     build = SceneBuilder()
-    vertices = _prolonged(phantom.skin.surface_vertices, 0.5) if soft_tissue else phantom.skin.surface_vertices
+    surface = phantom.skin.surface_vertices
+    vertices = _prolonged(surface, float(surface[:, 2].min()), float(surface[:, 2].max()), 0.5) if soft_tissue else surface
+    volume = phantom.volume
+    bottom, top = float(volume.origin_mm[2]), float(volume.origin_mm[2] + (volume.labels.shape[2] - 1) * volume.spacing_mm)
     around = "muscle"
     if soft_tissue:
         build.add("skin", vertices, phantom.skin.surface_faces, "fat", "air")
         for name, labels, cell, material, outside in _soft_parts():
             mesh = label_surface(phantom.volume, labels, cell)
             if mesh is not None:
-                place = _prolonged(mesh[0], 0.51 * cell)
+                place = _prolonged(mesh[0], bottom, top, 0.51 * cell)
                 if name in ENCLOSED:
                     place = _haustra(mesh[0]) if name == "gas" else mesh[0]
                 build.add(name, place, mesh[1], material, outside)
@@ -165,7 +182,15 @@ def make_scene(phantom: Phantom, soft_tissue: bool = True) -> Scene:
         if len(bone.core_faces):
             core = bone.to_patient(bone.core_vertices)
             build.add(f"{bone.name}.core", core, bone.core_faces, "cancellous", "cortical", spongy)
-    return build.scene()
+    return replace(build.scene(), grains=_texture(phantom, spongy[1])) if soft_tissue else build.scene()
+
+
+def _texture(phantom: Phantom, mineral: float) -> F32:
+    """Return the trabecular grains of all bones with a cancellous core; the same patient has the same texture always."""
+    texture = trabecular_field(0)
+    bones = [b for b in phantom.bones if b.material == "bone" and len(b.core_faces)]
+    made = [grains(bone, np.roll(texture, 7 * i, axis=(0, 1, 2)), mineral, i) for i, bone in enumerate(bones)]
+    return np.concatenate(made) if made else np.zeros((0, 4), np.float32)
 
 
 def _soft_parts() -> list[tuple[str, list[Tissue], float, str, str]]:
@@ -252,11 +277,13 @@ _FOLDS = (
 )
 
 
-def _prolonged(vertices: NDArray[Any], within_mm: float) -> F32:
-    """Return the mesh with its flat upper and lower end moved away: the body goes on beyond the phantom."""
+def _prolonged(vertices: NDArray[Any], bottom_mm: float, top_mm: float, within_mm: float) -> F32:
+    """Return the mesh with what ends flat at the phantom's section moved away: the body goes on beyond the phantom.
+
+    A mesh that ends inside the section (the lungs, whose lowest recess hangs beside the spine) keeps that end.
+    """
     out = np.array(vertices, np.float32)
     z = out[:, 2]
-    low, high = z.min(), z.max()
-    out[z <= low + within_mm, 2] -= BEYOND_MM
-    out[z >= high - within_mm, 2] += BEYOND_MM
+    out[z <= bottom_mm + within_mm, 2] -= BEYOND_MM
+    out[z >= top_mm - within_mm, 2] += BEYOND_MM
     return out

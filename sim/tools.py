@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import DataError
+from sim.scatter import Scatter
 
 F64 = NDArray[np.float64]
 
@@ -28,7 +29,11 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Needle:
-    """One needle of the tray. alpha_mrad is the fitted cutting angle of the tip (reference: docs/PHYSICS.md)."""
+    """One needle of the tray. alpha_mrad is the fitted cutting angle of the tip (reference: docs/PHYSICS.md).
+
+    bend_mrad over bend_length_mm: the tip is bent towards where it cuts. stylet_diameter_mm: 0 without a stylet. bores: a
+    needle for bone, which mallet and drill can drive.
+    """
 
     name: str
     gauge: int
@@ -37,7 +42,22 @@ class Needle:
     inner_diameter_mm: float
     tip: str  # "quincke", "whitacre", ...
     alpha_mrad: float
-    bend_mrad: float  # pre-bent tip, adds to alpha
+    bend_mrad: float
+    young_gpa: float
+    bend_length_mm: float = 10.0
+    stylet_diameter_mm: float = 0.0
+    bores: bool = False
+
+
+@dataclass(frozen=True)
+class Introducer:
+    """A short, wide needle through which a thinner one goes: it stiffens the thin one over its length under the skin."""
+
+    name: str
+    gauge: int
+    length_mm: float  # that goes under the skin
+    outer_diameter_mm: float
+    inner_diameter_mm: float
     young_gpa: float
 
 
@@ -138,13 +158,16 @@ class CArm:
     cap_mgy_min: float = 88.0  # limit of the air kerma rate 30 cm from the receptor
     dsa_dose_factor: float = 16.0  # mAs of a subtraction pulse over that of a fluoroscopy pulse
     dsa_pulses_per_10s: int = 30
+    breath_mm: float = 0.0  # how far quiet breathing moves diaphragm and bowel (pictures only)
+    boost_factor: float = 2.0  # mAs and kerma limit of high-level fluoroscopy over those of the ordinary one
     detector_rim_mm: float = 30.0  # housing beyond the field, each side
     detector_depth_mm: float = 150.0
     tube_housing_mm: float = 260.0
     table_width_mm: float = 530.0
     table_thickness_mm: float = 60.0
     table_length_mm: float = 2000.0
-    shot_pulses: int = 4  # a single shot is the mean of this many fluoroscopy pulses (last-image hold)
+    scatter: Scatter | None = None  # behind the grid, for the exposure control (None: scatter does not change with the field)
+    shot_pulses: int = 8  # a single shot is the mean of this many fluoroscopy pulses (last-image hold)
 
 
 @dataclass(frozen=True)
@@ -159,6 +182,7 @@ class Toolbox:
     cements: tuple[Cement, ...] = ()
     leads: tuple[Lead, ...] = ()
     electrodes: tuple[Electrode, ...] = ()
+    introducers: tuple[Introducer, ...] = ()
 
     def constant(self, name: str) -> float:
         """Return a named constant; DataError says which one is missing."""

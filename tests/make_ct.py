@@ -18,7 +18,11 @@ from sim.phantom import Phantom, Tissue
 F64 = NDArray[np.float64]
 SHIFT_MM = np.array([7.0, -151.0, 812.0])
 """Where the phantom's origin lies in the scanner's LPS frame."""
-NUMBERS = {"S": 25, "L5": 27, "L4": 28, "L3": 29, "L2": 30, "L1": 31, "T12": 32, "T11": 33, "ilium_left": 77, "ilium_right": 78}
+NUMBERS = {
+    "S": 25, "L5": 27, "L4": 28, "L3": 29, "L2": 30, "L1": 31, "T12": 32, "T11": 33, "ilium_left": 77, "ilium_right": 78,
+    "femur_left": 75, "femur_right": 76, "rib11_left": 102, "rib12_left": 103, "rib11_right": 114, "rib12_right": 115,
+}  # fmt: skip
+"""TotalSegmentator v2; it has no number for the coccyx."""
 FILES = {"S": "sacrum", "ilium_left": "hip_left", "ilium_right": "hip_right"}
 HU = {
     Tissue.AIR: -1000, Tissue.SKIN: 20, Tissue.FAT: -100, Tissue.FASCIA: 40, Tissue.MUSCLE: 55, Tissue.PSOAS: 55,

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.toolbox import load_needles
 from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tissue, Tube, TubeKind
 from sim.plan import Plan
 from sim.state import Study
-from sim.tools import Agent, CArm, Electrode, Lead, Needle, TissueRow, Toolbox
+from sim.tools import Agent, CArm, Electrode, Lead, TissueRow, Toolbox
 
 F64 = NDArray[np.float64]
 DATA = Path(__file__).parents[1] / "scenarios" / "data"
@@ -178,7 +179,9 @@ def simple_plan() -> Plan:
 @cache
 def simple_toolbox() -> Toolbox:
     """Return needles, tissues and needle constants from the project's data, agents and C-arm made up here."""
-    return Toolbox(_needles(), _agents(), _tissues(), _carm(), _constants(), electrodes=_electrodes(), leads=_leads())
+    needles, introducers = load_needles(DATA)
+    more: dict[str, Any] = {"electrodes": _electrodes(), "leads": _leads(), "introducers": introducers}
+    return Toolbox(needles, _agents(), _tissues(), _carm(), _constants(), **more)
 
 
 def study_of(phantom: Phantom, plan: Plan | None = None, toolbox: Toolbox | None = None, seed: int = 1) -> Study:
@@ -202,10 +205,6 @@ def _read(name: str) -> dict[str, Any]:
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {key: v["value"] if isinstance(v, dict) else v for key, v in row.items()}
-
-
-def _needles() -> tuple[Needle, ...]:
-    return tuple(Needle(**_plain(row)) for row in _read("needles.toml")["needle"])
 
 
 def _leads() -> tuple[Lead, ...]:

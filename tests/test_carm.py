@@ -18,6 +18,7 @@ from sim import carm
 from sim.command import IDLE, Command
 from sim.frames import dot, gantry
 from sim.phantom import LabelVolume, Tissue
+from sim.scatter import spr_at
 from sim.state import CArmState, State, Study
 from tests.make_phantom import simple_plan, simple_study, simple_toolbox, slab_phantom, study_of
 
@@ -102,7 +103,7 @@ def test_a_shot_is_one_picture_and_one_event():
     assert fact.kind == "exposed" and fact["mode"] == "shot" and fact["pulses"] == 1
     assert state.carm.pictures == 1 and state.carm.last_picture_tick == state.tick and state.carm.beam == ""
     assert fact["view"] == "ap" and fact["dap_pgy_m2"] == state.carm.dap_pgy_m2 > 0
-    assert fact["duration_ms"] == 4 * 125 == state.carm.beam_on_ms
+    assert fact["duration_ms"] == STUDY.toolbox.carm.shot_pulses * 125 == state.carm.beam_on_ms
 
 
 def test_a_live_run_pulses_at_its_rate_and_is_one_event_at_its_end():
@@ -164,8 +165,53 @@ def test_curve_is_followed_and_rounded():
     mm = carm.water_mm(STUDY, CArmState())
     assert kvp == pytest.approx(10 * np.interp(mm, c.curve_thickness_mm, c.curve_kvp), abs=0.51)
     assert mas == pytest.approx(1000 * np.interp(mm, c.curve_thickness_mm, c.curve_mas), abs=0.51)
-    assert carm.technique(STUDY, CArmState(magnification=2))[1] == pytest.approx(2 * mas, rel=0.05)
-    assert carm.technique(STUDY, CArmState(beam="shot"))[1] == pytest.approx(4 * mas, rel=0.02)
+    assert carm.technique(STUDY, CArmState(beam="shot"))[1] == pytest.approx(c.shot_pulses * mas, rel=0.02)
+
+
+def received(state: CArmState) -> float:
+    """Return the receptor kerma behind the grid, over that of the primary alone: 1 + scatter over primary."""
+    c = STUDY.toolbox.carm
+    side = c.detector_mm[state.magnification]
+    radius = float(np.sqrt(side * side * state.half_width_permille * state.half_height_permille / 1e6 / np.pi))
+    return 1.0 + spr_at(c.scatter, carm.water_mm(STUDY, state), radius, True)
+
+
+def test_a_smaller_field_scatters_less_and_the_control_makes_up_for_it():
+    """Receptor kerma stays: mAs times (1 + scatter over primary) is what the target asks for."""
+    full = CArmState()
+    mas = carm.technique(STUDY, full)[1]
+    for state, target in (
+        (CArmState(half_width_permille=450, half_height_permille=550), 1.0),
+        (CArmState(half_width_permille=100, half_height_permille=100), 1.0),
+        (CArmState(magnification=2), 2.0),
+    ):
+        assert carm.technique(STUDY, state)[1] * received(state) == pytest.approx(mas * target * received(full), rel=0.02)
+    assert 1.1 < carm.technique(STUDY, CArmState(half_width_permille=450, half_height_permille=550))[1] / mas < 1.5
+
+
+def test_the_iris_cuts_field_dose_and_what_is_seen():
+    c = STUDY.toolbox.carm
+    assert carm.dose(c, CArmState(iris_permille=1415), 800, 1000) == carm.dose(c, CArmState(), 800, 1000)
+    round_field = carm.dose(c, CArmState(iris_permille=600), 800, 1000)[0]
+    assert round_field == pytest.approx(carm.dose(c, CArmState(), 800, 1000)[0] * np.pi * 0.36 / 4, rel=1e-3)
+    both = CArmState(iris_permille=600, half_width_permille=500)
+    wedge = 0.5 * np.sqrt(0.11) + 0.36 * np.arcsin(0.5 / 0.6)  # rectangle half 0.5 in a disc 0.6: a quarter, twice
+    assert carm.dose(c, both, 800, 1000)[0] == pytest.approx(carm.dose(c, CArmState(), 800, 1000)[0] * wedge / 2, rel=1e-3)
+    study = replace(STUDY, plan=replace(STUDY.plan, field_landmarks={"middle": np.zeros(3), "corner": np.array([80.0, 0, 80.0])}))
+    _, (fact,) = centred(study, SHOT)
+    assert fact["in_field"] == ["middle", "corner"]
+    state, (fact,) = centred(study, Command("carm.iris", (900,)), SHOT)
+    assert fact["in_field"] == ["middle"] and fact["field_permille"] == pytest.approx(250 * np.pi * 0.81, abs=2)
+    assert carm.view(study, state).iris == 0.9
+
+
+def test_boost_doubles_dose_and_limit():
+    mas = carm.technique(STUDY, CArmState())[1]
+    assert carm.technique(STUDY, CArmState(boost=True))[1] == pytest.approx(2 * mas, abs=2)
+    assert carm.technique(STUDY, CArmState(boost=True, beam="dsa"))[1] == carm.technique(STUDY, CArmState(beam="dsa"))[1]
+    huge = trunk_study(half_ap_mm=260)
+    state, _ = centred(huge, Command("carm.pulse_rate", (150,)), Command("carm.boost", (1,)), DOWN, 999, UP)
+    assert state.carm.kerma_ngy / 1e6 * 6.0 == pytest.approx(176.0, rel=0.01)
 
 
 def test_dose_is_output_times_area_and_inverse_square():
@@ -302,7 +348,8 @@ def test_view_shows_the_needle_hollow_without_stylet():
 # ---------------------------------------------------------------- the same everywhere
 
 TOUR = (
-    Command("carm.to", (-33_333, 12_345)), 150, SHOT, Command("carm.collimate", (437, 611)), DOWN, 77, UP,
+    Command("carm.to", (-33_333, 12_345)), 150, SHOT, Command("carm.collimate", (437, 611)), Command("carm.iris", (600,)),
+    DOWN, 77, UP,
     Command("carm.centre", (-17_001, 4_003, 35_000)), 30, Command("xray.dsa", (1,)), 55, Command("xray.dsa", (0,)),
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from sim import detector
 from sim.beam import beam_at
 from sim.font import glyph, stamp, text_width
 from sim.picture import Imager, burn_in, render, side_marks, technique_text
+from sim.scatter import spr_at
 from sim.scene import SceneBuilder
 from sim.view import View, pose_of
 
@@ -86,31 +87,39 @@ def test_pictures_repeat_and_pulses_differ():
 # ---------------------------------------------------------------- scatter, blur
 
 
-@pytest.mark.parametrize(
-    ("water", "radius", "gap", "monte_carlo"),
-    [(100, 50, 100, 0.263), (200, 115, 100, 1.739), (200, 150, 50, 3.284), (200, 115, 300, 0.596), (150, 150, 100, 1.711)],
-)
-def test_scatter_formula_against_the_monte_carlo(water, radius, gap, monte_carlo):
-    assert detector.scatter_over_primary(water, radius, gap) == pytest.approx(monte_carlo, rel=0.15)
-
-
-def coarse_spr(half: float) -> float:
-    """Return scatter over primary (no grid) in the middle of a square field behind 200 mm, from the kernel."""
-    g, side = detector.COARSE, 300.0
+def coarse_spr(half: float, grid: bool, side: float = 300.0) -> float:
+    """Return scatter over primary in the middle of a square field behind 200 mm, as a picture gets it."""
+    g = detector.COARSE
     at = np.abs(2 * (np.arange(g) + 0.5) / g - 1) <= half
     primary = (at[:, None] & at[None, :]).astype(np.float32)
-    water = np.full((g, g), 200.0, np.float32)
-    exposure = detector.exposure_of(beam_at(TABLES, 80.0), TABLES.detector, 0.2, 200.0, 1.0)
-    out = np.empty((g, g), np.float32)
-    detector.scatter_field(primary, water, side / g, detector.scatter_amplitude(exposure), exposure.range_mm, 200.0, out)
-    return float(out[g // 2, g // 2])
+    data = replace(TABLES.detector, grid=grid)
+    return float(detector.scattered(primary, np.full((g, g), 200.0, np.float32), side / g, data)[g // 2, g // 2])
 
 
-def test_scatter_kernel_follows_the_formula_and_collimation_helps():
-    gap = 200.0
+@pytest.mark.parametrize("grid", [False, True])
+def test_scatter_of_a_picture_is_that_of_the_table_and_collimation_helps(grid):
     for half, radius in ((1.0, 300 / np.sqrt(np.pi)), (0.5, 150 / np.sqrt(np.pi))):
-        assert coarse_spr(half) == pytest.approx(detector.scatter_over_primary(200.0, radius, gap), rel=0.25)
-    assert coarse_spr(0.4) < 0.4 * coarse_spr(1.0)
+        assert coarse_spr(half, grid) == pytest.approx(spr_at(TABLES.detector.scatter, 200.0, radius, grid), rel=0.08)
+    assert coarse_spr(0.4, grid) < 0.55 * coarse_spr(1.0, grid)
+    assert coarse_spr(1.0, grid, 150.0) == pytest.approx(coarse_spr(0.5, grid), rel=0.05)
+
+
+def test_a_grid_takes_most_of_the_scatter_away():
+    assert coarse_spr(1.0, True) < 0.4 * coarse_spr(1.0, False)
+
+
+def test_an_intensifier_lays_a_veil_over_the_picture():
+    """Behind a lead disc a flat panel receives no primary; an intensifier some of everything (glare 10 %)."""
+    build = SceneBuilder()
+    disc = trimesh.creation.cylinder(radius=12.0, height=20.0)
+    disc.apply_transform(trimesh.geometry.align_vectors([0, 0, 1], [0, 1, 0]))
+    build.add("disc", disc.vertices, disc.faces, "titanium", "air")
+    scene, tubes = build.scene(), replace(TABLES, detector=replace(TABLES.detector, glare=0.1))
+    panel = Imager(scene, TABLES).signal(view(), 128, noise=False).values.copy()
+    veiled = Imager(scene, tubes).signal(view(), 128, noise=False).values.copy()
+    assert veiled[64, 64] - panel[64, 64] > 0.05 * panel[10, 10]
+    assert veiled[30, 64] < veiled[64, 10] * 1.05 and veiled[64, 30] == pytest.approx(panel[64, 30], rel=0.1)
+    assert detector.veil(np.ones((32, 32), np.float32), 1.0, replace(TABLES.detector, glare=0.0)).max() == 0.0
 
 
 def test_scatter_lowers_contrast():
@@ -133,6 +142,24 @@ def test_blur_keeps_the_mean_and_widens_an_edge():
     detector.blur_columns(rows, taps, 0, 20, out)
     assert out.mean() == pytest.approx(image.mean(), abs=1e-6)
     assert 0.05 < out[10, 14] < 0.5 < out[10, 15] < 0.95 and out[10, 2] == 0.0
+
+
+@pytest.mark.parametrize("per_mm", [0.25, 0.5, 1.0, 1.5])
+def test_mtf_is_that_of_its_formula(per_mm):
+    """exp(-2 (pi f s)^2), s from MTF(1/mm) = 0.6, the focal spot and the pixel: measured on a line, at fine pixels."""
+    pixel = 0.15
+    exposure = detector.exposure_of(beam_at(TABLES, 80.0), TABLES.detector, 0.2, 200.0, pixel)
+    line = np.zeros((1, 255), np.float32)
+    line[0, 127] = 1.0
+    out = np.empty_like(line)
+    detector.blur_rows(line, detector.blur_taps(exposure.sigma_px), 0, 1, out)
+    x = (np.arange(255) - 127) * pixel
+    measured = float((out[0] * np.cos(2 * np.pi * per_mm * x)).sum())
+    spot = TABLES.detector.focal_spot_mm * (1000 / 700 - 1)
+    sigma2 = TABLES.detector.blur_mm**2 + spot**2 / 12 + (detector.PIXEL_SIGMA * pixel) ** 2
+    assert measured == pytest.approx(np.exp(-2 * (np.pi * per_mm) ** 2 * sigma2), abs=0.02)
+    if per_mm == 1.0:
+        assert np.exp(-2 * np.pi**2 * TABLES.detector.blur_mm**2) == pytest.approx(0.60, abs=0.005)
 
 
 # ---------------------------------------------------------------- display

@@ -11,7 +11,7 @@ import pytest
 import trimesh
 
 from anatomy_assets import export, patient
-from sim.phantom import LabelVolume, Phantom, Skin
+from sim.phantom import LabelVolume, Phantom, Skin, TubeKind, tube_distance
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,33 @@ def test_tube_meshes_are_closed(adult: Phantom) -> None:
     for tube in adult.tubes:
         mesh = trimesh.Trimesh(*export.tube_mesh(tube), process=False)
         assert mesh.is_watertight and mesh.is_winding_consistent, tube.name
+
+
+def test_the_sac_is_drawn_as_wide_as_it_is(adult: Phantom) -> None:
+    """Its mesh lies on the analytic wall and holds the volume of a stadium swept along the path."""
+    index, sac = next((i, t) for i, t in enumerate(adult.tubes) if t.kind is TubeKind.SAC)
+    points, faces = export.tube_mesh(sac)
+    off = [abs(tube_distance(adult.fields, index, *p)) for p in points[:-2].astype(np.float64)]
+    assert float(np.mean(off)) < 0.1
+    assert max(off) < 0.6  # where the path bends
+    nodes = sac.nodes
+    area = np.pi * nodes[:, 3] ** 2 + 4.0 * nodes[:, 3] * nodes[:, 4]
+    steps = np.sqrt((np.diff(nodes[:, :3], axis=0) ** 2).sum(1))
+    volume = float((0.5 * (area[1:] + area[:-1]) * steps).sum())
+    assert trimesh.Trimesh(points, faces, process=False).volume == pytest.approx(volume, rel=0.06)
+    assert nodes[:, 4].max() > 1.0, "the sac is wider than deep"
+
+
+def test_stored_normals_point_outward(folder: Path) -> None:
+    """The STL's own normals, not only its winding: outward on the skin, into the hole on the inside of a cortex."""
+    mesh = trimesh.load(folder / "skin.stl", process=False, force="mesh")
+    raw = np.frombuffer((folder / "skin.stl").read_bytes()[84:], np.dtype([("n", "<f4", 3), ("c", "<f4", 9), ("s", "<u2")]))
+    assert len(raw) == len(mesh.faces)
+    assert np.einsum("ij,ij->i", raw["n"], mesh.face_normals).min() > 0.9
+    inside = mesh.triangles_center - 0.5 * mesh.face_normals
+    middle = mesh.bounds.mean(0)
+    away = ((mesh.triangles_center - middle) ** 2).sum(1) > ((inside - middle) ** 2).sum(1)
+    assert away.mean() > 0.9
 
 
 def test_scene_opens(folder: Path, adult: Phantom) -> None:

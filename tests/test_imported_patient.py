@@ -12,7 +12,6 @@ import trimesh
 from anatomy_assets.imports.patient import ImportOptions, import_patient
 from anatomy_assets.imports.store import write_patient
 from scenarios import patients
-from sim.errors import UsageError
 from sim.phantom import Phantom, Tissue, bone_distance_one
 from tests import make_ct
 
@@ -68,19 +67,24 @@ def surface_errors(original: Phantom, made: Phantom) -> dict[str, float]:
 def test_bones_lie_where_they_lay(original: Phantom, imported: Phantom) -> None:
     found = surface_errors(original, imported)
     assert set(found) == {b.name for b in original.bones}
-    assert max(found.values()) < 0.5, found
+    own = {n: v for n, v in found.items() if n not in imported.modelled}
+    assert set(own) == set(make_ct.NUMBERS), "only what the source names is the patient's own"
+    assert max(own.values()) < 0.5, found
+    assert set(found) - set(own) == {"coccyx"}  # TotalSegmentator does not label it: the model's, hung on the sacrum
+    assert found["coccyx"] < 6.0
 
 
 def test_landmarks_are_found_on_the_bones(original: Phantom, imported: Phantom) -> None:
     level = r"L\d\."
-    assert errors(original, imported, level + r"endplate\.(superior|inferior)").mean() < 1.5
+    assert errors(original, imported, level + r"endplate\.(superior|inferior)").mean() < 0.8
     assert errors(original, imported, level + r"foramen\.\w+\.centre").mean() < 2.0
     assert errors(original, imported, level + r"pedicle\.\w+\.centre").mean() < 1.5
-    assert errors(original, imported, level + r"transverse\.\w+\.tip").mean() < 2.0
-    assert errors(original, imported, level + r"spinous\.tip").mean() < 2.5
+    assert errors(original, imported, level + r"transverse\.\w+\.tip").mean() < 1.0
+    assert errors(original, imported, level + r"spinous\.tip").mean() < 1.0
+    assert errors(original, imported, level + r"wall\.\w+").mean() < 1.0
     aimed = errors(original, imported, r"target\.subpedicular\.L\d\.\w+")
-    assert np.median(aimed) < 2.6  # the search has near-equal places: single ones lie further off
-    assert errors(original, imported, r"target\.subpedicular\.L4\.right") < 2.5
+    assert np.median(aimed) < 1.5
+    assert aimed.max() < 3.0  # L5: its pedicle has no outer border that could be measured
     for n in [n for n in original.landmarks if n.endswith("endplate.superior.normal") and n.startswith("L")]:
         assert float((original.landmarks[n] * imported.landmarks[n]).sum()) > np.cos(np.radians(3.0))
 
@@ -99,23 +103,63 @@ def test_nothing_identifying_is_kept(imported: Phantom) -> None:
     assert "Doe" not in repr(dict(imported.individual))
 
 
+def passed(path: Path, scenario: str, out: Path) -> tuple[str, Path]:
+    """Let the expert do a scenario on a patient's file; the study's name and the record."""
+    from commands.joints import attempt, on_patient
+
+    name = on_patient(scenario, path)
+    assert name is not None
+    public, paths = attempt(name, "expert", 1, out, "practice", quiet, pictures=False)
+    assert public["passed"], public
+    return name, paths[0]
+
+
 def test_expert_passes_and_the_record_names_the_patient(
     imported: Phantom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from commands.joints import attempt, on_patient, verdict_of
+    from commands.joints import verdict_of
 
     monkeypatch.setenv(patients.PATHS, "")
     write_patient(tmp_path / "p.phantom", imported)
-    name = on_patient("tfesi-l4l5-right", tmp_path / "p.phantom")
-    public, paths = attempt(name, "expert", 1, tmp_path / "run", "practice", quiet, pictures=False)
-    assert public["passed"], public
-    assert verdict_of(paths[0]).status == "verified"
+    _, record = passed(tmp_path / "p.phantom", "tfesi-l4l5-right", tmp_path / "run")
+    assert verdict_of(record).status == "verified"
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Modelled, not the patient" in page
+    assert "thecal sac, nerves, vessels" in page
     monkeypatch.setenv(patients.PATHS, "")
     patients.find_patient.cache_clear()
-    assert "say --patient" in verdict_of(paths[0]).reason
+    assert "say --patient" in verdict_of(record).reason
 
 
-def test_a_part_of_a_spine_moves_the_task_to_a_whole_level(original: Phantom, tmp_path: Path) -> None:
+def test_a_vascular_scenario_runs_and_replays_on_a_real_patient(
+    imported: Phantom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trap is made from the file again at every replay; the expert sees the flow, stops and moves."""
+    from commands.joints import verdict_of
+
+    monkeypatch.setenv(patients.PATHS, "")
+    write_patient(tmp_path / "p.phantom", imported)
+    _, record = passed(tmp_path / "p.phantom", "tfesi-l4l5-right-vascular", tmp_path / "run")
+    patients.trapped.cache_clear()
+    assert verdict_of(record).status == "verified"
+
+
+def test_a_label_map_alone_is_enough(original: Phantom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L4, L5 and the sacrum at 1.5 mm without a CT: the rest, the skin too, is the model's and said so."""
+    monkeypatch.setenv(patients.PATHS, "")
+    some = {n: make_ct.NUMBERS[n] for n in ("L4", "L5", "S")}
+    affine, shape = make_ct.lumbar_grid(original, (1.5, 1.5, 1.5), (1, -1, -1))
+    labels = make_ct.save_nifti(tmp_path / "labels.nii.gz", make_ct.label_map(original, affine, shape, some), affine)
+    made = import_patient(labels, ImportOptions(spacing_mm=1.2), quiet)
+    assert {"skin", "fat", "L3", "ilium_left"} <= set(made.modelled)
+    assert not set(some) & set(made.modelled)
+    write_patient(tmp_path / "p.phantom", made)
+    passed(tmp_path / "p.phantom", "tfesi-l4l5-left", tmp_path / "run")
+
+
+def test_a_part_of_a_spine_moves_the_task_to_a_whole_level(
+    original: Phantom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """L2 and L3 alone as meshes: the rest is the model's, and only the foramen between them may be aimed at."""
     for name in ("L2", "L3"):
         bone = original.bone(name)
@@ -128,7 +172,10 @@ def test_a_part_of_a_spine_moves_the_task_to_a_whole_level(original: Phantom, tm
     assert {n.split(".")[2] for n in made.landmarks if n.startswith("target.subpedicular.")} == {"L2"}
     from scenarios.registry import find_scenario
 
-    moved = patients.adapted(find_scenario("tfesi-l4l5-right").file, made)
-    assert moved.target.level == "L2"
-    with pytest.raises(UsageError, match="vessel"):
-        patients.adapted(find_scenario("tfesi-l4l5-right-vascular").file, made)
+    for name in ("tfesi-l4l5-right", "tfesi-l4l5-right-vascular"):
+        moved = patients.adapted(find_scenario(name).file, made)
+        assert moved.target.level == "L2"
+        assert "Modelled, not the patient's own: " in moved.patient.history
+    monkeypatch.setenv(patients.PATHS, "")
+    write_patient(tmp_path / "p.phantom", made)
+    passed(tmp_path / "p.phantom", "tfesi-l4l5-right", tmp_path / "run")

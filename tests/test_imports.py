@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from anatomy_assets.imports.field import Notes, Solid, solid_of_mask
 from anatomy_assets.imports.registration import fit
 from scenarios import patients
 from sim.errors import DataError, UsageError
+from sim.phantom import Phantom
 from tests.make_ct import save_nifti
 from tests.make_phantom import simple_phantom
 
@@ -313,6 +315,40 @@ def test_bad_meshes_end_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_huge_cut_and_crossed_meshes_end_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_nan(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+        points = np.array(mesh.vertices)
+        points[5] = np.nan
+        return trimesh.Trimesh(points, mesh.faces, process=False)
+
+    def crossed(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+        """Two bodies that share an edge: four triangles meet there."""
+        a = trimesh.creation.box((60.0, 60.0, 40.0)).subdivide().subdivide().subdivide()
+        b = a.copy().apply_translation([60.0, 60.0, 0.0])
+        return trimesh.util.concatenate([a, b])
+
+    for kind in ("ply", "obj"):
+        whole = block(tmp_path, f"whole.{kind}").read_bytes()
+        (tmp_path / f"cut.{kind}").write_bytes(whole[: 2 * len(whole) // 3])
+    cases = [
+        (tmp_path / "cut.ply", "cut short"),
+        (tmp_path / "cut.obj", "open|cut short|border edges"),
+        (block(tmp_path, "nan.ply", with_nan), "NaN|open|border edges"),
+        (block(tmp_path, "crossed.ply", crossed), "pieces|more than two triangles"),
+    ]
+    for path, word in cases:
+        with pytest.raises(DataError, match=word) as caught:
+            surfaces.read_mesh("L4", path, 1.0, "LPS", Notes())
+        assert "\n" not in str(caught.value)
+    path = block(tmp_path, "large.stl")
+    monkeypatch.setattr(surfaces, "MOST_TRIANGLES", 1000)
+    with pytest.raises(DataError, match="expected at most 1000"):
+        surfaces.read_mesh("L4", path, 1.0, "LPS", Notes())
+    monkeypatch.setattr(surfaces, "MOST_BYTES", 2**15)
+    with pytest.raises(DataError, match="simplify it"):
+        surfaces.read_mesh("L4", path, 1.0, "LPS", Notes())
+
+
 def test_two_bones_with_one_name_and_a_mapping(tmp_path: Path) -> None:
     block(tmp_path, "L4.stl")
     block(tmp_path, "vertebra_l4.ply")
@@ -406,6 +442,32 @@ def test_bad_series_end_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
         assert "Doe" not in str(caught.value)
         assert "4711" not in str(caught.value)
+
+
+def test_a_ct_as_nifti_may_be_large_turned_or_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large one is read with a stride and says so, any orientation gives the same body, a cut one is refused."""
+    hu = np.full((48, 40, 30), -1000, np.int16)
+    hu[10:40, 8:30, :] = 40
+    hu[20:30, 15:22, :] = 600
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = [-30.0, 5.0, 100.0]
+    turned = affine @ np.array([[-1, 0, 0, 47], [0, 0, -1, 39], [0, 1, 0, 0], [0, 0, 0, 1.0]])
+    other = np.ascontiguousarray(np.transpose(hu[::-1, ::-1], (0, 2, 1)))
+    plain = save_nifti(tmp_path / "a.nii.gz", hu, affine)
+    a = ct.read_ct(plain, False, 1.0, Notes())
+    b = ct.read_ct(save_nifti(tmp_path / "b.nii.gz", other, turned), False, 1.0, Notes())
+    for centre, mean in (([19.0, 41.0, 128.0], 600.0), ([-5.0, 25.0, 128.0], 40.0)):
+        assert a.mean_hu(np.array(centre), 3.0) == pytest.approx(mean, abs=3.0)
+        assert b.mean_hu(np.array(centre), 3.0) == pytest.approx(mean, abs=3.0)
+    whole = plain.read_bytes()
+    (tmp_path / "cut.nii.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="too early"):
+        ct.read_ct(tmp_path / "cut.nii.gz", False, 1.0, Notes())
+    notes = Notes()
+    monkeypatch.setattr(ct, "CT_VOXELS", 20_000)
+    coarse = ct.read_ct(plain, False, 1.0, notes)
+    assert any("every 2. voxel" in line for line in notes.lines)
+    assert coarse.mean_hu(np.array([19.0, 41.0, 128.0]), 3.0) == pytest.approx(600.0, abs=60.0)
 
 
 def test_deidentify_keeps_nothing_that_names(tmp_path: Path) -> None:
@@ -513,3 +575,68 @@ def test_sources_that_are_none(tmp_path: Path) -> None:
     for source, word in ((tmp_path / "none", "no such"), (tmp_path, "neither masks")):
         with pytest.raises(UsageError, match=word):
             patient.import_patient(source, patient.ImportOptions(), quiet)
+
+
+# --- scenarios on imported patients
+
+
+def test_a_trap_is_laid_on_a_finished_patient() -> None:
+    """The bundle fills the zone round the usual target, leaves bone and the alternative alone, and changes nothing else."""
+    from anatomy_assets.imports.trap import with_trap
+    from anatomy_assets.patient import build
+    from anatomy_assets.tubes import clearance, obstacles
+    from sim.phantom import Tissue, TubeKind, tissue_at, tube_distance
+
+    adult = build(0)
+    made = with_trap(adult, "L4", "right")
+    target, other = (made.landmark(f"target.{a}.L4.right") for a in ("subpedicular", "alternative"))
+    vessel = [i for i, t in enumerate(made.tubes) if t.name in ("radicular_artery_L4_right", "radicular_vein_L4_right")]
+    assert len(vessel) == 2
+    near = [min(tube_distance(made.fields, i, *(target + d)) for i in vessel) for d in 0.8 * np.eye(3)]
+    assert min(tube_distance(made.fields, i, *target) for i in vessel) < 0.0
+    assert max(near) < 0.3
+    assert min(tube_distance(made.fields, i, *other) for i in vessel) > 1.0
+    assert tissue_at(made.fields, *target) == Tissue.VESSEL
+    free = obstacles(made.bones)
+    assert all(clearance(free, made.tubes[i].nodes)[0] > 0.05 for i in vessel)
+    kept = {t.name: t for t in adult.tubes}
+    same = [t for t in made.tubes if t.name in kept and kept[t.name] is t]
+    assert len(same) == len(made.tubes) - 2
+    assert {t.kind for t in made.tubes} == {t.kind for t in adult.tubes} | {TubeKind.RADICULAR_ARTERY}
+    assert made.content_hash != adult.content_hash
+    assert with_trap(adult, "L4", "right").content_hash == made.content_hash, "made again it is the same trap"
+    with pytest.raises(UsageError, match="whole level"):
+        with_trap(adult, "S1", "right")
+
+
+def test_every_scenario_says_what_is_modelled() -> None:
+    """On a patient with modelled parts the chart tells them; findings of a scenario are told as not laid on him."""
+    from anatomy_assets.patient import build
+    from scenarios.registry import all_scenarios
+
+    real = replace(build(0), modelled=("coccyx", "nerves"), individual={"levels": ["L1", "L2", "L3", "L4", "L5"]})
+    assert patients.words(build(0)) == ""
+    for scenario in all_scenarios()[0]:
+        chosen = patients.adapted(scenario.file, real)
+        assert (chosen.target, chosen.further) == (scenario.file.target, scenario.file.further)
+        assert "Modelled, not the patient's own: coccyx, nerves." in chosen.patient.history
+        assert ("not laid on an imported patient" in chosen.patient.history) == bool(scenario.file.pathology)
+
+
+def test_a_block_of_several_nerves_moves_as_a_whole() -> None:
+    """Where its lowest target is missing all of its targets go one level up; nothing moves from or to the sacrum."""
+    from scenarios.registry import find_scenario
+
+    def real(*names: str) -> Phantom:
+        marks = {f"target.{n}": np.zeros(3) for n in names}
+        return replace(simple_phantom(), landmarks=marks, modelled=("nerves",), individual={"levels": ["L1", "L2", "L3"]})
+
+    block = find_scenario("mbb-l3l4-left").file
+    assert [t.level for t in (block.target, *block.further)] == ["L2", "L3"]
+    moved = patients.adapted(block, real("medial_branch.L1.left", "medial_branch.L2.left", "subpedicular.L1.left"))
+    assert [t.level for t in (moved.target, *moved.further)] == ["L1", "L2"]
+    with pytest.raises(UsageError, match="needs L2 whole"):
+        patients.adapted(block, real("medial_branch.L1.left", "medial_branch.L3.left"))
+    one = find_scenario("tfesi-l5s1-left").file
+    with pytest.raises(UsageError, match="whole"):
+        patients.adapted(one, real("subpedicular.S1.left"))

@@ -12,16 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from commands.joints import seal_faulty
 from sim import needle, puncture
+from sim.attempt import Journal, Recorder, header_of, read_journal
 from sim.command import IDLE, Command
+from sim.errors import NumericalFault
 from sim.frames import hub_frame
 from sim.phantom import Tissue, TubeKind, bone_distance
 from sim.shaft import set_frame
 from sim.state import State
 from sim.tip import facts_at, nearest_foramen, tip_facts
+from tests import toy_attempt as toy
 from tests.make_phantom import (
-    box_bone,
-    simple_phantom,
     simple_plan,
     simple_study,
     simple_toolbox,
@@ -391,46 +393,30 @@ def test_a_thin_shaft_buckles_on_bone():
     assert 5_000 < kinds(events, "buckling")[0]["force_mn"] < 9_000  # 20.19 EI / 44 mm^2
 
 
-@cache
-def bony_study():
-    """Return the simple patient with bones close together."""
-    bones = (
-        box_bone("A", (-25.0, 19.0, 20.0), (8.0, 5.0, 10.0)),
-        sphere_bone("B", (8.0, 10.0, -20.0), 9.0),
-        box_bone("C", (5.0, 5.0, 15.0), (6.0, 20.0, 3.0)),
-        sphere_bone("D", (-10.0, -5.0, 0.0), 6.0),
+# --- an engine that fails -------------------------------------------------------------------------
+
+
+def test_a_number_that_is_not_finite_is_a_fault_with_its_tick(monkeypatch):
+    study = study_of(slab_phantom())
+    state, _ = play(study, begin_with(QUINCKE_22, 0, 0))
+    monkeypatch.setattr(needle, "tick", lambda *_: -1)
+    with pytest.raises(NumericalFault, match="at tick 77"):
+        needle.advance(study, replace(state, tick=77), move(5.0))
+
+
+def test_a_fault_seals_the_attempt_as_faulty_without_a_score(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCOTTIE_KEYS", str(tmp_path / "keys"))
+    recorder = Recorder(
+        toy.Session(toy.Study()),
+        Journal(tmp_path / "attempt.journal", header_of(toy.Study(), operator="trainee", started=toy.STARTED)),
     )
-    return study_of(replace(simple_phantom(), bones=bones))
-
-
-@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(s, marks=pytest.mark.slow) for s in range(4, 20))])
-def test_no_node_enters_bone(seed):
-    """Random needles aimed at bone, pushed, turned, tilted and withdrawn: 8 per seed."""
-    study, rng = bony_study(), np.random.default_rng(seed)
-    f = study.phantom.fields
-    for _ in range(8):
-        target = f.bone_translation[rng.integers(4)] + rng.uniform(-10.0, 10.0, 3)
-        yaw, pitch = (int(rng.integers(-30_000, 30_000)) for _ in range(2))
-        axis = hub_frame(yaw, pitch)[:, 2]
-        skin = target - axis * (60.0 - target[1]) / -axis[1]
-        todo = begin_with(int(rng.integers(6)), round(skin[0] * 1000), round(skin[2] * 1000), yaw, pitch)
-        todo.append(move(80.0, int(rng.integers(5_000, 20_000))))
-        for _ in range(4):
-            tilt = Command("needle.tilt", (int(rng.integers(-25_000, 25_000)), int(rng.integers(-20_000, 20_000))))
-            push = Command("needle.move", (int(rng.integers(-40_000, 40_000)), int(rng.integers(5_000, 20_000))))
-            todo.append((tilt, push, Command("needle.turn", (int(rng.integers(-180_000, 180_000)),)))[rng.integers(3)])
-        state = State()
-        for tick in range(9_000):
-            command = todo.pop(0) if todo and (not state.needle.moving or rng.random() < 0.003) else IDLE
-            after, _ = needle.advance(study, replace(state, tick=tick), command)
-            if after is state.needle and not todo:
-                break
-            state = replace(state, tick=tick, needle=after)
-            if after.placed:
-                assert np.isfinite(after.nodes_mm).all()
-                assert min(bone_distance(f, *p)[0] for p in after.nodes_mm[8:]) > -0.1
-        else:
-            raise AssertionError("the needle never came to rest")
+    for _ in range(150):
+        recorder.tick()
+    said = seal_faulty(recorder, tmp_path, NumericalFault("needle: the shape of the shaft is not finite at tick 151"))
+    assert "at tick 151; the attempt is sealed as faulty and gets no score" in str(said) and "\n" not in str(said)
+    sealed = read_journal(tmp_path / "attempt.scottie")
+    assert sealed.seal["reason"] == "faulty" and sealed.result == {}
+    assert not (tmp_path / "attempt.journal").exists()
 
 
 # --- equal bits -----------------------------------------------------------------------------------

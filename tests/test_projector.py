@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import trimesh
 
 from scenarios.beam_tables import load_carm
-from sim.projector import HUB_WATER, Projector, line_integrals_60kev, mitres, simplified
+from sim.projector import HUB_WATER, Projector, line_integrals_60kev
 from sim.scene import MATERIALS, MU_60KEV_PER_MM, SceneBuilder, is_closed, make_scene
+from sim.tubes import mitres, simplified
 from sim.view import View, pose_of
 from tests.make_phantom import simple_phantom
 
@@ -295,3 +298,27 @@ def test_is_closed_sees_a_hole():
 
 def test_an_empty_scene_is_an_empty_picture():
     assert (line_integrals_60kev(SceneBuilder().scene(), view(), 32) == 0).all()
+
+
+def test_breath_moves_gas_and_nothing_else():
+    body, gas = trimesh.creation.box((200, 150, 200)), trimesh.creation.icosphere(subdivisions=3, radius=20)
+    build = SceneBuilder()
+    build.add("skin", body.vertices, body.faces, "muscle", "air")
+    build.add("gas", gas.vertices, gas.faces, "bowel", "muscle")
+    projector, n = Projector(build.scene()), 200
+    assert projector.draw(view(), n)
+    at_rest = projector.anatomy.copy()
+    inspired = replace(view(), breath_mm=np.array([0.0, 0.0, -10.0]))
+    assert projector.draw(inspired, n) and not projector.draw(inspired, n)
+    bare = SceneBuilder()
+    bare.add("skin", body.vertices, body.faces, "muscle", "air")
+    without = Projector(bare.scene())
+    without.draw(view(), n)
+    rows = np.arange(n)[:, None]
+    holes = [without.anatomy[0] - a[0] for a in (at_rest, projector.anatomy)]
+    centre = [float((h * rows).sum() / h.sum()) for h in holes]
+    assert centre[1] - centre[0] == pytest.approx(10.0 / 0.7 * n / 300, abs=0.1)  # towards the feet: down
+    assert np.allclose(at_rest[:, :50], projector.anatomy[:, :50], atol=1e-3)
+    whole = Projector(build.scene())
+    whole.draw(view(), n)
+    assert np.abs(whole.anatomy - at_rest).max() == 0.0

@@ -310,7 +310,7 @@ def test_contrast_points_stay_few_and_keep_the_iodine():
     run = run_at(MUSCLE).inject(CONTRAST, 16_000, 2000)
     assert run.spread.front.done > 20_000 >= len(run.spread.contrast_points)
     assert run.spread.contrast_points.dtype == np.float32
-    assert run.spread.contrast_points[:, 3].sum() == pytest.approx(8 * 240.0, rel=1e-3)
+    assert run.spread.contrast_points[:, 3].sum() == pytest.approx(16 * 240.0, rel=1e-3)
 
 
 # --- the engine contract --------------------------------------------------------------------------

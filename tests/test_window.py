@@ -281,6 +281,46 @@ def test_console_by_mouse():
     assert window.theatre.swapped and window.theatre.shown > 5 and window.theatre.state.carm.beam == ""
 
 
+def test_the_machine_replays_a_run_and_shows_shutters_before_they_are_used():
+    import pygame
+
+    seen = []
+
+    def script(robot):
+        theatre = robot.theatre
+        yield from robot.key(pygame.K_c)  # nothing to show yet
+        yield from robot.down("console.pedal")
+        yield from robot.wait(40)
+        yield from robot.up("console.pedal")
+        yield from robot.wait(3)
+        yield from robot.key(pygame.K_c)
+        for _ in range(60):
+            yield from robot.wait(1)
+            seen.append(theatre.monitors()[0].number)
+        assert theatre.cine.playing and len(theatre.cine.shots) > 2
+        yield from robot.key(pygame.K_b)
+        yield from robot.key(pygame.K_n)
+        yield from robot.wait(2)
+        yield from robot.key(pygame.K_n)
+        yield from robot.click("console.width", 0.5)
+        yield from robot.wait(2)
+        assert theatre.state.carm.boost and theatre.state.carm.iris_permille == 800
+        yield from robot.key(pygame.K_b)
+        yield from robot.click("console.open")
+        yield from robot.key(pygame.K_v)
+        assert theatre.road_map
+        yield from robot.key(pygame.K_o)  # no subtraction run: the assistant says so
+        yield from robot.click("console.shot")
+        yield from robot.wait(3)
+        assert not theatre.cine.playing
+        assert not theatre.state.carm.boost and theatre.state.carm.iris_permille == 1500
+
+    window = play(script)
+    said = [line.text for line in window.theatre.log]
+    assert any("no run to show again" in text for text in said) and any("hold DSA first" in text for text in said)
+    assert len(set(seen)) > 2
+
+
 def test_needle_by_mouse_and_keys():
     import pygame
 

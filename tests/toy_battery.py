@@ -50,12 +50,24 @@ def script_of(item: int, learner: str) -> dict[int, Command]:
     return {5: Command("timeout.call", (3, 1)), 30: Command("needle.move", (depth, 5_000)), 60: Command("finish")}
 
 
-def sit(folder: Path, one: Battery, learner: str, item: int, *, study=None, key=toy.KEY, script=None, minute=None, finish=True):
+def sit(
+    folder: Path,
+    one: Battery,
+    learner: str,
+    item: int,
+    *,
+    study=None,
+    key=toy.KEY,
+    script=None,
+    minute=None,
+    finish=True,
+    by="trainee",
+):
     """Do one item honestly unless told otherwise; return the sealed record (the journal if it is not finished)."""
     log, at = log_of(folder, one, learner), f"2026-01-31T12:{item if minute is None else minute:02d}:00Z"
     attempt, head = log.open(item, at)
     where = folder / learner / f"item-{item}-{attempt}"
-    about = {"learner": learner, "battery": one.place(item, attempt, head), "started": at, "operator": "trainee"}
+    about = {"learner": learner, "battery": one.place(item, attempt, head), "started": at, "operator": by}
     study = study or toy.Study(seed=one.items[item - 1].seed, mode="assessment")
     script = script_of(item, learner) if script is None else script
     if not finish:
@@ -141,6 +153,25 @@ def a_bad_first_attempt_left_out_with_its_log(folder):
     return answer(status(folder, one)), "dropped"
 
 
+def a_better_attempt_in_the_place_of_the_first(folder):
+    """Play again under the same claim with the very key of the machine: only the sitting log knows which one was sealed."""
+    one = battery(folder)
+    path = sit(folder, one, "p-anna", 1)
+    place = read_raw(path).header["battery"]
+    study = toy.Study(seed=one.items[0].seed, mode="assessment")
+    about = {"learner": "p-anna", "battery": place, "started": "2026-01-31T12:30:00Z", "operator": "trainee"}
+    path.unlink()
+    toy.sealed(path.parent, script={50: Command("finish")}, study=study, **about)
+    return answer(status(folder, one)), "replaced"
+
+
+def a_sealed_attempt_shown_as_cut_short(folder):
+    one = battery(folder)
+    path = sit(folder, one, "p-anna", 1)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-2]))
+    return answer(status(folder, one)), "replaced"
+
+
 def a_first_attempt_repeated(folder):
     one = battery(folder)
     sit(folder, one, "p-anna", 1)
@@ -220,6 +251,14 @@ def an_easier_patient(folder):
     one = battery(folder)
     sit(folder, one, "p-anna", 1, study=other_study(one, seed=7))
     return answer(status(folder, one)), "wrong-seed"
+
+
+def a_script_in_the_place_of_a_person(folder):
+    one = battery(folder)
+    sit(folder, one, "p-anna", 1, by="expert")
+    sit(folder, one, "p-anna", 2)
+    notes = status(folder, one).notes
+    return "noted" if notes == ["1 of 2 attempts were made by scripts (expert, ...), not by a person"] else str(notes), "noted"
 
 
 def a_practice_attempt(folder):
@@ -368,6 +407,8 @@ ATTACKS = (
     a_dropped_attempt,
     a_bad_first_attempt_left_out,
     a_bad_first_attempt_left_out_with_its_log,
+    a_better_attempt_in_the_place_of_the_first,
+    a_sealed_attempt_shown_as_cut_short,
     a_first_attempt_repeated,
     an_attempt_broken_off,
     a_duplicated_attempt,
@@ -379,6 +420,7 @@ ATTACKS = (
     a_swapped_rubric_that_is_not_installed,
     a_swapped_scenario,
     an_easier_patient,
+    a_script_in_the_place_of_a_person,
     a_practice_attempt,
     an_attempt_signed_with_another_key,
     an_attempt_under_a_revoked_key,

@@ -56,6 +56,10 @@ class FakeSession:
             arm = replace(arm, half_width_permille=args[0], half_height_permille=args[1])
         elif command.op == "carm.magnify":
             arm = replace(arm, magnification=args[0])
+        elif command.op == "carm.iris":
+            arm = replace(arm, iris_permille=args[0])
+        elif command.op == "carm.boost":
+            arm = replace(arm, boost=args[0] == 1)
         elif command.op == "carm.pulse_rate":
             arm = replace(arm, pulses_per_10s=args[0])
         elif command.op in ("xray.pedal", "xray.dsa"):

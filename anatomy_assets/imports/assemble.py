@@ -19,7 +19,7 @@ from anatomy_assets.imports.bones import (
 )
 from anatomy_assets.imports.checks import check_spine
 from anatomy_assets.imports.field import Notes, Solid
-from anatomy_assets.imports.marks import body_size, carried, owner, sacrum_marks, unit, vertebra_marks
+from anatomy_assets.imports.marks import body_size, carried, like_the_model, owner, sacrum_marks, unit
 from anatomy_assets.imports.naming import ORGANS, is_vertebra, rank
 from anatomy_assets.imports.registration import Fit, fit
 from anatomy_assets.landmarks import BELOW
@@ -59,7 +59,7 @@ def assemble(source: Source, name: str, progress: Progress, spacing: float = SPA
     solids = {n: source.solids[n] for n in real}
     _fill(solids, fits, known, levels, source.notes)
     modelled = [n for n in known if n not in real]
-    marks = _marks(model.landmarks, solids, fits, modelled)
+    marks = _marks(model.landmarks, solids, fits, modelled, known)
     shift = -marks["S1.endplate.superior"]
     move = np.eye(4)
     move[:3, 3] = shift
@@ -104,6 +104,8 @@ def _anchor(name: str, fits: Mapping[str, Fit]) -> str:
     if name.startswith("rib"):
         level = f"T{int(''.join(c for c in name if c.isdigit()))}"
         return min(spine, key=lambda n: abs(rank(n) - rank(level)))
+    if name.startswith("femur") and name.replace("femur", "ilium") in fits:
+        return name.replace("femur", "ilium")  # the hip joint holds it
     twin = name.replace("left", "#").replace("right", "left").replace("#", "right")
     return "S" if "S" in fits else twin if twin in fits else spine[-1]
 
@@ -118,7 +120,9 @@ def _fill(solids: dict[str, Solid], fits: Mapping[str, Fit], known: Mapping[str,
         notes.say(f"not in the source, filled from the model for the picture: {', '.join(missing)}")
 
 
-def _marks(model: Mapping[str, F64], solids: Mapping[str, Solid], fits: Mapping[str, Fit], modelled: list[str]) -> dict[str, F64]:
+def _marks(
+    model: Mapping[str, F64], solids: Mapping[str, Solid], fits: Mapping[str, Fit], modelled: list[str], known: Mapping[str, Bone]
+) -> dict[str, F64]:
     """Return all landmarks in source space."""
     by_bone: dict[str, list[str]] = {}
     for mark in model:
@@ -132,7 +136,7 @@ def _marks(model: Mapping[str, F64], solids: Mapping[str, Solid], fits: Mapping[
             continue
         moved = carried(model, names, fits[bone])
         if f"{bone}.body.centre" in moved and f"{bone}.pedicle.left.centre" in moved:
-            moved = vertebra_marks(bone, moved, solids[bone])
+            moved = like_the_model(bone, moved, solids[bone], model, solid_of_bone(known[bone]), fits[bone].scale)
         elif bone == "S":
             moved = sacrum_marks(moved, solids[bone])
         out |= moved

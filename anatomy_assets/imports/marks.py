@@ -1,8 +1,9 @@
 """Landmarks of a real bone: the model's landmarks carried onto it, then measured where a definition allows it.
 
 The names are the contract of anatomy_assets/marks.py. Measured on the bone itself: end plates (plane through
-their rims), body centre, pedicles (section across their axis), canal, spinous and transverse tips, lower
-articular tips. Everything else is carried by the registration (imports/registration.py).
+their rims), body centre, posterior wall, pedicles (section across their axis), canal, spinous, transverse and
+articular tips. Everything else is carried by the registration (imports/registration.py). The same rules are tried
+on the model's own bone: what they miss its landmarks by is their bias, and is taken off the patient's.
 """
 
 from __future__ import annotations
@@ -49,16 +50,59 @@ def carried(marks: Mapping[str, F64], names: list[str], fit: Fit) -> dict[str, F
     return out
 
 
-def vertebra_marks(level: str, marks: Mapping[str, F64], solid: Solid) -> dict[str, F64]:
-    """Return the carried landmarks of one vertebra with those replaced that can be measured on its own bone."""
+def like_the_model(
+    level: str, marks: Mapping[str, F64], solid: Solid, model: Mapping[str, F64], bone: Solid, scale: float
+) -> dict[str, F64]:
+    """Return the landmarks of one vertebra measured on its bone, less the bias of the rules.
+
+    marks: carried; model: the model's own; bone: the model's bone; scale: model -> patient. A rule need not stop where
+    the model's landmark lies (a process seen as its farthest voxels, a pedicle as its section): what it misses the
+    model's by, in the axes of the body, is taken off what it finds on the patient.
+    """
+    own = {n: np.asarray(model[n], np.float64) for n in marks}
+    out, found = (
+        vertebra_marks(level, marks, solid, _over_canal(level, own, scale)),
+        vertebra_marks(level, own, bone, _over_canal(level, own, 1.0)),
+    )
+    turn = _axes(level, out).T @ _axes(level, found)
+    for n, p in out.items():
+        both = not np.array_equal(p, marks[n]) and not np.array_equal(found[n], own[n])
+        if both and not n.endswith((".normal", ".axis")):
+            out[n] = p - scale * (turn @ (found[n] - own[n]))
+    for side in SIDES:  # a transverse process hides the outer border: as far outwards as the inner one lies inwards
+        base = f"{level}.pedicle.{side}"
+        out[f"{base}.lateral"] = 2.0 * out[f"{base}.centre"] - out[f"{base}.medial"]
+    return out
+
+
+def _axes(level: str, marks: Mapping[str, F64]) -> F64:
+    """Return the axes of a body as rows: left, posterior, superior."""
+    up = unit(marks[f"{level}.endplate.superior"] - marks[f"{level}.endplate.inferior"])
+    left = marks[f"{level}.pedicle.left.centre"] - marks[f"{level}.pedicle.right.centre"]
+    left = unit(left - up * (left * up).sum())
+    return np.stack([left, np.cross(up, left), up])
+
+
+def _over_canal(level: str, model: Mapping[str, F64], scale: float) -> float:
+    """Return how far (mm, along the body's axis) the canal's middle lies above the pedicles' in the model, scaled."""
+    middle = 0.5 * (model[f"{level}.pedicle.left.centre"] + model[f"{level}.pedicle.right.centre"])
+    return scale * float((_axes(level, model)[2] * (model[f"{level}.canal.centre"] - middle)).sum())
+
+
+def vertebra_marks(level: str, marks: Mapping[str, F64], solid: Solid, over_mm: float = 0.0) -> dict[str, F64]:
+    """Return the carried landmarks of one vertebra with those replaced that can be measured on its own bone.
+
+    over_mm: how far above the pedicles' middle the canal is measured.
+    """
     out = dict(marks)
     _endplates(level, out, solid)
-    up = unit(out[f"{level}.endplate.superior"] - out[f"{level}.endplate.inferior"])
-    left = out[f"{level}.pedicle.left.centre"] - out[f"{level}.pedicle.right.centre"]
-    left = unit(left - up * (left * up).sum())
-    back = np.cross(up, left)
+    left, back, up = _axes(level, out)
     for side, sign in (("left", 1.0), ("right", -1.0)):
         _pedicle(f"{level}.pedicle.{side}", sign * left, up, out, solid)
+    _walls(level, out, solid, back, up)
+    middle = 0.5 * (out[f"{level}.pedicle.left.centre"] + out[f"{level}.pedicle.right.centre"])
+    off = middle - out[f"{level}.canal.centre"]
+    out[f"{level}.canal.centre"] = out[f"{level}.canal.centre"] + (off @ left) * left + ((off @ up) + over_mm) * up
     points = solid.inside_points()
     d = points - out[f"{level}.body.centre"]
     x, y, z = d @ left, d @ back, d @ up
@@ -98,10 +142,36 @@ def _endplates(level: str, out: dict[str, F64], solid: Solid) -> None:
             origin, normal = _plane(hits, up)
             share = ((origin - centre) * normal).sum() / (way * normal).sum()
             if 0.5 * half < share < 1.6 * half:
-                out[f"{level}.endplate.{word}"] = centre + share * way
+                out[f"{level}.endplate.{word}"] = _centred(solid, centre + share * way, way, left, front)
                 out[f"{level}.endplate.{word}.normal"] = normal
         middle = 0.5 * (out[f"{level}.endplate.superior"] + out[f"{level}.endplate.inferior"])
         out[f"{level}.body.centre"] = middle
+
+
+INSIDE_MM = 3.5
+"""How far inside an end plate its borders are looked for."""
+
+
+def _centred(solid: Solid, plate: F64, way: F64, left: F64, front: F64) -> F64:
+    """Return the centre of a plate, moved to the middle between its borders left and right, front and back."""
+    start = plate - INSIDE_MM * way
+    for axis, most in ((left, 40.0), (front, 30.0)):
+        a, b = _reach(solid, start, axis, most), _reach(solid, start, -axis, most)
+        if min(a, b) > 5.0 and max(a, b) < most and abs(a - b) < 8.0:
+            start = start + 0.5 * (a - b) * axis
+    return np.asarray(start + INSIDE_MM * way, np.float64)
+
+
+def _walls(level: str, out: dict[str, F64], solid: Solid, back: F64, up: F64) -> None:
+    """Measure the posterior wall of the body in its midline: half way up and near both end plates."""
+    for word, start in (
+        ("posterior", out[f"{level}.body.centre"]),
+        ("superior", out[f"{level}.endplate.superior"] - INSIDE_MM * up),
+        ("inferior", out[f"{level}.endplate.inferior"] + INSIDE_MM * up),
+    ):
+        far = _reach(solid, start, back, 35.0)
+        if f"{level}.wall.{word}" in out and 5.0 < far < 35.0:
+            out[f"{level}.wall.{word}"] = start + far * back
 
 
 def _reach(solid: Solid, start: F64, way: F64, most: float = 45.0) -> float:
@@ -141,8 +211,12 @@ def _plane(points: F64, up: F64) -> tuple[F64, F64]:
     return origin, normal
 
 
+ISTHMUS_MM = np.arange(-6.0, 6.1, 1.0)
+"""Where along its axis the narrowest section of a pedicle is looked for (from the carried middle): off body and processes."""
+
+
 def _pedicle(base: str, out_way: F64, up: F64, out: dict[str, F64], solid: Solid) -> None:
-    """Measure one pedicle: the middle of its section across the carried axis, and its borders from there."""
+    """Measure one pedicle: the middle of its narrowest section across the carried axis, and its borders from there."""
     axis = unit(out[f"{base}.axis"])  # forwards
     start = out[f"{base}.centre"]
     across = unit(np.cross(axis, up))
@@ -150,10 +224,18 @@ def _pedicle(base: str, out_way: F64, up: F64, out: dict[str, F64], solid: Solid
     high = np.cross(across, axis)
     high = high if (high * up).sum() > 0 else -high
     a, b = np.meshgrid(np.arange(-13.0, 13.1, 0.5), np.arange(-13.0, 13.1, 0.5), indexing="ij")
-    found = _section(solid.at(start + a[..., None] * across + b[..., None] * high) < 0.0)
-    if found is None or found.sum() < 60 or max(abs(a[found].mean()), abs(b[found].mean())) > 6.0:
+    plane = start + a[..., None] * across + b[..., None] * high
+    found = {}
+    for t in ISTHMUS_MM:
+        piece = _section(solid.at(plane + t * axis) < 0.0)
+        if piece is not None and piece.sum() >= 60 and max(abs(a[piece].mean()), abs(b[piece].mean())) <= 6.0:
+            found[float(t)] = piece
+    if not found:
         return
-    centre = start + a[found].mean() * across + b[found].mean() * high
+    t = min(found, key=lambda t: float(found[t].sum()))
+    if abs(t) == ISTHMUS_MM[-1] and 0.0 in found:
+        t = 0.0  # no waist: the section only grows towards body and processes (L5)
+    centre = start + t * axis + a[found[t]].mean() * across + b[found[t]].mean() * high
     out[f"{base}.centre"] = centre
     for word, way in (("lateral", out_way), ("medial", -out_way)):
         out[f"{base}.{word}"] = centre + _reach(solid, centre, way, 16.0) * way
@@ -199,6 +281,7 @@ def _processes(level: str, side: str, sign: float, out: dict[str, F64], points: 
     for name, reach, near in (
         (f"{level}.transverse.{side}.tip", sign * x, 18.0),
         (f"{level}.iap.{side}.tip", -z, 8.0),
+        (f"{level}.sap.{side}.tip", z, 6.0),
     ):
         if name not in out:
             continue

@@ -10,7 +10,7 @@ from scoring.cohort import Row
 from scoring.record import STATUSES
 from scoring.reports import charts
 from scoring.reports.blocks import Block, Document, Figure, Items, Section, Table, Text
-from scoring.reports.facts import Facts, counted, day, interval, number, outcome
+from scoring.reports.facts import Facts, counted, day, interval, number, outcome, scripted
 from scoring.reports.learner import band_figure
 from scoring.statistics.chance import best_of_warning
 from scoring.statistics.curves import cohort_band
@@ -53,7 +53,9 @@ def overview_section(facts: Facts) -> Section:
         ("First attempts", f"{len(firsts)}, {passed} passed by the rule of the rubric, {_given_up(facts)} interrupted."),
         ("Score", f"{facts.scale_name}, first attempts by {facts.per}."),
     ]
-    return Section("overview", "Overview", [Text(standard_line(facts), "lead"), Items(tuple(lines))])
+    return Section(
+        "overview", "Overview", [*scripted(facts.cohort.attempts), Text(standard_line(facts), "lead"), Items(tuple(lines))]
+    )
 
 
 def _given_up(facts: Facts) -> int:
@@ -99,7 +101,7 @@ def learners_section(facts: Facts) -> Section:
     header = ("Learner", "Passed", "Mean ± 1.96 SEM", "Critical errors", "LC-CUSUM", "By the standard")
     limit, horizon = facts.design.h, facts.design.horizon
     caption = f"First attempts. LC-CUSUM over all attempts, limit {limit:.2f} for {horizon} attempts (feedback only)."
-    blocks: list[Block] = [Table(caption, header, tuple(lines), (15, 10, 16, 10, 13, 36))]
+    blocks: list[Block] = [Table(caption, header, tuple(lines), (22, 10, 16, 10, 13, 29))]
     if bands and len(bands) <= 40:
         blocks.append(band_figure(facts, sorted(bands, key=lambda b: -sum(b[1]) / len(b[1])), "cohort-band"))
     return Section("learners", "Learners", blocks)
@@ -117,7 +119,7 @@ def matrix_section(facts: Facts) -> Section:
         for who in facts.cohort.learners:
             found = [cells.get((who, name)) for name in part]
             rows.append((who, *("" if row is None else _cell(facts, row) for row in found)))
-        widths = (16, *(84 // len(part) for _ in part))
+        widths = (22, *(78 // len(part) for _ in part))
         blocks.append(
             Table("Score of the first attempt; x: not passed; int: interrupted.", ("Learner", *keys), tuple(rows), widths)
         )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.cohort import Cohort, Row
+from scoring.reports.blocks import Text
 from scoring.standard import Standard, Wording, wording
 from scoring.statistics import feedback
 from scoring.statistics.checks import Interval
@@ -147,6 +148,11 @@ class Facts:
         study = self.decision(items)
         return None if study is None or not items else study.sem_absolute
 
+    @property
+    def top(self) -> float:
+        """The upper end of the scale; its lower end is 0."""
+        return 100.0 if self.scale.endswith("percent") else 1.0
+
     @cached_property
     def phi(self) -> Interval | None:
         """Phi of the battery with its interval, None where it cannot be estimated."""
@@ -171,6 +177,16 @@ class Facts:
     def chart(self, learner: str) -> LcCusumState:
         """Return the LC-CUSUM of a learner's attempts in order; an interrupted attempt counts as failed."""
         return lc_cusum([bool(row.passed) for row in self.cohort.of(learner)], self.design)
+
+
+def scripted(rows: Sequence[Row]) -> list[Text]:
+    """Return what must be said first where a program and no person made attempts (its operator is named in the header)."""
+    made = sum(row.counts and row.scripted for row in rows)
+    if not made:
+        return []
+    of = "All" if made == sum(row.counts for row in rows) else f"{made} of the"
+    text = f"{of} {counted(len(rows), 'attempt')} here were made by scripted operators: simulated learners, no person."
+    return [Text(f"{text} Nothing here is evidence about anybody.", "bad")]
 
 
 def counted(number_: int, what: str) -> str:

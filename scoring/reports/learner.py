@@ -6,8 +6,9 @@ from scoring.cohort import Row
 from scoring.figures import clock
 from scoring.reports import charts
 from scoring.reports.blocks import Block, Document, Figure, Items, Section, Table, Text
-from scoring.reports.facts import Facts, counted, day, number, outcome
+from scoring.reports.facts import Facts, counted, day, number, outcome, scripted
 from scoring.statistics.chance import best_of_warning, wilson
+from scoring.statistics.checks import Interval
 from scoring.statistics.curves import cohort_band, running_mean
 from sim.errors import UsageError
 
@@ -41,7 +42,7 @@ def standing_section(facts: Facts, learner: str) -> Section:
     """Return where the learner stands, in the words that the standard allows, with the error of measurement."""
     words = facts.words(learner)
     first, scores = facts.first(learner), facts.scores(learner)
-    blocks: list[Block] = [Text(_sentence(words.text), "lead")]
+    blocks: list[Block] = [*scripted(facts.cohort.of(learner)), Text(_sentence(words.text), "lead")]
     passes = sum(bool(row.passed) for row in first)
     rate = wilson(passes, len(first)) if first else None
     lines = [("First attempts", f"{len(first)}, of which {passes} passed by the rule of the rubric{_rate(rate)}.")]
@@ -102,17 +103,27 @@ def curve_section(facts: Facts, learner: str) -> Section:
     blocks: list[Block] = [Figure("learning-curve", charts.curve(marks, band, facts.cut, "score"), caption, alt)]
     points = running_mean(values, 5)
     table = tuple(
-        (str(p.attempt), day(row.started), row.scenario, outcome(row), number(v), number(p.mean.value), _limits(p.mean))
+        (
+            str(p.attempt),
+            day(row.started),
+            row.scenario,
+            outcome(row),
+            number(v),
+            number(p.mean.value),
+            _limits(p.mean, facts.top),
+        )
         for p, v, row in zip(points, values, rows, strict=True)
     )
     header = ("Attempt", "Started (UTC)", "Scenario", "Outcome", "Score", "Mean of last 5", "95 % interval")
-    blocks.append(Table("The numbers of the curve.", header, table, (9, 17, 24, 13, 9, 12, 16)))
+    blocks.append(
+        Table("The numbers of the curve (intervals end where the scale ends).", header, table, (9, 17, 24, 13, 9, 12, 16))
+    )
     return Section("curve", "Learning curve", blocks)
 
 
-def _limits(found: object) -> str:
-    low, high = getattr(found, "low", None), getattr(found, "high", None)
-    return "-" if low is None or high is None else f"{low:.1f} to {high:.1f}"
+def _limits(found: Interval, top: float) -> str:
+    """Return an interval of means, cut off at the ends of the scale: no mean can lie beyond them."""
+    return "-" if found.low is None or found.high is None else f"{max(found.low, 0.0):.1f} to {min(found.high, top):.1f}"
 
 
 def _curves(facts: Facts) -> list[list[float]]:

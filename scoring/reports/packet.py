@@ -17,7 +17,7 @@ from scoring.record import STATUSES
 from scoring.reports import validity
 from scoring.reports.blocks import Block, Document, Form, Items, Photo, Section, Table, Text
 from scoring.reports.cohort import reliability_section, standard_line
-from scoring.reports.facts import Facts, Moment, counted, day, number, outcome
+from scoring.reports.facts import Facts, Moment, counted, day, number, outcome, scripted
 from scoring.reports.learner import band_figure
 from scoring.standard import Standard
 from scoring.trust.roots import Root, inclusion
@@ -50,6 +50,7 @@ class BatteryFacts:
     signer: str
     items: tuple[BatteryItem, ...]
     oddities: tuple[str, ...] = ()
+    engine: str = ""  # version and SHA-256 over the list of its source files
     rules: str = "The first attempt at an item counts; every attempt is kept; no aids; order as listed."
 
 
@@ -62,6 +63,7 @@ class Files:
     standard_sha256: str = ""
     headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # record_id -> header
     picture: Picture | None = None
+    most_pictures: int | None = None
 
 
 def packet_document(facts: Facts, files: Files, learner: str = "") -> Document:
@@ -73,7 +75,7 @@ def packet_document(facts: Facts, files: Files, learner: str = "") -> Document:
     people = [learner] if learner else facts.cohort.learners
     rows = [row for row in facts.cohort.attempts if row.who in people or not learner]
     parts = [
-        question_section(facts, people),
+        question_section(facts, people, rows),
         standard_section(facts, files),
         battery_section(files),
         scores_section(facts, people),
@@ -93,14 +95,14 @@ def packet_document(facts: Facts, files: Files, learner: str = "") -> Document:
     return Document(title, subtitle, parts, contents=True)
 
 
-def question_section(facts: Facts, people: Sequence[str]) -> Section:
+def question_section(facts: Facts, people: Sequence[str], rows: Sequence[Row]) -> Section:
     """Return who the packet is about and what may be said in one line each."""
-    blocks: list[Block] = [Text(standard_line(facts), "lead")]
+    blocks: list[Block] = [*scripted(rows), Text(standard_line(facts), "lead")]
     if len(people) == 1:
         blocks.append(Text(f"{people[0]}: {facts.words(people[0]).text}"))
     else:
-        rows = tuple((who, facts.words(who).text) for who in people)
-        blocks.append(Table("What the standard allows to say.", ("Learner", "Words"), rows, (20, 80)))
+        words = tuple((who, facts.words(who).text) for who in people)
+        blocks.append(Table("What the standard allows to say.", ("Learner", "Words"), words, (24, 76)))
     note = "Identity: records carry pseudonyms; the programme keeps the map to names apart, and it is no part of this packet."
     blocks.append(Text(note))
     blocks.append(Text("The decision is the committee's. This packet gives evidence and its limits; it decides nothing."))
@@ -161,6 +163,7 @@ def battery_section(files: Files) -> Section:
         ("file, SHA-256", battery.sha256),
         ("made", battery.created),
         ("signed by key", battery.signer),
+        ("engine and its source", battery.engine or "not given"),
         ("rules", battery.rules),
     )
     items = tuple(
@@ -194,15 +197,22 @@ def scores_section(facts: Facts, people: Sequence[str]) -> Section:
                 str(sum(len(r.critical_errors) for r in first)),
                 number(mean),
                 "unknown" if sem is None else f"{sem:.1f}",
-                "-" if sem is None or mean is None else f"{mean - 1.96 * sem:.1f} to {mean + 1.96 * sem:.1f}",
+                _band(mean, sem, facts.top),
             )
         )
     header = ("Learner", "First attempts", "Passed", "Interrupted", "Critical errors", "Mean", "SEM", "Mean ± 1.96 SEM")
     caption = f"First attempts alone. Score: {facts.scale_name}. Passed: by the rule of the rubric."
-    blocks: list[Block] = [Table(caption, header, tuple(rows), (16, 11, 9, 13, 11, 9, 11, 20))]
+    blocks: list[Block] = [Table(caption, header, tuple(rows), (23, 10, 8, 12, 10, 8, 10, 19))]
     if bands and len(bands) <= 40:
         blocks.append(band_figure(facts, bands, "packet-band"))
     return Section("scores", "Scores and their error", blocks)
+
+
+def _band(mean: float | None, sem: float | None, top: float) -> str:
+    """Return the mean within its error of measurement, cut off at the ends of the scale."""
+    if mean is None or sem is None:
+        return "-"
+    return f"{max(mean - 1.96 * sem, 0.0):.1f} to {min(mean + 1.96 * sem, top):.1f}"
 
 
 def critical_section(facts: Facts, files: Files, rows: Sequence[Row]) -> Section:
@@ -215,11 +225,15 @@ def critical_section(facts: Facts, files: Files, rows: Sequence[Row]) -> Section
         for row, m in found
     )
     header = ("Learner", "Item", "Attempt of (UTC)", "Critical error", "At (min:s)", "What happened")
-    blocks: list[Block] = [Table(f"{counted(len(found), 'critical error')}.", header, lines, (12, 15, 14, 15, 9, 35))]
+    blocks: list[Block] = [Table(f"{counted(len(found), 'critical error')}.", header, lines, (22, 15, 12, 16, 8, 27))]
     if files.picture is not None:
         blocks.append(Text("The last X-ray picture before each moment, drawn again from the record."))
-        for row, moment in found:
+        shown = found[: files.most_pictures]
+        for row, moment in shown:
             blocks += _photo(files.picture, row, moment)
+        if len(found) > len(shown):
+            left = counted(len(found) - len(shown), "further moment")
+            blocks.append(Text(f"The pictures of {left} are left out of this copy of the packet."))
     return Section("critical", "Critical errors", blocks)
 
 
@@ -257,7 +271,7 @@ def attempts_section(facts: Facts, rows: Sequence[Row]) -> Section:
     bad = tuple(n for n, row in enumerate(rows) if row.passed is None or not row.counts)
     header = ("Learner", "Item", "Scenario", "Seed", "Started (UTC)", "Try", "Outcome", "Score", "Record")
     caption = "Every attempt that was found, interrupted and repeated ones included (times by the clock of the machine)."
-    return Section("attempts", "All attempts", [Table(caption, header, lines, (12, 6, 19, 8, 15, 7, 11, 7, 15), bad)])
+    return Section("attempts", "All attempts", [Table(caption, header, lines, (21, 5, 19, 6, 14, 6, 10, 7, 12), bad)])
 
 
 def verdicts_section(facts: Facts, rows: Sequence[Row]) -> Section:

@@ -65,6 +65,8 @@ class NameMap:
                 raise ValueError("another format")
             self.secret = bytes.fromhex(whole["secret"])
             self.people = [Person(**row) for row in whole["learners"]]
+            if any(len({getattr(p, name) for p in self.people}) < len(self.people) for name in ("id", "pseudonym")):
+                raise ValueError("the same id or pseudonym twice")
         except OSError as error:
             raise DataError(f"{self.path}: {error.strerror}; expected the name map of this programme") from None
         except (ValueError, KeyError, TypeError, RecursionError):

@@ -65,6 +65,11 @@ class Sitting:
         """Tell whether this was the head of the log at some time."""
         return head in self.heads
 
+    def ended(self, item: int, attempt: int) -> Mapping[str, Any] | None:
+        """Return the entry that says how an opening ended, None where it says nothing."""
+        found = (e for e in self.entries if (e["item"], e["attempt"]) == (item, attempt) and e["event"] != "opened")
+        return next(found, None)
+
     @property
     def signers(self) -> set[str]:
         """Fingerprints of the keys that signed the entries."""

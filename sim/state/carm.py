@@ -13,9 +13,10 @@ class CArmState:
 
     beam: "" off, "live" or "dsa" while a pedal is down (a single shot begins and ends within its tick).
     run_*: the exposure in progress; run_last_given_nl: what the syringe had given at the last tick of it, in
-    nanolitres. pulse_phase: thousandths of a pulse interval since the last pulse. last_picture_tick: tick of the
-    newest pulse (last-image hold), -1 before any. kvp and mas: technique of the newest pulse. dap and kerma are
-    totals of the attempt.
+    nanolitres. iris_permille: radius of the open disc over half the detector's side (1500: wide open, past the
+    corners). boost: high-level fluoroscopy. pulse_phase: thousandths of a pulse interval since the last pulse.
+    last_picture_tick: tick of the newest pulse (last-image hold), -1 before any. kvp and mas: technique of the
+    newest pulse. dap and kerma are totals of the attempt.
     """
 
     primary_mdeg: int = 0
@@ -26,6 +27,8 @@ class CArmState:
     centre_target_um: tuple[int, int, int] = (0, 0, 0)
     half_width_permille: int = 1000
     half_height_permille: int = 1000
+    iris_permille: int = 1500
+    boost: bool = False
     magnification: int = 0
     pulses_per_10s: int = 80
     beam: str = ""

@@ -27,6 +27,9 @@ class NeedleState:
     tip_mm, tip_direction: (3,); nodes_mm: (33, 3) shaft from the hub to the tip; path_mm: (n, 3) cut path.
     tissue: label at the tip; inside: indices of the tubes that hold the tip; stylet: inserted or not.
     force_n: hand force (relative display only). moving: the hand has not reached what it asked.
+    grip_um: free length between fingers and skin, 0 while the hand holds the hub. introducer: index in the toolbox, -1 none.
+    bend_mdeg: bend that the hand gave the tip, on top of the tool's own. bored: bone tissue around a tip that mallet or drill
+    drove in (0: none; the engine's marks are negative); bore_from_mm, bore_to_mm: depths of that hole.
     passes: advances of the whole attempt that began after a placement or after a withdrawal of 5 mm or more.
 
     For the engine alone: shape (33, 4) wx, wx', wy, wy' in the hub frame; path_label (n,) tissue of the path
@@ -78,6 +81,16 @@ class NeedleState:
     inside_deepest: tuple[float, ...] = ()
     armed: bool = False
     peak_mm: float = 0.0
+    grip_um: int = 0
+    introducer: int = -1
+    bend_mdeg: int = 0
+    bored: int = 0
+    bore_from_mm: float = 1e9
+    bore_to_mm: float = 1e9
+    energy_nmm: float = 0.0
+    feed_mm_s: float = 0.0
+    drill_ms: int = 0
+    driven_from_mm: float = -1.0
 
     def quantised(self, step_um: int) -> bytes:
         """Return the state as bytes for a digest, lengths rounded to step_um."""
@@ -91,6 +104,13 @@ class NeedleState:
             self.inside,
             self.stylet,
             self.passes,
+            *self._aids(),
         )
         lengths = np.concatenate([self.entry_mm, self.tip_mm, [self.depth_mm, self.asked_mm], self.nodes_mm.ravel()])
         return plain(*whole) + micrometres(lengths, step_um)
+
+    def _aids(self) -> tuple[float, ...]:
+        """Return what grip, introducer, bend and hole add to a digest: nothing as long as none of them was used."""
+        hole = round(min(self.bore_from_mm, 1e6) * 1000)
+        aids = (self.grip_um, self.introducer, self.bend_mdeg, self.bored, hole, self.drill_ms)
+        return () if aids == (0, -1, 0, 0, 1_000_000_000, 0) else aids

@@ -109,8 +109,9 @@ def _field(theatre: Theatre, ui: Ui, wide: float) -> None:
     if new is not None:
         theatre.hands.collimate(width, round(new) * 10)
     ui.same(4)
-    if ui.button("console.open", "Open", "Collimator fully open"):
+    if ui.button("console.open", "Open", "Shutters and iris fully open"):
         theatre.hands.collimate(1000, 1000)
+        theatre.hands.iris(1500)
 
 
 def _technique(theatre: Theatre, ui: Ui) -> None:

@@ -54,7 +54,7 @@ def picture_function(attempt: Attempt) -> Make:
 
 
 class _Imaging:
-    """sim.picture's imager, told when a run begins: live pictures are averaged, DSA runs subtracted."""
+    """sim.picture's imager, told when a run begins: it averages live pictures, subtracts DSA runs, draws road maps."""
 
     def __init__(self, attempt: Attempt) -> None:
         from sim.picture import Imager
@@ -64,11 +64,15 @@ class _Imaging:
 
     def __call__(self, view: View, side: int, about: dict[str, Any]) -> Picture:
         mode = about.get("mode", "shot")
+        if mode == "peak":
+            return self._imager.peak(view, marks=False)
         if (run := (about.get("run", -1), mode)) != self._run:
             self._run = run
             self._imager.forget()
         if mode == "dsa":
             return self._imager.subtracted(view, side, marks=False)
+        if mode == "roadmap":
+            return self._imager.road_map(view, side, marks=False)
         if mode == "live":
             return self._imager.live(view, side, marks=False)
         return self._imager.picture(view, side, marks=False)

@@ -9,6 +9,8 @@ from sim.command import TABLE, Command
 from sim.window.aim import Aim, centre_on, in_line_with_beam
 from sim.window.desk import Session
 
+IRISES = (1500, 1000, 800, 600, 400)
+"""Radii of the open disc on offer, permille of half the field (1500: wide open)."""
 PULSE_RATES = (10, 20, 40, 80, 150)  # pulses per 10 s
 OBLIQUE_DEG = 25
 SPEED_MM_S = 8.0
@@ -127,6 +129,21 @@ class Hands:
         """Choose the pulse rate."""
         self._ask("carm.pulse_rate", (self.session.state.carm.pulses_per_10s,), (pulses_per_10s,))
 
+    def boost(self) -> None:
+        """High-level fluoroscopy on or off: twice the dose, half the noise variance."""
+        on = self._asked.get("carm.boost", (int(self.session.state.carm.boost),))
+        self._ask("carm.boost", on, (1 - on[0],))
+
+    def iris(self, radius_permille: int) -> None:
+        """Set the radius of the open disc (1500: wide open)."""
+        self._ask("carm.iris", (self.session.state.carm.iris_permille,), (radius_permille,))
+
+    def next_iris(self) -> None:
+        """Close the iris by one step; from the narrowest it opens wide."""
+        now = self._asked.get("carm.iris", (self.session.state.carm.iris_permille,))[0]
+        narrower = [r for r in IRISES if r < now]
+        self.iris(narrower[0] if narrower else IRISES[0])
+
     def shot(self) -> None:
         """One exposure."""
         self.send("xray.shot")
@@ -194,6 +211,43 @@ class Hands:
         """Take the stylet out, or put it back."""
         now = self._asked.get("needle.stylet", (int(self.session.state.needle.stylet),))[0]
         self._ask("needle.stylet", (now,), (1 - now,))
+
+    def grip(self, delta_mm: float) -> None:
+        """Slide the fingers along the shaft: the free length to the skin. From the hub they go to its whole free length first."""
+        needle = self.session.state.needle
+        rows = self.session.study.toolbox.needles
+        free = (rows[needle.needle].length_mm - needle.depth_mm) * 1000 if needle.needle >= 0 else 0.0
+        now = self._asked.get("needle.grip", (needle.grip_um,))
+        wanted = (now[0] or free) + delta_mm * 1000
+        self._ask("needle.grip", now, (0 if wanted >= free else max(wanted, 5000),))
+
+    def bend_tip(self, step_deg: float = 5.0, most_deg: float = 30.0) -> None:
+        """Bend the tip a step more before it is placed; after the most, straight again."""
+        now = self._asked.get("needle.bend", (self.session.state.needle.bend_mdeg,))
+        wanted = now[0] + step_deg * 1000
+        self._ask("needle.bend", now, (wanted if wanted <= most_deg * 1000 else 0,))
+
+    def next_introducer(self) -> None:
+        """Take the next introducer that the needle goes through; after the last, none."""
+        needle, box = self.session.state.needle, self.session.study.toolbox
+        if needle.needle < 0:
+            return
+        tool = box.needles[needle.needle]
+        fits = [
+            i
+            for i, row in enumerate(box.introducers)
+            if row.inner_diameter_mm > tool.outer_diameter_mm and row.length_mm < tool.length_mm
+        ]
+        now = self._asked.get("needle.introducer", (needle.introducer,))
+        self._ask("needle.introducer", now, (next((i for i in fits if i > now[0]), -1),))
+
+    def tap(self, energy_mj: int = 500) -> None:
+        """Strike a bone needle with the mallet."""
+        self.send("needle.tap", energy_mj)
+
+    def drill(self, time_ms: int = 500, feed_um_s: int = 2000) -> None:
+        """Let the drill turn a bone needle forward."""
+        self.send("needle.drill", time_ms, feed_um_s)
 
     def remove(self) -> None:
         """Take the needle out."""

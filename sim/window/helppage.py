@@ -15,7 +15,7 @@ def draw(ui: Ui, size: tuple[int, int]) -> bool:
     rows = [(k.name, k.does) for k in KEYS] + list(MORE)
     width = min(size[0] - 40.0, 1000 * ui.scale)
     with ui.panel("help", Rect((size[0] - width) / 2, 20, width, size[1] - 40)):
-        ui.text("Keys (everything also works with the mouse alone)", size=20, bold=True)
+        ui.text("Keys (all but B, N, C, O and V are also on the panels, for the mouse alone)", size=20, bold=True)
         ui.same(20)
         closed = ui.button("help.close", "Back to the room", "", "F1")
         imgui.spacing()

@@ -52,12 +52,20 @@ def _move(sign: float) -> Callable[[Theatre, bool], None]:
     return lambda t, fine: t.hands.move(sign * (0.2 if fine else 1.0))
 
 
+def _grip(sign: float) -> Callable[[Theatre, bool], None]:
+    return lambda t, fine: t.hands.grip(sign * (2.0 if fine else 10.0))
+
+
 def _marker(t: Theatre, _fine: bool) -> None:
     t.marker_on = not t.marker_on
 
 
 def _swap(t: Theatre, _fine: bool) -> None:
     t.swapped = not t.swapped
+
+
+def _road(t: Theatre, _fine: bool) -> None:
+    t.road_map = not t.road_map
 
 
 def _hold(what: str) -> dict[str, Callable[..., None]]:
@@ -68,6 +76,11 @@ KEYS: tuple[Key, ...] = (
     Key(pygame.K_SPACE, "Space", "pedal: live X-rays while held", **_hold("pedal")),
     Key(pygame.K_s, "S", "single picture", lambda t, _f: t.hands.shot()),
     Key(pygame.K_d, "D", "DSA run while held", **_hold("dsa")),
+    Key(pygame.K_b, "B", "boost: high-level X-rays on or off", lambda t, _f: t.hands.boost()),
+    Key(pygame.K_n, "N", "iris: next smaller round field, then wide open", lambda t, _f: t.hands.next_iris()),
+    Key(pygame.K_c, "C", "show the last run again (cine loop)", lambda t, _f: t.replay()),
+    Key(pygame.K_o, "O", "peak opacification of the last DSA run", lambda t, _f: t.show_peak()),
+    Key(pygame.K_v, "V", "road map: live X-rays over the last DSA run", _road),
     Key(pygame.K_RETURN, "Enter", "store the picture", lambda t, _f: t.hands.store()),
     Key(pygame.K_BACKSPACE, "Backspace", "swap the monitors", _swap),
     Key(pygame.K_LEFT, "Left", "orbit to the patient's left (Shift: fine)", _arm(primary=1), repeats=True),
@@ -91,6 +104,12 @@ KEYS: tuple[Key, ...] = (
     Key(pygame.K_e, "E", "turn the bevel left", lambda t, f: t.hands.turn_bevel(-5 if f else -30), repeats=True),
     Key(pygame.K_r, "R", "turn the bevel right", lambda t, f: t.hands.turn_bevel(5 if f else 30), repeats=True),
     Key(pygame.K_t, "T", "stylet out or in", lambda t, _f: t.hands.stylet()),
+    Key(pygame.K_LEFTBRACKET, "[", "fingers 10 mm nearer to the skin (Shift: 2 mm)", _grip(-1), repeats=True),
+    Key(pygame.K_RIGHTBRACKET, "]", "fingers back towards the hub", _grip(1), repeats=True),
+    Key(pygame.K_u, "U", "bend the tip 5 degrees more, before placing", lambda t, _f: t.hands.bend_tip()),
+    Key(pygame.K_y, "Y", "next introducer, before placing", lambda t, _f: t.hands.next_introducer()),
+    Key(pygame.K_x, "X", "mallet on a bone needle (Shift: a light tap)", lambda t, f: t.hands.tap(200 if f else 500)),
+    Key(pygame.K_z, "Z", "drill a bone needle 1 mm (Shift: 0.2 mm)", lambda t, f: t.hands.drill(100 if f else 500)),
     Key(pygame.K_a, "A", "aspirate", lambda t, _f: t.hands.aspirate()),
     Key(pygame.K_f, "F", "inject while held", **_hold("inject")),
     Key(pygame.K_g, "G", "inject the set volume", lambda t, _f: t.hands.inject_fixed()),

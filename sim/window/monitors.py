@@ -36,13 +36,16 @@ class Monitor:
     def _caption(self, theatre: Theatre, ui: Ui, rect: Rect, shot: Shot | None, live: bool) -> None:
         arm = theatre.state.carm
         beam = live and bool(arm.beam)
-        title = "LIVE" if live else "REFERENCE"
+        title = ("RUN AGAIN" if theatre.cine.playing else "LIVE") if live else "REFERENCE"
         ui.text(title, theme.ACCENT if beam else theme.TEXT, bold=True)
         if beam:
             ui.same(6, wrap=False)
             ui.dot(theme.ACCENT)
             ui.same(6, wrap=False)
-            ui.text("X-RAYS ON", theme.ACCENT)
+            ui.text("X-RAYS ON, BOOST" if arm.boost else "X-RAYS ON", theme.ACCENT)
+        elif live and (arm.boost or theatre.road_map):
+            ui.same(6, wrap=False)
+            ui.text(" ".join(["BOOST"] * arm.boost + ["ROAD MAP"] * theatre.road_map), theme.ACCENT)
         ui.same(8, wrap=False)
         spare = ui.px(110) if not live and len(theatre.references) > 1 else ui.px(4)
         room = rect.w - spare - (imgui.get_item_rect_max().x - rect.x) - ui.px(8)
@@ -96,8 +99,23 @@ class Monitor:
         if shot.marker and all(0.0 < c < 1.0 for c in shot.marker):
             centre = imgui.ImVec2(at.x + shot.marker[0] * at.w, at.y + shot.marker[1] * at.h)
             draw_list.add_circle(centre, ui.px(7), theme.packed(theme.BLACK), 0, ui.px(3))
+        if shot is theatre.live and not theatre.state.carm.beam:
+            _shutters(theatre, ui, at, shot)
         if theatre.aim is not None and theatre.aim.pose is shot.view.pose:
             _cross(ui, at, theatre.aim.u, theatre.aim.v)
+
+
+def _shutters(theatre: Theatre, ui: Ui, at: Rect, shot: Shot) -> None:
+    """Draw where shutters and iris stand now on the picture held from before they were moved (no X-rays needed)."""
+    arm, view = theatre.state.carm, shot.view
+    draw_list, colour = imgui.get_window_draw_list(), theme.packed(theme.ACCENT)
+    half_w, half_h, iris = arm.half_width_permille / 1000, arm.half_height_permille / 1000, arm.iris_permille / 1000
+    x, y, half = at.x + at.w / 2, at.y + at.h / 2, at.w / 2
+    if (half_w, half_h) != (view.half_width, view.half_height):
+        low, high = imgui.ImVec2(x - half_w * half, y - half_h * half), imgui.ImVec2(x + half_w * half, y + half_h * half)
+        draw_list.add_rect(low, high, colour, thickness=ui.px(1.5))
+    if iris != view.iris and iris < 1.42:
+        draw_list.add_circle(imgui.ImVec2(x, y), iris * half, colour, 0, ui.px(1.5))
 
 
 def _cross(ui: Ui, at: Rect, u: float, v: float) -> None:

@@ -16,6 +16,7 @@ from sim.event import Event
 from sim.phantom import skin_y
 from sim.state import State
 from sim.window.aim import Aim, project
+from sim.window.cine import Cine
 from sim.window.desk import Attempt
 from sim.window.fluoro import PictureMaker, Shot, picture_function
 from sim.window.hands import Hands
@@ -42,6 +43,8 @@ class Theatre:
         self.references: list[Shot] = []
         self.reference_index = -1
         self.swapped = False
+        self.cine = Cine()
+        self.road_map = False
         self.store_waiting = False
         self.aim: Aim | None = None
         self.marker_on = False
@@ -85,8 +88,21 @@ class Theatre:
         return self.references[self.reference_index] if self.references else None
 
     def monitors(self) -> tuple[Shot | None, Shot | None]:
-        """Return (left, right) monitor pictures, swapped or not."""
-        return (self.reference, self.live) if self.swapped else (self.live, self.reference)
+        """Return (left, right) monitor pictures, swapped or not; while no X-rays are on the live one may replay its run."""
+        live = self.cine.showing or self.live
+        return (self.reference, live) if self.swapped else (live, self.reference)
+
+    def replay(self) -> None:
+        """Show the last run again in a loop, or stop that."""
+        if not self.cine.start() and not self.cine.showing:
+            self.say(ASSISTANT, "There is no run to show again: press the pedal for at least two pulses.")
+
+    def show_peak(self) -> None:
+        """Show the most contrast that each pixel of the last subtraction run held."""
+        if self.live is None or self.live.notes.get("mode") != "dsa" or self.state.carm.beam:
+            self.say(ASSISTANT, "The peak picture is made from a subtraction run: hold DSA first, then let go.")
+            return
+        self.maker.ask(self.live.view, {**self.live.notes, "mode": "peak"})
 
     def say(self, who: str, text: str) -> None:
         """Add a line to the log."""
@@ -102,7 +118,7 @@ class Theatre:
         ticks = int(self._debt / TICK_S + 1e-9)
         self._debt -= ticks * TICK_S
         self._run(ticks)
-        changed = self._take_picture()
+        changed = self._take_picture() | self.cine.advance(seconds)
         after = (self.state.needle, self.state.carm, self.state.spread, self.state.procedure)
         return changed or lines != self.new_lines or any(a is not b for a, b in zip(before, after, strict=True))
 
@@ -149,7 +165,7 @@ class Theatre:
             "tick": arm.last_picture_tick,
             "number": arm.pictures,
             "marker": marker,
-            "mode": arm.beam or "shot",
+            "mode": "roadmap" if self.road_map and arm.beam == "live" else arm.beam or "shot",
             "run": arm.run_start_tick,
         }
         self.maker.ask(view, about)
@@ -167,7 +183,8 @@ class Theatre:
             pixels, view, about = done
             self._drop_aim(view)
             self.shown += 1
-            self.live = Shot(pixels, view, about["number"], about["tick"], about["marker"])
+            self.live = Shot(pixels, view, about["number"], about["tick"], about["marker"], about)
+            self.cine.keep(self.live, self.study.toolbox.carm.dsa_pulses_per_10s, self.state.carm.pulses_per_10s)
         if self.maker.error:
             self.say(ASSISTANT, f"The picture failed: {self.maker.error}")
             self.maker.error = ""

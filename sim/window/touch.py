@@ -21,7 +21,7 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
     with ui.panel("touch", rect, scroll=False):
         ui.text("Touch", theme.DIM)
         ui.same(10)
-        ui.text(f"depth {needle.depth_mm:.1f} mm" if needle.placed else "no needle in the skin", bold=needle.placed)
+        ui.text(_depth(theatre) if needle.placed else "no needle in the skin", bold=needle.placed)
         if theatre.practice and needle.placed:
             ui.same(10)
             ui.text(Tissue(needle.tissue).name.replace("_", " ").lower(), theme.DIM)
@@ -33,6 +33,14 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
         _trace(theatre, ui, rect)
         if imgui.is_window_hovered():
             wheel(theatre)
+
+
+def _depth(theatre: Theatre) -> str:
+    """Return the depth; of a bone needle also what is left of it outside the skin."""
+    needle = theatre.state.needle
+    tool = theatre.study.toolbox.needles[needle.needle]
+    text = f"depth {needle.depth_mm:.1f} mm"
+    return f"{text}, {tool.length_mm - needle.depth_mm:.0f} left" if tool.bores else text
 
 
 def relative(force_n: float) -> float:

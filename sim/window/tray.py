@@ -24,7 +24,10 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
         else:
             _place(theatre, ui)
             _advance(theatre, ui)
-            _tilt(theatre, ui)
+            if on_bone(theatre):
+                _drive(theatre, ui)
+            else:
+                _tilt(theatre, ui)
         if tray_cement.wanted(theatre):
             tray_cement.draw(theatre, ui, wide)
         elif generator.shown(theatre):
@@ -98,6 +101,25 @@ def _advance(theatre: Theatre, ui: Ui) -> None:
             theatre.hands.turn_bevel(deg)
     ui.same(4)
     ui.text(f"{theatre.state.needle.roll_mdeg // 1000 % 360}")
+
+
+def on_bone(theatre: Theatre) -> bool:
+    """Return True while mallet and drill can drive the needle: a bone needle with its tip on or in bone."""
+    me, rows = theatre.state.needle, theatre.study.toolbox.needles
+    return me.placed and rows[me.needle].bores and (me.bone >= 0 or me.bored != 0)
+
+
+def _drive(theatre: Theatre, ui: Ui) -> None:
+    ui.label("Bone", LABEL)
+    for name, text, energy in (("light", "Light tap", 200), ("tap", "Mallet", 500), ("hard", "Hard blow", 1000)):
+        if ui.button(f"tray.{name}", text, f"A blow of {energy / 1000:g} J (the hub tilts with I J K L)", "X"):
+            theatre.hands.tap(energy)
+        ui.same(3)
+    if ui.button("tray.drill", "Drill", "1 mm by drill", "Z"):
+        theatre.hands.drill()
+    ui.same(3)
+    me = theatre.state.needle
+    ui.text(f"{theatre.study.toolbox.needles[me.needle].length_mm - me.depth_mm:.0f} mm left")
 
 
 def _tilt(theatre: Theatre, ui: Ui) -> None:

@@ -126,6 +126,13 @@ def _spoken(fact: Event, texts: Mapping[str, str]) -> tuple[str, str]:
         return MACHINE, f"{fact['temperature_mc'] / 1000:.0f} C for {fact['time_ms'] / 1000:.0f} s ({fact['reason']})."
     if fact.kind == "needle_placed":
         return HAND, f"Needle on the skin, yaw {degrees(fact['yaw_mdeg'])}, pitch {degrees(fact['pitch_mdeg'])}."
+    if fact.kind == "tip_bent":
+        return HAND, f"Tip bent by {fact['bend_mdeg'] / 1000:.0f} degrees." if fact["bend_mdeg"] else "Tip straight again."
+    if fact.kind == "introducer":
+        return ASSISTANT, f"Through the {fact['name']}." if fact["name"] else "No introducer."
+    if fact.kind == "bone_driven":
+        way, left = fact["advanced_um"] / 1000, fact["remaining_um"] / 1000
+        return HAND, f"{way:.1f} mm through bone, {left:.0f} mm of the needle left outside."
     if fact.kind == "stylet":
         return HAND, "Stylet in." if fact["inserted"] else "Stylet out."
     who, text = _SIMPLE.get(fact.kind, ("", ""))
