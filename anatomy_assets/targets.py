@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Frame, Spine
 from anatomy_assets.tables import number
-from anatomy_assets.tubes import obstacles, rounded, unit, within
+from anatomy_assets.tubes import nearest_tube, obstacles, rounded, unit, within
 from sim.errors import NumericalFault
 from sim.frames import dot, gantry, norm
 from sim.jit import jit
-from sim.phantom import Bone, Fields, Tube, TubeKind, bone_distance, tube_box_gap, tube_distance
+from sim.phantom import Bone, Fields, Tube, TubeKind, bone_distance
 
 F64 = NDArray[np.float64]
 
@@ -78,16 +78,6 @@ class Site:
 
 
 @jit
-def tube_gap(f: Fields, x: float, y: float, z: float, reach: float) -> float:
-    """Return the distance to the nearest tube surface, at most `reach`."""
-    best = reach
-    for t in range(f.tube_kind.shape[0]):
-        if tube_box_gap(f, t, x, y, z) < best:
-            best = min(best, tube_distance(f, t, x, y, z))
-    return best
-
-
-@jit
 def way_clearance(f: Fields, p: F64, n: F64, far: float, enough: float) -> float:
     """Return the least bone distance along p + t n, t in 0..far; stops early below `enough`."""
     t = 0.0
@@ -107,7 +97,7 @@ def way_tubes(f: Fields, p: F64, n: F64, far: float) -> float:
     best = 5.0
     t = 0.0
     while t < far:
-        d = tube_gap(f, p[0] + t * n[0], p[1] + t * n[1], p[2] + t * n[2], 5.0)
+        d = nearest_tube(f, p[0] + t * n[0], p[1] + t * n[1], p[2] + t * n[2], 5.0)
         best = min(best, d)
         t += max(0.25, 0.7 * d)
     return best
@@ -145,7 +135,7 @@ def _best(
         d, _ = bone_distance(f, p[0], p[1], p[2])
         if d < bone_min or base[i] > best:
             continue
-        nerve = tube_gap(f, p[0], p[1], p[2], 5.0)
+        nerve = nearest_tube(f, p[0], p[1], p[2], 5.0)
         if nerve < nerve_min or way_clearance(f, p, inward, reach[i], 0.3) < 0.3:
             continue
         near = base[i] + 1.0 * max(0.0, 2.0 - nerve) + 0.7 * max(0.0, 2.0 - d) + pull * max(0.0, nerve - 2.5)
