@@ -15,7 +15,7 @@ from anatomy_assets.infraneural import infraneural
 from anatomy_assets.landmarks import Spine, skin_marks
 from anatomy_assets.neurovascular import nerves
 from anatomy_assets.skin import Trunk, skin, trunk
-from anatomy_assets.soft_tissue import Endplates, ground, volume
+from anatomy_assets.soft_tissue import SMALL_SPOT_MM, WIDE_SPOT_MM, Endplates, ground, volume
 from anatomy_assets.targets import Corridor, all_targets
 from anatomy_assets.tubes import obstacles, rounded
 from anatomy_assets.vessels import all_vessels, vessel_measures
@@ -78,11 +78,12 @@ def dress(
         tubes = (*nerve, *cleared(free, all_vessels(spine, bones, nerve, targets, trap, seed, who.sex)))
         report("skin and labels", 0.90)
         back = skin(outline)
-        spots = [c.target for c in targets.values()]
+        lower = low.result()
+        spots = [(c.target, WIDE_SPOT_MM) for c in targets.values()] + [(c.target, SMALL_SPOT_MM) for c in lower.values()]
         metal = [b.name for b in bones if b.material != "bone"]
         labels = volume(under.result(), spine, free, [b.name for b in bones], plates, tubes, spots, metal)
         others = ways.result()
-        targets |= low.result()  # after the vessels: they make room for the usual target and the alternative only
+        targets |= lower  # after the vessels: they make room for the usual target and the alternative only
     marks = dict(_target_marks(targets)) | _way_marks(others)
     measures = _corridor_measures(targets) | _way_measures(others) | vessel_measures(spine, tubes, seed)
     shown = Phantom("skin", (), (), labels, back, {}).fields

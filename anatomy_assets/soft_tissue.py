@@ -29,6 +29,8 @@ INSIDE = (TubeKind.CORD, TubeKind.ROOTLET)
 BONY = (Tissue.BONE_CORTEX, Tissue.BONE_CANCELLOUS, Tissue.METAL)
 CORTEX_MM = 1.0
 CAPSULE_MM = 2.4
+WIDE_SPOT_MM, SMALL_SPOT_MM = 2.5, 0.9
+"""Balls of fat round targets: the small one is the target's own voxel, so that it opens no way through a fascia."""
 LIP_MM = 1.0
 """How far the fat of a foramen reaches behind its posterior border where it opens: muscle begins there (layout, placeholder)."""
 
@@ -61,19 +63,19 @@ def volume(
     bone_names: Sequence[str],
     plates: Mapping[str, Endplates],
     tubes: Sequence[Tube],
-    spots: Sequence[F64],
+    spots: Sequence[tuple[F64, float]],
     metal: Sequence[str] = (),
 ) -> LabelVolume:
     """Return the tissue labels of one person, painted over `ground`.
 
-    spots: targets kept in foramen fat (2.5 mm balls); metal: implants by name.
+    spots: targets kept in foramen fat, each with the radius (mm) of its ball; metal: implants by name.
     """
     out, origin = under
     _paint_foramina(out, origin, spine, tubes)
     _paint_discs(out, origin, spine, plates)
     paint_stenoses(out, origin, SPACING_MM, spine, tubes)
-    for spot in spots:
-        _paint_spot(out, origin, spot)
+    for spot, radius_mm in spots:
+        _paint_spot(out, origin, spot, radius_mm)
     _paint_bones(out, origin, spine, free, bone_names, metal)
     paint_gas(out, origin, SPACING_MM, spine)
     _paint_tubes(out, origin, tubes)
@@ -276,7 +278,7 @@ def _paint_discs(out: NDArray[np.uint8], origin: F64, spine: Spine, plates: Mapp
         paint.paint_disc(out, origin, SPACING_MM, 0.5 * (top + bottom), axes, size, share)
 
 
-def _paint_spot(out: NDArray[np.uint8], origin: F64, spot: F64) -> None:
+def _paint_spot(out: NDArray[np.uint8], origin: F64, spot: F64, radius_mm: float) -> None:
     """Paint a small ball of foramen fat: a target never lies in muscle by a rounding of shapes."""
     spare = np.ones(256, np.uint8)
     for tissue in (
@@ -289,7 +291,7 @@ def _paint_spot(out: NDArray[np.uint8], origin: F64, spot: F64) -> None:
         Tissue.LIGAMENTUM_FLAVUM,
     ):
         spare[int(tissue)] = 0
-    nodes = np.array([[*spot, 2.5, 0.0], [*spot, 2.5, 0.0]])
+    nodes = np.array([[*spot, radius_mm, 0.0], [*spot, radius_mm, 0.0]])
     paint.paint_tube(out, origin, SPACING_MM, nodes, 0.0, int(Tissue.FORAMEN_FAT), spare)
 
 

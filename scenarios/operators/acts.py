@@ -17,7 +17,7 @@ from anatomy_assets.targets import way_clearance
 from scenarios.operators.room import Acts, Room, micrometres
 from sim.command import LEVELS, SIDES, Command
 from sim.frames import dot, gantry, sincos_mdeg
-from sim.phantom import skin_entry
+from sim.phantom import TubeKind, skin_entry
 from sim.session import TICKS_PER_SECOND
 
 F64 = NDArray[np.float64]
@@ -39,8 +39,11 @@ CANAL_DEPTH_MM = 2.5
 """Who goes too deep: how oblique, how tilted, how far behind the line through the target (the first way with so much room,
 by so much more before the last 25 mm, for a needle drifts, and with so much of it left outside the skin), and how far past the
 medial pedicle line the tip ends."""
-SAC_DEPTH_MM = 6.0
-"""How far past the dorsal epidural space someone goes who meets the sac."""
+SAC_UP_MM = (0.0, -5.0, 5.0, -10.0, 10.0)
+SAC_TURN_MDEG = tuple(range(0, 70_001, 5_000))
+SAC_TILT_MDEG = tuple(range(-40_000, 40_001, 5_000))
+SAC_BESIDE_MM, SAC_ROOM_MM = 3.0, 0.6
+"""Who meets the sac: heights from the foramen, obliquities and tilts that are tried, how far beside its middle, room for the needle."""
 
 STEP_MM = 8.0
 CAUTIOUS_MM = 3.0
@@ -104,10 +107,21 @@ def _flat_way(target: F64, inward_mm: float, back_mm: float, side: str, flat_mde
 
 
 def sac_way(room: Room, level: str, side: str) -> Corridor:
-    """Return the way of someone who takes the window between the laminae for the foramen: through the dura."""
-    way = corridor(room, "interlaminar", level, side)
-    normal = gantry(way.primary_mdeg, way.secondary_mdeg).normal
-    return Corridor(way.target_mm - SAC_DEPTH_MM * normal, way.primary_mdeg, way.secondary_mdeg)
+    """Return the way of someone who takes a window between the laminae for the foramen: through the dura.
+
+    The least oblique and least tilted way free of bone into the sac, near the height of the foramen. KeyError: there is none.
+    """
+    phantom, sign = room.study.phantom, 1 if side == "left" else -1
+    sac = next(tube for tube in phantom.tubes if tube.kind is TubeKind.SAC)
+    height = phantom.landmark(f"{level}.foramen.{side}.centre")[2]
+    for up, turn, tilt in sorted(product(SAC_UP_MM, SAC_TURN_MDEG, SAC_TILT_MDEG), key=lambda way: sum(map(abs, way[1:]))):
+        node = sac.nodes[int(np.argmin(np.abs(sac.nodes[:, 2] - height - up)))]
+        end = node[:3] + np.array([sign * SAC_BESIDE_MM, 0.0, 0.0])
+        normal = gantry(sign * turn, tilt).normal
+        long = float(np.abs(skin_entry(phantom.fields, end, normal)[1] - end[1]) / normal[1])
+        if way_clearance(phantom.fields, end, normal, 120.0, 0.0) > SAC_ROOM_MM and long < _needle_mm(room) - HUB_MM:
+            return Corridor(end, sign * turn, tilt)
+    raise KeyError(f"{level} {side}: no way into the sac")
 
 
 def prepare(room: Room, level_shift: int = 0, other_side: bool = False, timeout: bool = True) -> Preparation:

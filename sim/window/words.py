@@ -82,6 +82,7 @@ _PRACTICE: dict[str, str] = {
     "structure_entered": "The tip has entered {name}.",
     "structure_left": "The tip has left {name}.",
     "injection_stopped": "Spread: {pattern}.",
+    "branches_wetted": "{agent} has reached a medial branch.",
     "lead_inserted": "The lead is in the {space} space.",
     "lead_stopped": "The lead's tip lies {face}, level {level}.",
     "lead_looped": "The lead has turned back on itself.",
@@ -95,7 +96,7 @@ _PRACTICE: dict[str, str] = {
 }
 _ASPIRATED = {"nothing": "Nothing comes back.", "blood": "Blood comes back!", "csf": "Clear fluid comes back!"}
 _TWITCH = {"multifidus": "The muscle of the back twitches.", "leg": "The leg moves!"}
-SILENT = frozenset({"began", "phase", "needle_stopped", "vitals", "nerve_lesioned"})
+SILENT = frozenset({"began", "planned", "phase", "needle_stopped", "vitals", "nerve_lesioned"})
 
 
 def sentences(fact: Event, practice: bool, texts: Mapping[str, str] | None = None) -> list[Line]:
