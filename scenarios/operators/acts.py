@@ -43,7 +43,7 @@ SAC_UP_MM = (0.0, -5.0, 5.0, -10.0, 10.0)
 SAC_TURN_MDEG = tuple(range(0, 70_001, 5_000))
 SAC_TILT_MDEG = tuple(range(-40_000, 40_001, 5_000))
 SAC_BESIDE_MM, SAC_ROOM_MM = 3.0, 0.6
-"""Who meets the sac: heights from the foramen, obliquities and tilts that are tried, how far beside its middle, room for the needle."""
+"""Who meets the sac: heights from the foramen, obliquities and tilts tried, how far beside its middle, room for the needle."""
 
 STEP_MM = 8.0
 CAUTIOUS_MM = 3.0
