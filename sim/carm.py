@@ -1,7 +1,6 @@
-"""The C-arm: how it moves, when it radiates, with what technique, and what an exposure can be said to show.
+"""The C-arm as a machine: how it moves, which command it obeys, when it radiates, what it tells of a run.
 
-Scored core: integers in the state, + - * / sqrt only. Automatic exposure follows nine rays through the label
-volume, never a drawn picture (docs/IMAGING.md, "Exposure and dose").
+Scored core: integers in the state, + - * / sqrt only. The field is sim.beam_field's, technique and dose are sim.exposure's.
 """
 
 from __future__ import annotations
@@ -11,27 +10,21 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.beam_field import in_field, opaque_points, permille_open, pose, sees_contrast, sees_needle, square_mdeg, view_name
 from sim.clearance import touching
 from sim.command import Command
 from sim.event import Event, event
-from sim.frames import Vec, dot, sincos_mdeg
-from sim.jit import jit
-from sim.phantom import Fields, tissue_at
-from sim.scatter import spr_at
+from sim.exposure import dose, technique
+from sim.frames import sincos_mdeg
 from sim.state import CArmState, State, Study
 from sim.tools import CArm
-from sim.view import Pose, View, pose_of
+from sim.view import View
 
 F64 = NDArray[np.float64]
 
 TICK_MS = 10
 START_CENTRE_UM = (0, 0, 40_000)
 """Where the machine stands at the beginning: over the lower lumbar spine, as an assistant leaves it."""
-RAY_STEP_MM = 2.0
-IRIS_ROWS = 200
-CIRCLE = 3.141592653589793
-AP_PRIMARY_MDEG, AP_SECONDARY_MDEG = 10_000, 20_000
-LATERAL_MDEG = (75_000, 105_000)
 
 
 def begin(study: Study) -> CArmState:
@@ -67,7 +60,7 @@ def view(study: Study, state: State) -> View:
         needle_mm=nodes,
         needle_outer_mm=outer,
         needle_inner_mm=inner,
-        contrast_points=_opaque(state),
+        contrast_points=opaque_points(state),
         noise_key=(study.seed, me.pictures),
         live=me.beam != "",
         primary_mdeg=me.primary_mdeg,
@@ -81,14 +74,6 @@ def _breath_mm(study: Study, state: State) -> float:
     """Return how far towards the feet the breath has moved diaphragm and bowel now (pictures only)."""
     phase = state.patient.breath_phase_permille * 360
     return study.toolbox.carm.breath_mm * 0.5 * (1.0 - sincos_mdeg(phase)[1])
-
-
-def pose(study: Study, me: CArmState) -> Pose:
-    """Return the geometry of the beam where the machine stands."""
-    return pose_of(study.toolbox.carm, me.primary_mdeg, me.secondary_mdeg, me.centre_um, me.magnification)
-
-
-# ---------------------------------------------------------------- motion
 
 
 def _moved(carm: CArm, me: CArmState) -> CArmState:
@@ -248,8 +233,8 @@ def _pulse(study: Study, state: State, me: CArmState) -> CArmState:
         run_kerma_ngy=me.run_kerma_ngy + kerma,
         dap_pgy_m2=me.dap_pgy_m2 + dap,
         kerma_ngy=me.kerma_ngy + kerma,
-        run_saw_needle=me.run_saw_needle or _sees_needle(state, me, place),
-        run_saw_contrast=me.run_saw_contrast or _sees_contrast(state, me, place),
+        run_saw_needle=me.run_saw_needle or sees_needle(state, me, place),
+        run_saw_contrast=me.run_saw_contrast or sees_contrast(state, me, place),
         last_picture_tick=state.tick,
         pictures=me.pictures + 1,
     )
@@ -281,7 +266,7 @@ def _ended(study: Study, state: State, me: CArmState) -> tuple[CArmState, list[E
         mas_x1000=me.run_mas_x1000,
         dap_pgy_m2=me.run_dap_pgy_m2,
         air_kerma_ngy=me.run_kerma_ngy,
-        field_permille=_permille_open(me),
+        field_permille=permille_open(me),
         magnification=me.magnification,
         in_field=seen,
         needle_in_field=me.run_saw_needle,
@@ -291,225 +276,3 @@ def _ended(study: Study, state: State, me: CArmState) -> tuple[CArmState, list[E
         square_mdeg=square_mdeg(me.primary_mdeg, me.secondary_mdeg, study.plan.endplate_normal),
     )
     return replace(me, beam="", run_start_tick=-1, pulse_phase=0), [fact]
-
-
-def _permille_open(me: CArmState) -> int:
-    if me.iris_permille * me.iris_permille >= me.half_width_permille**2 + me.half_height_permille**2:
-        return me.half_width_permille * me.half_height_permille // 1000
-    return int(_open_share(me.half_width_permille, me.half_height_permille, me.iris_permille) * 1000.0)
-
-
-# ---------------------------------------------------------------- automatic exposure and dose
-
-
-@jit
-def _walk(f: Fields, factors: F64, start: F64, step: F64, count: int, step_mm: float) -> float:
-    """Return the water-equivalent length (mm) of a ray: midpoint rule over `count` steps of step_mm.
-
-    Above and below the label volume the body goes on as at its ends.
-    """
-    low = f.label_origin[2]
-    high = low + f.label_spacing * (f.labels.shape[2] - 1)
-    total = 0.0
-    for i in range(count):
-        t = i + 0.5
-        z = min(max(start[2] + t * step[2], low), high)
-        total += factors[tissue_at(f, start[0] + t * step[0], start[1] + t * step[1], z)]
-    return total * step_mm
-
-
-def water_mm(study: Study, me: CArmState) -> float:
-    """Return the mean water-equivalent thickness on nine rays: centre, and a third of the way to the open field's edges."""
-    place, f = pose(study, me), study.phantom.fields
-    half_w = place.side_mm * min(me.half_width_permille, me.iris_permille) / 6000.0
-    half_h = place.side_mm * min(me.half_height_permille, me.iris_permille) / 6000.0
-    total = 0.0
-    for row in (-1, 0, 1):
-        for column in (-1, 0, 1):
-            ray = place.detector_mm + column * half_w * place.right + row * half_h * place.up - place.source_mm
-            length = float(np.sqrt(dot(ray, ray)))
-            count = int(length / RAY_STEP_MM)
-            total += _walk(f, study.toolbox.carm.water_equivalent, place.source_mm, ray / count, count, length / count)
-    return total / 9.0
-
-
-def technique(study: Study, me: CArmState) -> tuple[int, int]:
-    """Return (kVp x10, mAs x1000) of the next pulse: the exposure curve at the water-equivalent thickness.
-
-    Smaller detector fields ask for more (full side / side); a collimated one scatters less, and the control makes
-    up for what no longer arrives. Fluoroscopy never exceeds the legal kerma rate. A single shot is
-    the sum of `shot_pulses` fluoroscopy pulses in one picture.
-    """
-    carm = study.toolbox.carm
-    thickness = water_mm(study, me)
-    kvp_x10 = int(np.floor(_between(carm.curve_thickness_mm, carm.curve_kvp, thickness) * 10.0 + 0.5))
-    mas = _between(carm.curve_thickness_mm, carm.curve_mas, thickness) * carm.detector_mm[0] / carm.detector_mm[me.magnification]
-    mas *= _scatter_lost(carm, me, thickness)
-    if me.beam == "dsa":
-        mas *= carm.dsa_dose_factor
-    else:
-        mas = min(mas * (carm.boost_factor if me.boost else 1.0), _most_mas(carm, me, kvp_x10))
-        if me.beam == "shot":
-            mas *= carm.shot_pulses
-    return kvp_x10, max(1, int(np.floor(mas * 1000.0 + 0.5)))
-
-
-def _scatter_lost(carm: CArm, me: CArmState, water_mm: float) -> float:
-    """Return how much more of the beam the receptor needs because a smaller open field scatters less."""
-    if carm.scatter is None:
-        return 1.0
-    full = carm.detector_mm[0] * carm.detector_mm[0]
-    received = [1.0 + spr_at(carm.scatter, water_mm, float(np.sqrt(a / CIRCLE)), True) for a in (full, _open_mm2(carm, me))]
-    return received[0] / received[1]
-
-
-def _open_mm2(carm: CArm, me: CArmState) -> float:
-    """Return the open field at the receptor (mm2): what shutters and iris both leave open."""
-    side = carm.detector_mm[me.magnification]
-    return side * side * _open_share(me.half_width_permille, me.half_height_permille, me.iris_permille)
-
-
-def _open_share(width_permille: int, height_permille: int, iris_permille: int) -> float:
-    """Return the open share of the detector: a rectangle, cut by a disc round the centre (200 rows, midpoint rule)."""
-    half_w, half_h, radius = width_permille / 1000.0, height_permille / 1000.0, iris_permille / 1000.0
-    if radius * radius >= half_w * half_w + half_h * half_h:
-        return half_w * half_h
-    total = 0.0
-    for i in range(IRIS_ROWS):
-        y = (i + 0.5) / IRIS_ROWS * half_h
-        total += min(half_w, float(np.sqrt(max(radius * radius - y * y, 0.0))))
-    return total * half_h / IRIS_ROWS
-
-
-def _most_mas(carm: CArm, me: CArmState, kvp_x10: int) -> float:
-    """Return the mAs per pulse at which the kerma rate 30 cm from the receptor reaches the limit."""
-    distance = carm.sdd_mm - 300.0
-    output = _between(carm.curve_beam_kvp, carm.kerma_ugy_per_mas_1m, kvp_x10 / 10.0) * 1.0e6 / (distance * distance)
-    pulses_per_min = me.pulses_per_10s * 6.0
-    limit = carm.cap_mgy_min * (carm.boost_factor if me.boost else 1.0)
-    return limit * 1000.0 / (pulses_per_min * output)
-
-
-def _between(xs: F64, ys: F64, x: float) -> float:
-    """Return linear interpolation, constant beyond the ends (own code: numpy's may change by a bit)."""
-    if x <= xs[0]:
-        return float(ys[0])
-    for i in range(1, len(xs)):
-        if x <= xs[i]:
-            t = (x - float(xs[i - 1])) / float(xs[i] - xs[i - 1])
-            return float(ys[i - 1]) + t * float(ys[i] - ys[i - 1])
-    return float(ys[-1])
-
-
-def dose(carm: CArm, me: CArmState, kvp_x10: int, mas_x1000: int) -> tuple[int, int]:
-    """Return (dose-area product pGy m2, air kerma at the reference point nGy) of one pulse.
-
-    K_ref = Y mAs (1000/d_ref)^2 and DAP = Y mAs A_1m, with Y the tube output at 1 m and A the open field there.
-    """
-    at_1m_ugy = _between(carm.curve_beam_kvp, carm.kerma_ugy_per_mas_1m, kvp_x10 / 10.0) * mas_x1000 / 1000.0
-    area = _open_mm2(carm, me) / (carm.sdd_mm * carm.sdd_mm)
-    nearer = 1000.0 / carm.reference_point_mm
-    return int(np.floor(at_1m_ugy * area * 1.0e6 + 0.5)), int(np.floor(at_1m_ugy * 1000.0 * nearer * nearer + 0.5))
-
-
-# ---------------------------------------------------------------- what an exposure shows
-
-
-def view_name(primary_mdeg: int, secondary_mdeg: int) -> str:
-    """Return the name of a projection: ap, lateral, oblique_left (detector to the patient's left) or _right, other."""
-    turned = abs(primary_mdeg)
-    if turned <= AP_PRIMARY_MDEG:
-        return "ap" if abs(secondary_mdeg) <= AP_SECONDARY_MDEG else "other"
-    if LATERAL_MDEG[0] <= turned <= LATERAL_MDEG[1]:
-        return "lateral"
-    if turned < LATERAL_MDEG[0]:
-        return "oblique_left" if primary_mdeg > 0 else "oblique_right"
-    return "other"
-
-
-def in_field(place: Pose, me: CArmState, point: Vec) -> bool:
-    """Return True if a point is projected inside the open field."""
-    d = point - place.source_mm
-    axis = place.detector_mm - place.source_mm
-    sdd = float(np.sqrt(dot(axis, axis)))
-    depth = dot(d, axis) / sdd
-    if depth <= 0.0:
-        return False
-    x, y = dot(d, place.right) * sdd / depth, dot(d, place.up) * sdd / depth
-    half = 0.5 * place.side_mm
-    if (x * x + y * y) * 1.0e6 > half * half * me.iris_permille * me.iris_permille:
-        return False
-    return abs(x) * 1000.0 <= half * me.half_width_permille and abs(y) * 1000.0 <= half * me.half_height_permille
-
-
-def _sees_needle(state: State, me: CArmState, place: Pose) -> bool:
-    return state.needle.placed and in_field(place, me, state.needle.tip_mm)
-
-
-def _opaque(state: State) -> NDArray[np.float32]:
-    """Return the points of contrast and cement that X-rays show, (n, 4) x, y, z and iodine mg."""
-    contrast, cement = state.spread.contrast_points, state.cement.points
-    return np.concatenate([contrast, cement]) if len(contrast) and len(cement) else cement if len(cement) else contrast
-
-
-def _sees_contrast(state: State, me: CArmState, place: Pose) -> bool:
-    """Return True if at least a tenth of the iodine in the patient lies in the open field."""
-    points = _opaque(state)
-    if len(points) == 0:
-        return False
-    return bool(_iodine_inside(points, *_box(place, me)))
-
-
-def _box(place: Pose, me: CArmState) -> tuple[F64, F64, F64, F64, float, float, float, float]:
-    axis = place.detector_mm - place.source_mm
-    sdd = float(np.sqrt(dot(axis, axis)))
-    half = 0.5 * place.side_mm
-    return (
-        place.source_mm,
-        axis / sdd,
-        place.right,
-        place.up,
-        sdd,
-        half * me.half_width_permille / 1000.0,
-        half * me.half_height_permille / 1000.0,
-        half * me.iris_permille / 1000.0,
-    )
-
-
-@jit
-def _iodine_inside(
-    points: NDArray[np.float32], source: F64, normal: F64, right: F64, up: F64, sdd: float, half_w: float, half_h: float,
-    iris: float,
-) -> bool:  # fmt: skip
-    """Return True if a tenth of the iodine mass is projected inside the field."""
-    inside, total = 0.0, 0.0
-    for i in range(points.shape[0]):
-        x, y, z, mass = float(points[i, 0]), float(points[i, 1]), float(points[i, 2]), float(points[i, 3])
-        dx, dy, dz = x - source[0], y - source[1], z - source[2]
-        w = dx * normal[0] + dy * normal[1] + dz * normal[2]
-        total += mass
-        if w > 0.0:
-            u = (dx * right[0] + dy * right[1] + dz * right[2]) * sdd / w
-            v = (dx * up[0] + dy * up[1] + dz * up[2]) * sdd / w
-            if abs(u) <= half_w and abs(v) <= half_h and u * u + v * v <= iris * iris:
-                inside += mass
-    return total > 0.0 and inside >= 0.1 * total
-
-
-def square_mdeg(primary_mdeg: int, secondary_mdeg: int, normal: Vec) -> int:
-    """Return the angle between the beam's axis and the plane with this unit normal, in whole millidegrees.
-
-    The sine is |beam . normal|; its angle is found by bisection with the bit-stable sine, no library arcsine.
-    """
-    sp, cp = sincos_mdeg(primary_mdeg)
-    ss, cs = sincos_mdeg(secondary_mdeg)
-    length = float(np.sqrt(dot(normal, normal)))
-    sine = abs(sp * cs * float(normal[0]) + cp * cs * float(normal[1]) + ss * float(normal[2])) / length
-    low, high = 0, 90_000
-    while low < high:
-        middle = (low + high) // 2
-        if sincos_mdeg(middle)[0] < sine:
-            low = middle + 1
-        else:
-            high = middle
-    return low

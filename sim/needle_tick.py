@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.bending import axial_positions
+from sim.cut import cut_path, path_to_hub
 from sim.frames import sincos_mdeg
 from sim.jit import inner, jit
 from sim.phantom import Fields, bone_distance, bone_normal, tissue_at
@@ -33,20 +34,7 @@ from sim.puncture import (
     travel,
     tubes_near,
 )
-from sim.shaft import (
-    CUT,
-    EVERYWHERE,
-    MEMBRANE,
-    PUNCTURE,
-    Rod,
-    bend,
-    copied,
-    cut_path,
-    move_places,
-    path_to_hub,
-    set_frame,
-    upright,
-)
+from sim.shaft import CUT, EVERYWHERE, MEMBRANE, PUNCTURE, Rod, bend, copied, move_places, set_frame, upright
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

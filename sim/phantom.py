@@ -453,63 +453,6 @@ def skin_y(f: Fields, x: float, z: float) -> float:
     return float(a * (1 - u) + b * u)
 
 
-@dataclass(frozen=True)
-class Crossing:
-    """A crossing of a straight segment: where (0..1), what, and whether it goes in or out."""
-
-    at: float
-    kind: str  # "tissue", "tube" or "bone"
-    index: int  # new Tissue label, tube index or bone index
-    entering: bool
-
-
-def crossings(phantom: Phantom, p: F64, q: F64) -> list[Crossing]:
-    """Return every crossing of the segment p -> q in order: label changes, tube walls, bone surfaces.
-
-    Continuous: voxel faces are met exactly by traversal; tubes and bones by bisection inside steps no
-    longer than a quarter of the local radius (0.05 mm at least) - a vessel cannot be jumped.
-    """
-    f = phantom.fields
-    found: list[Crossing] = []
-    start = f.tube_nodes[:, 3].min() if len(f.tube_nodes) else 1.0  # a flat section is no thinner than its radius
-    step = max(0.05, min(0.25, 0.25 * float(start)))
-    length = float(np.sqrt(((q - p) ** 2).sum()))
-    n = max(1, int(np.ceil(length / step)))
-    for t in range(len(phantom.tubes)):
-        if _segment_misses_box(f.tube_box[t], p, q):
-            continue
-        found += _root_crossings(lambda x, y, z, t=t: tube_distance(f, t, x, y, z), p, q, n, "tube", t)
-    for b in range(len(phantom.bones)):
-        found += _root_crossings(lambda x, y, z, b=b: bone_distance_one(f, b, x, y, z), p, q, n, "bone", b)
-    at, label = label_changes(f, p, q)
-    found += [Crossing(float(a), "tissue", int(v), True) for a, v in zip(at, label, strict=True)]
-    return sorted(found, key=lambda c: c.at)
-
-
-def _segment_misses_box(box: F64, p: F64, q: F64) -> bool:
-    low, high = np.minimum(p, q), np.maximum(p, q)
-    return bool((high < box[:3]).any() or (low > box[3:]).any())
-
-
-def _root_crossings(distance: Any, p: F64, q: F64, n: int, kind: str, index: int) -> list[Crossing]:
-    out: list[Crossing] = []
-    before = distance(*p)
-    for i in range(n):
-        a, b = i / n, (i + 1) / n
-        after = distance(*(p + (q - p) * b))
-        if (before < 0) != (after < 0):
-            lo, hi = a, b
-            for _ in range(40):
-                mid = 0.5 * (lo + hi)
-                if (distance(*(p + (q - p) * mid)) < 0) == (before < 0):
-                    lo = mid
-                else:
-                    hi = mid
-            out.append(Crossing(hi, kind, index, after < 0))
-        before = after
-    return out
-
-
 @jit
 def label_changes(f: Fields, p: F64, q: F64) -> tuple[F64, NDArray[np.int64]]:
     """Return (where 0..1, new label) for each voxel face on p -> q at which the label changes.

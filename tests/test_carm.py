@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scenarios.beam_tables import load_carm
-from sim import carm
+from sim import beam_field, carm, exposure
 from sim.command import IDLE, Command
 from sim.frames import dot, gantry
 from sim.phantom import LabelVolume, Tissue
@@ -152,20 +152,20 @@ def test_subtraction_pulses_are_stronger():
 
 def test_thickness_is_that_of_the_trunk():
     factor = STUDY.toolbox.carm.water_equivalent[Tissue.MUSCLE]
-    flat = carm.water_mm(STUDY, CArmState())
+    flat = exposure.water_mm(STUDY, CArmState())
     assert flat == pytest.approx(240 * factor, rel=0.01)  # rays up to 5 degrees aslant
-    side = carm.water_mm(STUDY, CArmState(primary_mdeg=90_000))
+    side = exposure.water_mm(STUDY, CArmState(primary_mdeg=90_000))
     assert side == pytest.approx(340 * factor, rel=0.02)
-    assert carm.water_mm(STUDY, CArmState(centre_um=(0, 0, 100_000))) == pytest.approx(flat, rel=0.01)  # the body goes on
+    assert exposure.water_mm(STUDY, CArmState(centre_um=(0, 0, 100_000))) == pytest.approx(flat, rel=0.01)  # the body goes on
 
 
 def test_curve_is_followed_and_rounded():
     c = STUDY.toolbox.carm
-    kvp, mas = carm.technique(STUDY, CArmState())
-    mm = carm.water_mm(STUDY, CArmState())
+    kvp, mas = exposure.technique(STUDY, CArmState())
+    mm = exposure.water_mm(STUDY, CArmState())
     assert kvp == pytest.approx(10 * np.interp(mm, c.curve_thickness_mm, c.curve_kvp), abs=0.51)
     assert mas == pytest.approx(1000 * np.interp(mm, c.curve_thickness_mm, c.curve_mas), abs=0.51)
-    assert carm.technique(STUDY, CArmState(beam="shot"))[1] == pytest.approx(c.shot_pulses * mas, rel=0.02)
+    assert exposure.technique(STUDY, CArmState(beam="shot"))[1] == pytest.approx(c.shot_pulses * mas, rel=0.02)
 
 
 def received(state: CArmState) -> float:
@@ -173,30 +173,32 @@ def received(state: CArmState) -> float:
     c = STUDY.toolbox.carm
     side = c.detector_mm[state.magnification]
     radius = float(np.sqrt(side * side * state.half_width_permille * state.half_height_permille / 1e6 / np.pi))
-    return 1.0 + spr_at(c.scatter, carm.water_mm(STUDY, state), radius, True)
+    return 1.0 + spr_at(c.scatter, exposure.water_mm(STUDY, state), radius, True)
 
 
 def test_a_smaller_field_scatters_less_and_the_control_makes_up_for_it():
     """Receptor kerma stays: mAs times (1 + scatter over primary) is what the target asks for."""
     full = CArmState()
-    mas = carm.technique(STUDY, full)[1]
+    mas = exposure.technique(STUDY, full)[1]
     for state, target in (
         (CArmState(half_width_permille=450, half_height_permille=550), 1.0),
         (CArmState(half_width_permille=100, half_height_permille=100), 1.0),
         (CArmState(magnification=2), 2.0),
     ):
-        assert carm.technique(STUDY, state)[1] * received(state) == pytest.approx(mas * target * received(full), rel=0.02)
-    assert 1.1 < carm.technique(STUDY, CArmState(half_width_permille=450, half_height_permille=550))[1] / mas < 1.5
+        assert exposure.technique(STUDY, state)[1] * received(state) == pytest.approx(mas * target * received(full), rel=0.02)
+    assert 1.1 < exposure.technique(STUDY, CArmState(half_width_permille=450, half_height_permille=550))[1] / mas < 1.5
 
 
 def test_the_iris_cuts_field_dose_and_what_is_seen():
     c = STUDY.toolbox.carm
-    assert carm.dose(c, CArmState(iris_permille=1415), 800, 1000) == carm.dose(c, CArmState(), 800, 1000)
-    round_field = carm.dose(c, CArmState(iris_permille=600), 800, 1000)[0]
-    assert round_field == pytest.approx(carm.dose(c, CArmState(), 800, 1000)[0] * np.pi * 0.36 / 4, rel=1e-3)
+    assert exposure.dose(c, CArmState(iris_permille=1415), 800, 1000) == exposure.dose(c, CArmState(), 800, 1000)
+    round_field = exposure.dose(c, CArmState(iris_permille=600), 800, 1000)[0]
+    assert round_field == pytest.approx(exposure.dose(c, CArmState(), 800, 1000)[0] * np.pi * 0.36 / 4, rel=1e-3)
     both = CArmState(iris_permille=600, half_width_permille=500)
     wedge = 0.5 * np.sqrt(0.11) + 0.36 * np.arcsin(0.5 / 0.6)  # rectangle half 0.5 in a disc 0.6: a quarter, twice
-    assert carm.dose(c, both, 800, 1000)[0] == pytest.approx(carm.dose(c, CArmState(), 800, 1000)[0] * wedge / 2, rel=1e-3)
+    assert exposure.dose(c, both, 800, 1000)[0] == pytest.approx(
+        exposure.dose(c, CArmState(), 800, 1000)[0] * wedge / 2, rel=1e-3
+    )
     study = replace(STUDY, plan=replace(STUDY.plan, field_landmarks={"middle": np.zeros(3), "corner": np.array([80.0, 0, 80.0])}))
     _, (fact,) = centred(study, SHOT)
     assert fact["in_field"] == ["middle", "corner"]
@@ -206,9 +208,9 @@ def test_the_iris_cuts_field_dose_and_what_is_seen():
 
 
 def test_boost_doubles_dose_and_limit():
-    mas = carm.technique(STUDY, CArmState())[1]
-    assert carm.technique(STUDY, CArmState(boost=True))[1] == pytest.approx(2 * mas, abs=2)
-    assert carm.technique(STUDY, CArmState(boost=True, beam="dsa"))[1] == carm.technique(STUDY, CArmState(beam="dsa"))[1]
+    mas = exposure.technique(STUDY, CArmState())[1]
+    assert exposure.technique(STUDY, CArmState(boost=True))[1] == pytest.approx(2 * mas, abs=2)
+    assert exposure.technique(STUDY, CArmState(boost=True, beam="dsa"))[1] == exposure.technique(STUDY, CArmState(beam="dsa"))[1]
     huge = trunk_study(half_ap_mm=260)
     state, _ = centred(huge, Command("carm.pulse_rate", (150,)), Command("carm.boost", (1,)), DOWN, 999, UP)
     assert state.carm.kerma_ngy / 1e6 * 6.0 == pytest.approx(176.0, rel=0.01)
@@ -217,11 +219,11 @@ def test_boost_doubles_dose_and_limit():
 def test_dose_is_output_times_area_and_inverse_square():
     """DAP = Y mAs A_1m; 1 uGy m2 = 1 cGy cm2 = 1e6 pGy m2. K_ref = Y mAs (1000 / 700)^2."""
     c = STUDY.toolbox.carm
-    dap, kerma = carm.dose(c, CArmState(), 800, 1000)
+    dap, kerma = exposure.dose(c, CArmState(), 800, 1000)
     output = 35.755  # uGy per mAs at 1 m, 80 kVp
     assert dap == pytest.approx(output * 0.3 * 0.3 * 1e6, rel=1e-3)
     assert kerma == pytest.approx(output * 1000 * (1000 / 700) ** 2, rel=1e-3)
-    half, same = carm.dose(c, CArmState(half_width_permille=500), 800, 1000)
+    half, same = exposure.dose(c, CArmState(half_width_permille=500), 800, 1000)
     assert half == pytest.approx(dap / 2, rel=1e-6) and same == kerma
 
 
@@ -259,7 +261,7 @@ def test_the_legal_rate_is_never_passed():
     ],
 )  # fmt: skip
 def test_views_have_names(primary, secondary, name):
-    assert carm.view_name(primary, secondary) == name
+    assert beam_field.view_name(primary, secondary) == name
 
 
 @given(st.integers(-110_000, 110_000), st.integers(-45_000, 45_000), st.integers(-30_000, 30_000))
@@ -267,14 +269,14 @@ def test_square_angle_is_the_arcsine(primary, secondary, tilt):
     normal = np.array([0.1, np.sin(np.radians(tilt / 1000)), np.cos(np.radians(tilt / 1000))])
     sine = abs(dot(gantry(primary, secondary).normal, normal / np.sqrt(dot(normal, normal))))
     exact = np.degrees(np.arcsin(min(1.0, sine))) * 1000
-    assert abs(carm.square_mdeg(primary, secondary, normal) - exact) <= 1.5 or exact > 89_000
+    assert abs(beam_field.square_mdeg(primary, secondary, normal) - exact) <= 1.5 or exact > 89_000
 
 
 def test_squared_is_zero():
     tilt = 12_345
     normal = np.array([0.0, -np.sin(np.radians(tilt / 1000)), np.cos(np.radians(tilt / 1000))])
-    assert carm.square_mdeg(0, tilt, normal) <= 1
-    assert carm.square_mdeg(0, tilt + 5_000, normal) == pytest.approx(5_000, abs=2)
+    assert beam_field.square_mdeg(0, tilt, normal) <= 1
+    assert beam_field.square_mdeg(0, tilt + 5_000, normal) == pytest.approx(5_000, abs=2)
 
 
 def test_field_holds_what_is_projected_into_it():

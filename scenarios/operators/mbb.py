@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from scenarios.operators import acts
+from scenarios.operators import acts, astray
 from scenarios.operators.acts import Corridor
 from scenarios.operators.room import Acts, Room, Script
 from scenarios.operators.skill import FAMILY, Hands, skill_of
@@ -20,8 +18,6 @@ ON_BONE_MM = 2.5
 GOOD = ("intramuscular", "periosteal", "soft-tissue")
 TOO_MUCH = 4
 """How many times the planned volume the over-volume operator gives."""
-FORAMEN_MM = 3.0
-"""The foramen operator: how far behind the middle of the foramen its tip ends."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +59,12 @@ def graded(name: str) -> Script | None:
 
 
 def _way(room: Room, habit: Habit, level: str, side: str) -> Corridor:
-    """Return the way to one nerve, or past it into the foramen below its pedicle."""
+    """Return the way to one nerve, or to where the habit leads: into the foramen of the same number, the canal, the sac."""
     if habit.too_deep:
-        return acts.canal_way(room, level, side)
+        return astray.canal_way(room, level, side)
     if habit.into_sac:
-        return acts.sac_way(room, level, side)
-    if not habit.into_foramen:
-        return acts.corridor(room, "medial_branch", level, side)
-    phantom = room.study.phantom
-    usual = acts.corridor(room, "subpedicular", level, side)
-    centre = phantom.landmark(f"{level}.foramen.{side}.centre")
-    return Corridor(usual.target_mm + np.array([0.0, FORAMEN_MM if centre[1] > usual.target_mm[1] else 0.0, 0.0]),
-                    usual.primary_mdeg, usual.secondary_mdeg)  # fmt: skip
+        return astray.sac_way(room, level, side)
+    return acts.corridor(room, "subpedicular" if habit.into_foramen else "medial_branch", level, side)
 
 
 def _block(room: Room, habit: Habit, way: Corridor, first: bool) -> Acts:
@@ -87,7 +77,7 @@ def _block(room: Room, habit: Habit, way: Corridor, first: bool) -> Acts:
     good = True
     if habit.contrast and not room.hands.slips("contrast"):
         good = yield from acts.contrast(room, True, GOOD)
-    if good or habit.into_foramen or not habit.contrast:
+    if good or habit.into_foramen:
         yield from acts.inject(room, plan.drug, plan.drug_ul * habit.volume)
     yield from room.do("needle.stylet", 1)
     yield from room.do("needle.remove")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scenarios.operators import acts
+from scenarios.operators import acts, astray
 from scenarios.operators.acts import Corridor
 from scenarios.operators.room import Acts, Room, Script
 from scenarios.operators.skill import FAMILY, Hands, skill_of
@@ -40,9 +40,9 @@ def tfesi(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
         level, side = acts.shifted(target.level, shift), acts.opposite(target.side) if other else target.side
         way = acts.corridor(room, target.approach, level, side)
         if habit.too_deep:
-            way = acts.canal_way(room, level, side)
+            way = astray.canal_way(room, level, side)
         elif habit.into_sac:
-            way = acts.sac_way(room, level, side)
+            way = astray.sac_way(room, level, side)
         yield from acts.place(room, way, store=True)
         yield from acts.drive(room, way)
         tests = habit.contrast and not room.hands.slips("contrast")

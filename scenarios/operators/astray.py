@@ -1,0 +1,90 @@
+"""Ways that lead where no needle belongs: into the canal, and through the dura into the sac (careless operators)."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anatomy_assets.targets import way_clearance
+from scenarios.operators.acts import Corridor
+from scenarios.operators.room import Room
+from sim.frames import gantry, sincos_mdeg
+from sim.phantom import TubeKind, skin_entry
+
+F64 = NDArray[np.float64]
+
+HUB_MM = 8.0
+"""Part of a needle that stays outside the skin."""
+
+FLAT_MDEG = (60_000, 55_000, 50_000, 45_000, 40_000, 35_000)
+FLAT_TILT_MDEG = (8_000, 0, 15_000, -8_000, 22_000)
+FLAT_BACK_MM = (1.0, 3.0, 5.0)
+"""Into the canal: how oblique, how tilted, how far behind the line through the target. The first way with room is taken."""
+FLAT_ROOM_MM = 1.0
+LAST_MM, DRIFT_MM = 25.0, 1.5
+"""Room that a way needs; before its last part so much more, for a needle drifts."""
+CANAL_DEPTH_MM = 2.5
+"""How far past the medial pedicle line the tip ends."""
+
+SAC_UP_MM = (0.0, -5.0, 5.0, -10.0, 10.0)
+SAC_TURN_MDEG = tuple(range(0, 70_001, 5_000))
+SAC_TILT_MDEG = tuple(range(-40_000, 40_001, 5_000))
+SAC_BESIDE_MM, SAC_ROOM_MM = 3.0, 0.6
+"""Into the sac: heights from the foramen, obliquities and tilts tried, how far beside its middle, room for the needle."""
+
+
+def canal_way(room: Room, level: str, side: str) -> Corridor:
+    """Return the way of someone who turns the C-arm far too oblique and never looks in AP: into the canal.
+
+    As flat as bone allows: crest, ala or a turned vertebra may close the flattest ways.
+    """
+    plan, fields = room.study.plan, room.study.phantom.fields
+    target = room.study.phantom.landmark(f"target.subpedicular.{level}.{side}")
+    inward = abs(target[0] - plan.medial_line_mm[level, side]) + CANAL_DEPTH_MM
+    best: tuple[float, Corridor] | None = None
+    for flat, tilt, back in product(FLAT_MDEG, FLAT_TILT_MDEG, FLAT_BACK_MM):
+        way = _flat_way(target, inward, back, side, flat, tilt)
+        normal = gantry(way.primary_mdeg, way.secondary_mdeg).normal
+        long = float(np.abs(skin_entry(fields, way.target_mm, normal)[1] - way.target_mm[1]) / normal[1])
+        near = way_clearance(fields, way.target_mm, normal, LAST_MM, 0.0)
+        far = way_clearance(fields, way.target_mm + LAST_MM * normal, normal, 120.0 - LAST_MM, 0.0) - DRIFT_MM
+        room_mm = min(near, far, _needle_mm(room) - HUB_MM - long)
+        if best is None or room_mm > best[0]:
+            best = (room_mm, way)
+        if room_mm >= FLAT_ROOM_MM:
+            break
+    assert best is not None
+    return best[1]
+
+
+def _needle_mm(room: Room) -> float:
+    tools = room.study.toolbox
+    return float(tools.needles[tools.index("needles", room.scenario.file.demonstration.needle)].length_mm)
+
+
+def _flat_way(target: F64, inward_mm: float, back_mm: float, side: str, flat_mdeg: int, tilt_mdeg: int) -> Corridor:
+    """Return the way to a point medial to the target, on or behind the straight line through it."""
+    sign = 1.0 if side == "left" else -1.0
+    sine, cosine = sincos_mdeg(flat_mdeg)
+    canal = target + np.array([-sign * inward_mm, back_mm - inward_mm * cosine / sine, 0.0])
+    return Corridor(canal, round(sign) * flat_mdeg, tilt_mdeg)
+
+
+def sac_way(room: Room, level: str, side: str) -> Corridor:
+    """Return the way of someone who takes a window between the laminae for the foramen: through the dura.
+
+    The least oblique and least tilted way free of bone into the sac, near the height of the foramen. KeyError: there is none.
+    """
+    phantom, sign = room.study.phantom, 1 if side == "left" else -1
+    sac = next(tube for tube in phantom.tubes if tube.kind is TubeKind.SAC)
+    height = phantom.landmark(f"{level}.foramen.{side}.centre")[2]
+    for up, turn, tilt in sorted(product(SAC_UP_MM, SAC_TURN_MDEG, SAC_TILT_MDEG), key=lambda way: sum(map(abs, way[1:]))):
+        node = sac.nodes[int(np.argmin(np.abs(sac.nodes[:, 2] - height - up)))]
+        end = node[:3] + np.array([sign * SAC_BESIDE_MM, 0.0, 0.0])
+        normal = gantry(sign * turn, tilt).normal
+        long = float(np.abs(skin_entry(phantom.fields, end, normal)[1] - end[1]) / normal[1])
+        if way_clearance(phantom.fields, end, normal, 120.0, 0.0) > SAC_ROOM_MM and long < _needle_mm(room) - HUB_MM:
+            return Corridor(end, sign * turn, tilt)
+    raise KeyError(f"{level} {side}: no way into the sac")
