@@ -124,14 +124,16 @@ def _trunk(spine: Spine, fronts: F64, name: str, seed: int, sex: str) -> list[Tu
 def _gap_of_person(seed: int, name: str, sex: str) -> tuple[float, float]:
     """Return factor and shift (mm) of a person's gaps between a trunk and the column.
 
-    The aorta's published SD is as large as its mean and no gap is negative: the factor is (1 + z)^2 / 2, mean 1 and
-    SD 1.2. The cava varies little: a shift.
+    The aorta's published SD is as large as its mean and no gap is negative: the factor is (1 + a z)^2 / (1 + a^2), mean 1
+    and SD 1.1 for a = 0.75. The cava varies little: a shift.
     """
     z = deviate(seed, f"{name}/gap")
     if name == "cava":
         return 1.0, spread(N, "cava.gap_mm") * z
     women = number(N, "aorta.gap_female") if sex == "female" else 1.0
-    return women * (1.0 if seed == 0 else 0.5 * (1.0 + z) * (1.0 + z)), number(N, "aorta.gap_more_mm")
+    a = number(N, "aorta.gap_tail")
+    long_tail = (1.0 + a * z) * (1.0 + a * z) / (1.0 + a * a)
+    return women * (1.0 if seed == 0 else long_tail), number(N, "aorta.gap_more_mm")
 
 
 def _level_at(spine: Spine, z: float) -> str:
@@ -165,13 +167,15 @@ def _lifted(free: Fields, nodes: F64, gap: float) -> F64:
     """Return nodes moved forwards until the back of a wide vessel clears the bone (grids reach 6 mm only)."""
     out = nodes.copy()
     flat = out[:, 4] if out.shape[1] == 5 else np.zeros(len(out))
-    ring = ((-1.0, 0.0), (-0.8, 0.6), (-0.4, 0.92), (0.0, 1.0), (0.4, 0.92), (0.8, 0.6), (1.0, 0.0))
+    # back half of the section, a flat middle between two half discs: which end of the middle, then a point of the unit circle
+    arc = ((1.0, 0.0), (0.8, 0.6), (0.4, 0.92), (0.0, 1.0))
+    ring = ((0.0, 0.0, 1.0), *((s, s * x, y) for s in (-1.0, 1.0) for x, y in arc))
     for _ in range(3):
         for node, half in zip(out, flat, strict=True):
             for _ in range(12):
                 short = 0.0
-                for x, y in ring:
-                    wide = half * (1.0 if x > 0.0 else -1.0 if x < 0.0 else 0.0)
+                for end, x, y in ring:
+                    wide = half * end
                     for dz in (-6.0, -3.0, 0.0, 3.0, 6.0):
                         d, _ = bone_gap(free, node[0] + wide + node[3] * x, node[1] + node[3] * y, node[2] + dz)
                         short = max(short, gap - d)

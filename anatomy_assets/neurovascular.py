@@ -25,6 +25,8 @@ from sim.rng import stream
 F64 = NDArray[np.float64]
 N = "neurovascular"
 IGNORE_TUBES = -1000.0
+LEAP_MM = 4.0
+"""The wall of a body falls back by less from the underside of the pedicle to the ganglion; more is the gap of a disc."""
 
 
 def segmental_nerve(spine: Spine, free: Fields, sac: Tube, level: str, side: str, seed: int) -> list[Tube]:
@@ -75,6 +77,10 @@ def _ventral_limit(free: Fields, frame: Frame, inferior: F64, rg: float, gap: fl
     start = start + shift * axes[1]
     ahead = free_way(free, *start, *(-axes[1]), 15.0) - shift
     behind = free_way(free, *start, *axes[1], 15.0) + shift
+    near = inferior - 1.0 * axes[2]
+    wall = free_way(free, *near, *(-axes[1]), 15.0)
+    if ahead > wall + LEAP_MM:  # looked into a disc, which is no bone
+        ahead = wall
     return min(-ahead + rg + gap, behind - rg - 5.0)
 
 

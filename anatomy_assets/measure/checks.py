@@ -126,13 +126,13 @@ def _fault(phantom: Phantom, path: F64, level: str, below: str, side: str) -> st
     share = out[i] / (out[i] - out[i + 1]) if out[i] != out[i + 1] else 0.0
     here = path[i] + share * (path[i + 1] - path[i])
     upper, lower = phantom.bone(level), phantom.bone(below)
-    walls = {"no pedicle above": (upper, a.up), "no pedicle below": (lower, -a.up)}
-    for fault, (bone, way) in walls.items():
-        if not np.isfinite(first(*along(bone, here, way, 24.0), True)):
-            return fault
     half = 0.5 * float(
         np.linalg.norm(phantom.landmark(f"{level}.pedicle.{side}.lateral") - phantom.landmark(f"{level}.pedicle.{side}.medial"))
     )
     near = [here, *path[np.abs(out) <= half]]  # the foramen is as long as the pedicle is wide
+    walls = {"no pedicle above": (upper, a.up), "no pedicle below": (lower, -a.up)}
+    for fault, (bone, way) in walls.items():  # neighbours may stand shifted: anywhere in the foramen will do
+        if not any(np.isfinite(first(*along(bone, p, way, 24.0), True)) for p in near):
+            return fault
     behind = min(float(along(b, p, a.back, 22.0)[1].min()) for b in (upper, lower) for p in near)
     return "" if behind < ARCH_MM else "no arch behind"
