@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from commands.common import AsJson, Patient, check_seed, progress_bar, say, writable_folder, write_file
+from commands.common import AsJson, Backend, Patient, check_seed, progress_bar, say, writable_folder, write_file
 from commands.joints import on_patient
 from sim.errors import UsageError
 
@@ -22,6 +22,7 @@ def render(
     size: Annotated[int, typer.Option(help="pixels", min=32, max=4096)] = 1024,
     frames: Annotated[int, typer.Option(help="a live run of so many pulses (X.dcm only)", min=1, max=600)] = 1,
     patient: Patient = None,
+    backend: Backend = "cpu",
 ) -> None:
     """Make one picture of a scenario's patient, or a live run as multi-frame DICOM."""
     from scenarios.pictures import cine_bytes, picture_bytes
@@ -40,9 +41,9 @@ def render(
     angles = (round(primary * 1000), round(secondary * 1000))
     with progress_bar(quiet=True) as progress:
         if frames > 1:
-            content = cine_bytes(found, seed, *angles, size, frames, progress)
+            content = cine_bytes(found, seed, *angles, size, frames, progress, backend)
         else:
-            content = picture_bytes(found, seed, *angles, size, out.suffix, progress)
+            content = picture_bytes(found, seed, *angles, size, out.suffix, progress, backend)
     write_file(out, content)
     say(str(out))
 

@@ -136,6 +136,11 @@ class Projector:
         if key == what.drawn:
             return False
         what.drawn = key
+        self._draw_triangles(what, camera)
+        return True
+
+    def _draw_triangles(self, what: Surfaces, camera: Camera) -> None:
+        """Fill what.out with the (water, bone) lengths of its triangles."""
         reference = float(((what.middle - camera.source) * camera.axes[2]).sum())
         where = (camera.source, camera.axes, camera.sdd / camera.pixel, camera.centre_x, camera.centre_y)
         threads = self.crew.threads
@@ -143,7 +148,6 @@ class Projector:
         drawing = (what.xy, what.iw, what.faces, what.weights)
         self.crew.each([partial(draw, *drawing, t, threads, reference, self._parts[t]) for t in range(threads)])
         self.crew.share(camera.n, lambda a, b: gather(self._parts, a, b, camera.pixel / camera.sdd, what.out))
-        return True
 
     def _draw_texture(self, camera: Camera) -> None:
         """Add the trabecular grains to the anatomy, each thread its share of them."""

@@ -59,7 +59,7 @@ class _Imaging:
     def __init__(self, attempt: Attempt) -> None:
         from sim.picture import Imager
 
-        self._imager = Imager(attempt.scene, attempt.beam_tables)
+        self._imager = Imager(attempt.scene, attempt.beam_tables, backend=attempt.backend)
         self._run = (-2, "")
 
     def __call__(self, view: View, side: int, about: dict[str, Any]) -> Picture:
