@@ -2,13 +2,13 @@
 
 usage: scripts/compare_gvxr.py --peer PYTHON [--scenario ID] [--size 512 1024] [--frames 12] [--out RESULT.json]
 
-PYTHON is an interpreter that has gvxr (PyPI, BSD-3) and numpy: python3 -m venv V; V/bin/pip install gvxr numpy. gvxr's wheel needs
-libxcb-res0 libxcb-ewmh2 libxcb-composite0 libxcb-xinerama0 libxcb-keysyms1 libxcb-icccm4. Three programs take turns frame by frame
-(gvxr as shipped, gvxr without its artefact filter, ours), the C-arm turns with every frame, 60 keV or 11 energy bins.
+PYTHON is an interpreter that has gvxr (PyPI, BSD-3) and numpy: python3 -m venv V; V/bin/pip install gvxr numpy. Its wheel needs
+libxcb-res0 libxcb-ewmh2 libxcb-composite0 libxcb-xinerama0 libxcb-keysyms1 libxcb-icccm4. Three programs take turns frame by
+frame (gvxr as shipped, gvxr without its artefact filter, ours), the C-arm turns with every frame, 60 keV or 11 energy bins.
 
 Traps of gvxr 2.1 (each makes it draw nothing, silently):
-- The detector's right vector has to be up x (from the detector to the source); the mirrored one, ours, shows an empty field. Columns
-  are turned round here instead. Row 0 of gvxr is the bottom.
+- The detector's right vector has to be up x (from the detector to the source); the mirrored one, ours, shows an empty field.
+  Columns are turned round here instead. Row 0 of gvxr is the bottom.
 - Source, detector and number of pixels have to be set before the outer surface is added, and the number never changed after.
 """
 
@@ -32,7 +32,7 @@ BINS_KEV = [30.0 + 5.0 * k for k in range(11)]
 KINDS = ("as shipped", "filter off")
 
 
-# ---------------------------------------------------------------- the other side: runs under PYTHON, reads poses' numbers, answers times
+# ---------------------------------------------------------------- the other side: runs under PYTHON
 
 
 def other(folder: Path, size: int, kind: str, bins: int) -> None:
@@ -87,7 +87,7 @@ def _place(gvxr, pose: dict) -> None:
 
 def write_meshes(scene, folder: Path) -> int:
     """Write a plain scene's meshes for gvxr, hollow shells beside their cores, with our own attenuation; return the triangles."""
-    from sim.scene import MU_60KEV_PER_MM, MATERIALS
+    from sim.scene import MATERIALS, MU_60KEV_PER_MM
 
     def mu_per_cm(part) -> float:
         mixture = part.mixture or MATERIALS[part.material]

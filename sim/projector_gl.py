@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def runs(weights: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
         return
     edges = np.flatnonzero((np.diff(weights, axis=0) != 0.0).any(axis=1)) + 1
     starts = [0, *edges.tolist(), len(weights)]
-    yield from zip(starts[:-1], starts[1:], strict=True)
+    yield from pairwise(starts)
 
 
 def open_context() -> Any:
