@@ -89,13 +89,14 @@ def import_(
     note: Annotated[str, typer.Option(help="one line kept in the file; no names of people")] = "",
     bmi: Annotated[float | None, typer.Option(help="body mass index for the modelled skin (without a CT)")] = None,
     spacing: Annotated[float, typer.Option(help="grid of the bones, mm")] = 0.8,
+    keep_ct: Annotated[bool, typer.Option("--keep-ct", help="keep the CT in the file: pictures are drawn through it")] = False,
     json_: AsJson = False,
 ) -> None:
     """Make a real patient usable: CT with a label map, a label map alone, or meshes -> X.phantom."""
     from anatomy_assets.imports.patient import ImportOptions, import_patient
     from anatomy_assets.imports.store import write_patient
 
-    options = ImportOptions(ct, labels, naming, unit, frame, deidentify, note, bmi, spacing)
+    options = ImportOptions(ct, labels, naming, unit, frame, deidentify, note, bmi, spacing, keep_ct)
     if out.suffix != ".phantom":
         raise UsageError(f"--out {out.name}: expected a name that ends in .phantom")
     writable_folder(out.parent)
@@ -110,4 +111,6 @@ def import_(
     say(f"{out}: patient {made.content_hash[:16]}, {', '.join(told['levels'])}")
     for line in told["notes"]:
         say(f"  {line}")
+    if made.scan is not None:
+        say("  pictures are drawn through the CT, which is kept in the file: somebody's shape, treat it as patient data")
     say(f"  modelled, not this patient's own: {', '.join(made.modelled)}")
