@@ -13,7 +13,7 @@ from sim.window.theatre import Theatre
 from sim.window.ui import Ui
 from sim.window.words import ASSISTANT
 
-LABEL, WIDE, STEP_DEG = 70, 190, 10
+LABEL, WIDE, STEP_DEG = 70, 265, 10
 _NAME = "picture controls"
 _SLIDERS = (
     ("brightness", "Level", "%+.0f", "Brighter or darker"),
