@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scenarios.beam_tables import load_beam
 from sim.display import Display, blurred, turned
 from sim.errors import UsageError
 from sim.session import Session
 from sim.window import Attempt, Desk, drive
+from sim.window.fluoro import picture_function
 from tests.make_phantom import simple_study
+from tests.test_detector import SCENE, view
 
 RAMP = np.tile(np.linspace(20, 235, 64).astype(np.uint8), (64, 1))
 
@@ -80,6 +85,22 @@ def test_blur_keeps_the_mean_and_turning_by_nothing_the_picture():
 def test_values_out_of_reach_are_one_line(wrong):
     with pytest.raises(UsageError, match=r"expected -?\d+ to \d+"):
         Display(**wrong)
+
+
+def test_pixel_shift_takes_the_edges_of_a_moved_patient_away():
+    """The window's picture function: a run in which the patient moves by 1 mm, then the same with its mask moved."""
+    make = picture_function(Attempt(Session(simple_study()), scene=SCENE, beam_tables=load_beam()))
+    still = replace(view(mas=4.0, key=(3, 1)), half_width=0.8, half_height=0.8)
+    pose = still.pose
+    gone = np.array([1.0, 0.0, 0.6])
+    moved = replace(pose, source_mm=pose.source_mm + gone, detector_mm=pose.detector_mm + gone)
+    about = {"mode": "dsa", "run": 7}
+    make(still, 192, about)
+    edges = make(replace(still, pose=moved, noise_key=(3, 2)), 192, about).astype(float)
+    fitted = make(replace(still, pose=moved, noise_key=(3, 2)), 192, {**about, "mode": "shift"}).astype(float)
+    inner = (slice(40, 152),) * 2
+    assert np.ptp(fitted[inner]) < 0.7 * np.ptp(edges[inner])
+    assert fitted[inner].std() < 0.8 * edges[inner].std()
 
 
 def test_controls_by_hand(tmp_path):
