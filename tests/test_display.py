@@ -118,6 +118,10 @@ def test_controls_by_hand(tmp_path):
         seen["display"] = robot.theatre.display
         yield from robot.click("picture.shift")
         seen["said"] = robot.theatre.log[-1].text
+        for name in ("boost", "iris", "road"):
+            yield from robot.click(f"picture.{name}")
+        yield from robot.until(lambda: robot.theatre.state.carm.boost)
+        seen["iris"], seen["road"] = robot.theatre.state.carm.iris_permille, robot.theatre.road_map
         yield from robot.click("picture.to_laser")
         seen["marker"], seen["laser"] = robot.theatre.marker_mm, robot.theatre.laser_mm()
         yield from robot.click("console.store")
@@ -133,6 +137,7 @@ def test_controls_by_hand(tmp_path):
     drive(Desk(attempt=Attempt(Session(simple_study())), size=(1280, 800), picture_px=64), script)
     assert seen["display"] == Display(turn_deg=10, mirrored=True, invert=True)
     assert "hold DSA first" in seen["said"]
+    assert seen["iris"] < 1420 and seen["road"]
     assert seen["marker"][[0, 2]] == pytest.approx(seen["laser"][[0, 2]], abs=0.5)
     assert seen["stored"] == seen["display"], "a stored picture stays as it stood"
     assert seen["after"] == Display()

@@ -37,6 +37,7 @@ def draw(theatre: Theatre, ui: Ui, beside: Rect) -> None:
         _turns(theatre, ui)
         _grey(theatre, ui)
         _tools(theatre, ui)
+        _runs(theatre, ui)
     finally:
         imgui.end_popup()
 
@@ -82,6 +83,23 @@ def _tools(theatre: Theatre, ui: Ui) -> None:
     ui.same(3)
     if ui.button("picture.to_laser", "Marker there", "Put the skin marker under the laser", enabled=theatre.laser_on):
         marker_to_laser(theatre)
+
+
+def _runs(theatre: Theatre, ui: Ui) -> None:
+    """Draw what keys do with runs and beam, for those who work with the mouse."""
+    hands, arm = theatre.hands, theatre.state.carm
+    rows = (
+        ("again", "Run again", "The last run in a loop", "C", theatre.cine.playing, theatre.replay),
+        ("peak", "Peak", "Peak opacification of the last DSA run", "O", False, theatre.show_peak),
+        ("road", "Road map", "Live X-rays over the vessels of the last DSA run", "V", theatre.road_map, theatre.toggle_road),
+        ("boost", "Boost", "High-level X-rays: twice the dose", "B", bool(arm.boost), hands.boost),
+        ("iris", "Iris", "Next smaller round field, then wide open", "N", arm.iris_permille < 1420, hands.next_iris),
+    )
+    for i, (name, label, tip, key, on, act) in enumerate(rows):
+        if i:
+            ui.same(3)
+        if ui.button(f"picture.{name}", label, tip, key, on=on):
+            act()
 
 
 def pixel_shift(theatre: Theatre) -> None:

@@ -102,6 +102,10 @@ class Theatre:
         if not self.cine.start() and not self.cine.showing:
             self.say(ASSISTANT, "There is no run to show again: press the pedal for at least two pulses.")
 
+    def toggle_road(self) -> None:
+        """Draw live pictures over the vessels of the last subtraction run, or no longer."""
+        self.road_map = not self.road_map
+
     def show_peak(self) -> None:
         """Show the most contrast that each pixel of the last subtraction run held."""
         if self.live is None or self.live.notes.get("mode") not in ("dsa", "peak", "shift") or self.state.carm.beam:
