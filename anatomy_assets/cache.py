@@ -23,7 +23,7 @@ import platformdirs
 
 from anatomy_assets.joints import Plain
 from sim import frames, phantom, rng
-from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind, wide_nodes
+from sim.phantom import Bone, LabelVolume, Phantom, Scan, Skin, Tube, TubeKind, wide_nodes
 
 T = TypeVar("T")
 KEEP = 80
@@ -164,6 +164,8 @@ def _packed(p: Phantom) -> dict[str, Any]:
     head["landmarks"] = list(p.landmarks)
     out["landmarks"] = np.array(list(p.landmarks.values()), np.float64).reshape(-1, 3)
     head["measures"], head["individual"] = dict(p.measures), dict(p.individual)
+    if p.scan is not None:
+        out |= {"scan_hu": p.scan.hu, "scan_place": np.stack([p.scan.origin_mm, p.scan.spacing_mm])}
     out["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
     out["hash"] = np.frombuffer(p.content_hash.encode(), np.uint8)
     return out
@@ -193,6 +195,7 @@ def _unpacked(data: Any) -> Phantom:
         measures=head["measures"],
         individual=head["individual"],
         modelled=tuple(head["modelled"]),
+        scan=Scan(data["scan_hu"], *data["scan_place"]) if "scan_hu" in data else None,
     )
 
 

@@ -21,6 +21,7 @@ ScenarioName = Annotated[str, typer.Argument(help="scenario id (see: main.py lis
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 
 Patient = Annotated[Path | None, typer.Option(help="an imported patient: X.phantom (main.py import)")]
+Backend = Annotated[str, typer.Option(help="who draws the pictures: cpu, or gl (OpenGL; needs the package moderngl)")]
 Jobs = Annotated[int, typer.Option(help="processes; 0: one per processor")]
 Trusted = Annotated[Path | None, typer.Option(help="key card, list of fingerprints, or folder of those")]
 Replay = Annotated[bool, typer.Option("--verify", help="replay every attempt (slow); default: chain and signature")]

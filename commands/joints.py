@@ -178,7 +178,9 @@ def attempt(
     return public, [record, folder / "report.html", folder / "images"]
 
 
-def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progress: Progress, who: Who | None = None) -> Attempt:
+def window_attempt(
+    scenario: Scenario, seed: int, mode: str, folder: Path, progress: Progress, who: Who | None = None, backend: str = "cpu"
+) -> Attempt:
     """Return one attempt at the window: journalled, scored at the end, sealed once."""
     from scenarios.beam_tables import load_beam
     from scoring.rubric import assessment_blockers
@@ -213,6 +215,7 @@ def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progr
         brief=scenario.file.vignette,
         scene=make_scene(recorder.session.study.phantom),
         beam_tables=load_beam(),
+        backend=backend,
         score=lambda events: score(events, given, rubric).public(),
         save=lambda: seal_record(recorder, scenario, folder, who)[0],
         abandon=lambda: _give_up(recorder, who),
@@ -225,14 +228,16 @@ def _give_up(recorder: Recorder, who: Who) -> None:
     who.ended(utc_now(), None)
 
 
-def window_desk(scenario: str | None, seed: int, folder: Path, mode: str = "practice", who: Who | None = None) -> Desk:
+def window_desk(
+    scenario: str | None, seed: int, folder: Path, mode: str = "practice", who: Who | None = None, backend: str = "cpu"
+) -> Desk:
     """Return the desk of the window: one scenario at once, or the chooser."""
     from scenarios.registry import all_scenarios, find_scenario
     from sim.window import Desk, ScenarioCard
 
     def start(name: str, mode: str) -> Attempt:
         with progress_bar(quiet=True) as progress:
-            return window_attempt(find_scenario(name), seed, mode, folder, progress, who)
+            return window_attempt(find_scenario(name), seed, mode, folder, progress, who, backend)
 
     if scenario is not None:
         return Desk(attempt=start(scenario, mode))

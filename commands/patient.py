@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from commands.common import AsJson, Patient, check_seed, progress_bar, say, writable_folder, write_file
+from commands.common import AsJson, Backend, Patient, check_seed, progress_bar, say, writable_folder, write_file
 from commands.joints import on_patient
 from sim.errors import UsageError
 
@@ -22,6 +22,7 @@ def render(
     size: Annotated[int, typer.Option(help="pixels", min=32, max=4096)] = 1024,
     frames: Annotated[int, typer.Option(help="a live run of so many pulses (X.dcm only)", min=1, max=600)] = 1,
     patient: Patient = None,
+    backend: Backend = "cpu",
 ) -> None:
     """Make one picture of a scenario's patient, or a live run as multi-frame DICOM."""
     from scenarios.pictures import cine_bytes, picture_bytes
@@ -40,9 +41,9 @@ def render(
     angles = (round(primary * 1000), round(secondary * 1000))
     with progress_bar(quiet=True) as progress:
         if frames > 1:
-            content = cine_bytes(found, seed, *angles, size, frames, progress)
+            content = cine_bytes(found, seed, *angles, size, frames, progress, backend)
         else:
-            content = picture_bytes(found, seed, *angles, size, out.suffix, progress)
+            content = picture_bytes(found, seed, *angles, size, out.suffix, progress, backend)
     write_file(out, content)
     say(str(out))
 
@@ -88,13 +89,14 @@ def import_(
     note: Annotated[str, typer.Option(help="one line kept in the file; no names of people")] = "",
     bmi: Annotated[float | None, typer.Option(help="body mass index for the modelled skin (without a CT)")] = None,
     spacing: Annotated[float, typer.Option(help="grid of the bones, mm")] = 0.8,
+    keep_ct: Annotated[bool, typer.Option("--keep-ct", help="keep the CT in the file: pictures are drawn through it")] = False,
     json_: AsJson = False,
 ) -> None:
     """Make a real patient usable: CT with a label map, a label map alone, or meshes -> X.phantom."""
     from anatomy_assets.imports.patient import ImportOptions, import_patient
     from anatomy_assets.imports.store import write_patient
 
-    options = ImportOptions(ct, labels, naming, unit, frame, deidentify, note, bmi, spacing)
+    options = ImportOptions(ct, labels, naming, unit, frame, deidentify, note, bmi, spacing, keep_ct)
     if out.suffix != ".phantom":
         raise UsageError(f"--out {out.name}: expected a name that ends in .phantom")
     writable_folder(out.parent)
@@ -109,4 +111,6 @@ def import_(
     say(f"{out}: patient {made.content_hash[:16]}, {', '.join(told['levels'])}")
     for line in told["notes"]:
         say(f"  {line}")
+    if made.scan is not None:
+        say("  pictures are drawn through the CT, which is kept in the file: somebody's shape, treat it as patient data")
     say(f"  modelled, not this patient's own: {', '.join(made.modelled)}")

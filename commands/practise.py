@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.common import AsJson, Patient, check_seed, progress_bar, say
+from commands.common import AsJson, Backend, Patient, check_seed, progress_bar, say
 from commands.joints import attempt, on_patient, say_outcome, verdict_of, window_desk
 from commands.seat import Who, seated
 
@@ -105,9 +105,11 @@ def play(
     handedness: Hand = "",
     input_device: Annotated[str, typer.Option(help="what the hands hold: mouse-keyboard, gamepad, ...")] = "mouse-keyboard",
     patient: Patient = None,
+    backend: Backend = "cpu",
 ) -> None:
     """Open the window; with a battery, on its next item: an assessment, without aids and without a choice."""
     from scenarios.registry import find_scenario
+    from sim.projector_gl import require_backend
     from sim.window import require_display, run_window
 
     scenario = on_patient(scenario, patient)
@@ -115,9 +117,10 @@ def play(
         find_scenario(scenario)
     check_seed(seed or 0)
     require_display()
+    require_backend(backend)
     who = Who(learner, site, handedness, input_device)
     if battery is None:
         who.check()
-        raise typer.Exit(run_window(window_desk(scenario, 1 if seed is None else seed, out, who=who)))
+        raise typer.Exit(run_window(window_desk(scenario, 1 if seed is None else seed, out, who=who, backend=backend)))
     case = seated(battery, scenario, seed, None, out, who, item)
-    raise typer.Exit(run_window(window_desk(case.scenario, case.seed, case.folder, case.mode, case.who)))
+    raise typer.Exit(run_window(window_desk(case.scenario, case.seed, case.folder, case.mode, case.who, backend)))

@@ -14,7 +14,7 @@ from scenarios.registry import Scenario
 from scenarios.study import make_study
 from sim.command import Command
 from sim.picture import Imager, render
-from sim.projector import line_integrals_60kev
+from sim.projector_gl import projector_of
 from sim.scene import Scene, make_scene
 from sim.session import advance, begin, view
 from sim.state import State, Study
@@ -46,7 +46,14 @@ def still_view(study: Study, primary_mdeg: int, secondary_mdeg: int) -> tuple[St
 
 
 def picture_bytes(
-    scenario: Scenario, seed: int, primary_mdeg: int, secondary_mdeg: int, size: int, kind: str, progress: Progress | None = None
+    scenario: Scenario,
+    seed: int,
+    primary_mdeg: int,
+    secondary_mdeg: int,
+    size: int,
+    kind: str,
+    progress: Progress | None = None,
+    backend: str = "cpu",
 ) -> bytes:
     """Return one picture as the bytes of a file; kind is ".png", ".dcm" or ".npy".
 
@@ -58,8 +65,8 @@ def picture_bytes(
     _, now = still_view(study, primary_mdeg, secondary_mdeg)
     scene = make_scene(study.phantom)
     if kind == ".npy":
-        return _npy(line_integrals_60kev(scene, now, size))
-    grey = render(scene, load_beam(), now, size)
+        return _npy(projector_of(scene, backend).line_integrals_60kev(now, size))
+    grey = render(scene, load_beam(), now, size, backend=backend)
     return png_bytes(grey) if kind == ".png" else dicom_bytes(grey, now, study)
 
 
@@ -71,11 +78,12 @@ def cine_bytes(
     size: int,
     frames: int,
     progress: Progress | None = None,
+    backend: str = "cpu",
 ) -> bytes:
     """Return a live run of `frames` pulses as the bytes of a multi-frame DICOM file: the pedal is pressed, nothing else moves."""
     study = make_study(scenario, seed, progress=progress)
     state, _ = still_view(study, primary_mdeg, secondary_mdeg)
-    imager, start = Imager(make_scene(study.phantom), load_beam()), state.carm.pictures
+    imager, start = Imager(make_scene(study.phantom), load_beam(), backend=backend), state.carm.pictures
     made: list[tuple[NDArray[np.uint8], View]] = []
     state, _ = advance(study, state, Command("xray.pedal", (1,)))
     while len(made) < frames:

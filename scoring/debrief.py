@@ -175,9 +175,24 @@ def dose_section(events: Sequence[Event], score: Score) -> Section:
                 tuple(rows),
                 (16, 14, 14, 16, 20, 20),
             ),
+            Table(
+                "The same by projection.",
+                ("Projection", "Number", "Pulses", "Seconds", "DAP (cGy cm2)", "Air kerma (mGy)"),
+                tuple((view.replace("_", " "), *_sums(of)) for view, of in _by_view(events).items()),
+                (16, 14, 14, 16, 20, 20),
+            ),
             Text(shut),
         ],
     )
+
+
+def _by_view(events: Sequence[Event]) -> dict[str, list[Event]]:
+    """Return the exposures of each projection, in the order of their first one."""
+    out: dict[str, list[Event]] = {}
+    for fact in events:
+        if fact.kind == "exposed":
+            out.setdefault(str(fact["view"]), []).append(fact)
+    return out
 
 
 def _sums(exposures: Sequence[Event]) -> tuple[str, ...]:

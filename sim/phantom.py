@@ -155,6 +155,26 @@ class Skin:
     surface_faces: NDArray[np.int32]
 
 
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """The CT of an imported patient, kept for pictures: HU (nx, ny, nz) int16, centre of voxel (0, 0, 0), spacing (3,) mm.
+
+    Axes run along +x, +y, +z of the patient frame (LPS); outside the body it holds air.
+    """
+
+    hu: NDArray[np.int16]
+    origin_mm: F64
+    spacing_mm: F64
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of values and place."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.hu).tobytes())
+        digest.update(repr(self.hu.shape).encode())
+        digest.update(np.concatenate([self.origin_mm, self.spacing_mm]).astype(np.float64).tobytes())
+        return digest.hexdigest()
+
+
 class Fields(NamedTuple):
     """Flat arrays of one phantom for jitted code."""
 
@@ -184,7 +204,8 @@ class Phantom:
 
     `measures` maps a name ("foramen_height_mm.L4-L5.right") to a number measured on the baked phantom.
     `individual` tells what made this patient (seed, sex, statures, knobs) for the record and the chart.
-    `modelled` names the structures that a model added to an imported patient (empty for generated ones).
+    `modelled` names the structures that a model added to an imported patient (empty for generated ones). `scan` is such a
+    patient's CT if it was kept: pictures are drawn through it. It touches no score and is not in `content_hash`.
     """
 
     name: str
@@ -196,6 +217,7 @@ class Phantom:
     measures: Mapping[str, float] = field(default_factory=dict)
     individual: Mapping[str, Any] = field(default_factory=dict)
     modelled: tuple[str, ...] = ()
+    scan: Scan | None = None
 
     @cached_property
     def fields(self) -> Fields:

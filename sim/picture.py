@@ -17,7 +17,7 @@ from sim import detector
 from sim.beam import BeamTables, add_devices, anatomy_table, beam_at, look_up
 from sim.font import stamp, text_width
 from sim.frames import gantry
-from sim.projector import Projector
+from sim.projector_gl import projector_of
 from sim.rng import stream
 from sim.scene import Scene
 from sim.subtraction import Subtraction, grey_of, road_map
@@ -50,8 +50,8 @@ class Signal:
 class Imager:
     """Makes pictures of one scene and keeps what can be kept between them (anatomy of a still C-arm, tables)."""
 
-    def __init__(self, scene: Scene, tables: BeamTables, threads: int = 2) -> None:
-        self.projector = Projector(scene, threads)
+    def __init__(self, scene: Scene, tables: BeamTables, threads: int = 2, backend: str = "cpu") -> None:
+        self.projector = projector_of(scene, backend, threads)
         self.tables = tables
         self._table_kvp, self._table = -1.0, np.zeros((2, 2), np.float32)
         self._absorbed_key: tuple[float, int] = (-1.0, 0)
@@ -217,10 +217,11 @@ class Imager:
 
 
 def render(
-    scene: Scene, beam_tables: BeamTables, view: View, size_px: int, noise: bool = True, invert: bool = False, marks: bool = True
-) -> U8:
+    scene: Scene, beam_tables: BeamTables, view: View, size_px: int, noise: bool = True, invert: bool = False, marks: bool = True,
+    backend: str = "cpu",
+) -> U8:  # fmt: skip
     """Return one picture, (n, n) uint8, row 0 at the top; the same view always gives the same picture."""
-    return Imager(scene, beam_tables).picture(view, size_px, noise, invert, marks)
+    return Imager(scene, beam_tables, backend=backend).picture(view, size_px, noise, invert, marks)
 
 
 def _open_cells(count: int, half_width: float, half_height: float, iris: float) -> NDArray[np.bool_]:

@@ -9,19 +9,18 @@ Pictures never feed a score.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.crew import Crew
 from sim.raster import Camera, draw, gather, place
 from sim.scene import MU_60KEV_PER_MM, Scene
 from sim.trabecula import WATER_PER_BONE, lay, scatter_grains
 from sim.tubes import direction, distinct, mitres, splat, tube
 from sim.view import View
+from sim.volume import ScanProjector
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -32,24 +31,6 @@ HUB_RADIUS_MM, HUB_BORE_MM, HUB_LENGTH_MM = 3.3, 1.4, 14.0
 HUB_WATER = 0.96  # polypropylene
 TEXTURE_SIDE = 384
 """Above so many pixels a side trabecular texture is drawn with half of them: it holds nothing finer than its cell."""
-
-
-class Crew:
-    """A few threads that share the rows or items of jitted work (which releases the interpreter's lock)."""
-
-    def __init__(self, threads: int) -> None:
-        self.threads = max(1, threads)
-        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="picture")
-
-    def share(self, count: int, work: Callable[[int, int], None]) -> None:
-        """Run work(first, last) over `count` items, one piece per thread, and wait for all."""
-        edges = [count * t // self.threads for t in range(self.threads + 1)]
-        self.each([partial(work, a, b) for a, b in pairwise(edges)])
-
-    def each(self, work: list[Callable[[], None]]) -> None:
-        """Run all pieces of work and wait for them."""
-        for job in [self._pool.submit(piece) for piece in work]:
-            job.result()
 
 
 class Surfaces:
@@ -71,6 +52,8 @@ class Surfaces:
 class Projector:
     """Keeps buffers, threads and the anatomy of a still C-arm. Results are its own arrays: copy what must last.
 
+    A scene with a scan (the CT of an imported patient) has its anatomy drawn through that instead of its meshes.
+
     anatomy: (2, n, n) water- and bone-equivalent mm; devices: (3, n, n) steel mm, iodine mg/mm2 and plastic as
     water-equivalent mm, nothing outside device_box (y0, y1, x0, x1).
     """
@@ -79,6 +62,7 @@ class Projector:
         self.scene = scene
         self.crew = Crew(threads)
         self._still, self._breathing = Surfaces(scene, ~scene.breathing), Surfaces(scene, scene.breathing)
+        self._scan = ScanProjector(scene.scan, self.crew) if scene.scan is not None else None
         self._resize(0)
 
     def _resize(self, size: int) -> None:
@@ -105,6 +89,10 @@ class Projector:
         if size != self.size:
             self._resize(size)
         camera = Camera.of(view.pose, size)
+        if self._scan is not None:
+            fresh = self._draw_scan(self._scan, view, camera)
+            self._draw_devices(camera, view)
+            return fresh
         fresh = self._draw_surfaces(self._still, camera)
         if fresh and len(self.scene.grains):
             self._draw_texture(camera)
@@ -130,12 +118,26 @@ class Projector:
             out += np.float32(mu) * plane
         return out
 
+    def _draw_scan(self, scan: ScanProjector, view: View, camera: Camera) -> bool:
+        """Fill the anatomy from the patient's own CT unless it was drawn from here last; True if it was drawn."""
+        key = (camera.source.tobytes(), camera.axes.tobytes(), camera.sdd, camera.pixel)
+        if key == self._still.drawn:
+            return False
+        self._still.drawn = key
+        self.anatomy[:] = scan.draw(view.pose, camera.n)
+        return True
+
     def _draw_surfaces(self, what: Surfaces, camera: Camera) -> bool:
         """Draw triangles into their own target unless they were drawn from here last; True if they were drawn."""
         key = (camera.source.tobytes(), camera.axes.tobytes(), camera.sdd, camera.pixel)
         if key == what.drawn:
             return False
         what.drawn = key
+        self._draw_triangles(what, camera)
+        return True
+
+    def _draw_triangles(self, what: Surfaces, camera: Camera) -> None:
+        """Fill what.out with the (water, bone) lengths of its triangles."""
         reference = float(((what.middle - camera.source) * camera.axes[2]).sum())
         where = (camera.source, camera.axes, camera.sdd / camera.pixel, camera.centre_x, camera.centre_y)
         threads = self.crew.threads
@@ -143,7 +145,6 @@ class Projector:
         drawing = (what.xy, what.iw, what.faces, what.weights)
         self.crew.each([partial(draw, *drawing, t, threads, reference, self._parts[t]) for t in range(threads)])
         self.crew.share(camera.n, lambda a, b: gather(self._parts, a, b, camera.pixel / camera.sdd, what.out))
-        return True
 
     def _draw_texture(self, camera: Camera) -> None:
         """Add the trabecular grains to the anatomy, each thread its share of them."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.jit import jit
-from sim.phantom import LabelVolume, Phantom, Tissue
+from sim.phantom import LabelVolume, Phantom, Scan, Tissue
 from sim.trabecula import field as trabecular_field
 from sim.trabecula import grains
 
@@ -105,6 +105,8 @@ class Scene:
     parts: tuple[Part, ...]
     grains: F32 = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     """Trabecular texture (sim/trabecula.py): (n, 4) x, y, z and mm3 of bone-equivalent, positive and negative."""
+    scan: Scan | None = None
+    """An imported patient's CT: pictures are drawn through it instead of the meshes."""
 
     @cached_property
     def face_weights(self) -> F32:
@@ -182,7 +184,9 @@ def make_scene(phantom: Phantom, soft_tissue: bool = True) -> Scene:
         if len(bone.core_faces):
             core = bone.to_patient(bone.core_vertices)
             build.add(f"{bone.name}.core", core, bone.core_faces, "cancellous", "cortical", spongy)
-    return replace(build.scene(), grains=_texture(phantom, spongy[1])) if soft_tissue else build.scene()
+    if not soft_tissue:
+        return build.scene()
+    return replace(build.scene(), grains=_texture(phantom, spongy[1]), scan=phantom.scan)
 
 
 def _texture(phantom: Phantom, mineral: float) -> F32:

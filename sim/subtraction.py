@@ -13,6 +13,9 @@ F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
 FLOOR = np.float32(1e-7)
+CELL = 4
+VOTES_WITHIN = 6.0
+"""Pixel shift: in its last rounds a pixel votes up to so many median deviations (4 standard deviations of noise)."""
 GREY, RANGE = 200.0, 0.9
 """Grey of "nothing came", and the attenuation that fills the grey scale."""
 ROAD_LEVEL = 0.05
@@ -72,29 +75,50 @@ def moved(image: F32, dx: float, dy: float) -> F32:
     return np.asarray(top * (1 - v) + (image[np.ix_(i + 1, j)] * (1 - u) + image[np.ix_(i + 1, j + 1)] * u) * v, np.float32)
 
 
-def best_shift(mask: F32, frame: F32, inside: NDArray[np.bool_], rounds: int = 6) -> tuple[float, float]:
+def best_shift(mask: F32, frame: F32, inside: NDArray[np.bool_]) -> tuple[float, float]:
     """Return the shift (columns, rows) of the mask that leaves the smallest sum of squares (Gauss and Newton's way).
 
-    Pixels that differ by far more than the rest (contrast came there) do not vote.
+    First on cells of 4 x 4 pixels, so that a shift of several pixels is found, then on all. In the last rounds pixels that still
+    differ by far more than the rest (contrast came there) do not vote. More than 5 % of the picture is no shift: (0, 0).
     """
-    dx = dy = 0.0
-    a, b = _smoothed(mask), _smoothed(frame)
-    for _ in range(rounds):
-        now = moved(a, dx, dy)
+    shift = (0.0, 0.0)
+    if len(mask) >= 16 * CELL:
+        coarse = _fitted(_cells(mask), _cells(frame), _cells(inside.astype(np.float32)) > 0.999, shift, all_vote=6, few_vote=0)
+        shift = (CELL * coarse[0], CELL * coarse[1])
+    dx, dy = _fitted(_smoothed(mask), _smoothed(frame), inside, shift, all_vote=3, few_vote=4)
+    return (dx, dy) if abs(dx) < 0.05 * len(mask) and abs(dy) < 0.05 * len(mask) else (0.0, 0.0)
+
+
+def _cells(image: F32) -> F32:
+    """Return the means of cells of CELL x CELL pixels."""
+    n = len(image) // CELL
+    part = np.asarray(image, np.float32)[: n * CELL, : n * CELL].reshape(n, CELL, n, CELL)
+    return np.asarray(part.mean(axis=(1, 3)), np.float32)
+
+
+def _fitted(
+    mask: F32, frame: F32, inside: NDArray[np.bool_], start: tuple[float, float], all_vote: int, few_vote: int
+) -> tuple[float, float]:
+    """Return the shift after so many steps from `start`: in the first all pixels vote, then those that fit."""
+    dx, dy = start
+    for k in range(all_vote + few_vote):
+        now = moved(mask, dx, dy)
         gy, gx = (np.asarray(g, np.float64) for g in np.gradient(now))
-        rest = np.asarray(now - b, np.float32)
-        level = 3.0 * np.median(np.abs(rest[inside])) + 1e-9
-        use = inside & (np.abs(rest - np.median(rest[inside])) < level)
+        rest = np.asarray(now - frame, np.float32)
+        use = inside
+        if k >= all_vote:
+            apart = np.abs(rest - np.median(rest[inside]))
+            use = inside & (apart < VOTES_WITHIN * np.median(apart[inside]) + 1e-9)
         x, y, r = gx[use], gy[use], rest[use].astype(np.float64)
         r = r - r.mean()
         xx, xy, yy = float((x * x).sum()), float((x * y).sum()), float((y * y).sum())
         determinant = xx * yy - xy * xy
         if determinant <= 1e-12:
-            return 0.0, 0.0
+            return start
         bx, by = float((x * r).sum()), float((y * r).sum())
         dx += (yy * bx - xy * by) / determinant
         dy += (xx * by - xy * bx) / determinant
-    return (dx, dy) if abs(dx) < 0.05 * len(mask) and abs(dy) < 0.05 * len(mask) else (0.0, 0.0)
+    return dx, dy
 
 
 def _smoothed(image: F32) -> F32:

@@ -13,8 +13,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.crew import Crew
 from sim.errors import DataError
 from sim.jit import jit
+from sim.phantom import Scan
 from sim.raster import Camera
 from sim.view import Pose
 
@@ -23,6 +25,10 @@ F32 = NDArray[np.float32]
 
 BLOCK = 8
 WATER_PER_MM = 0.0205476
+BONE_PER_WATER = 0.0604465 / 0.0205476
+"""Attenuation of cortical bone in that of water at 60 keV (sim.scene.MU_60KEV_PER_MM)."""
+AIR_BELOW_HU, BONE_FROM_HU = -950, 150
+"""Nothing is drawn below the first; from the second on a voxel is shared between soft tissue and cortical bone (chosen)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,11 +195,9 @@ def march(
 class VolumeProjector:
     """Draws a volume from any pose: `draw(pose, size)` returns attenuation line integrals (n, n) float32, row 0 at the top."""
 
-    def __init__(self, volume: Volume, threads: int = 2) -> None:
-        from sim.projector import Crew
-
+    def __init__(self, volume: Volume, threads: int = 2, crew: Crew | None = None) -> None:
         self.volume = volume
-        self.crew = Crew(threads)
+        self.crew = crew or Crew(threads)
         self._shape = np.array(volume.values.shape, np.int64)
         self._lines: dict[int, tuple[F32, NDArray[np.int64]]] = {}
 
@@ -220,4 +224,34 @@ class VolumeProjector:
         what = (flat, self._shape, stride, self.volume.blocks, self.volume.box)
         where = (camera.pixel / camera.sdd, spacing)
         self.crew.share(size, lambda a, b: march(*what, source, rows, a, b, *where, out))
+        return out
+
+
+def shares(scan: Scan) -> tuple[Volume, Volume]:
+    """Return a scan as (water, bone) volumes: mm of water that attenuate as the whole voxel, and mm of cortical bone in it.
+
+    HU are attenuation at 60 keV in units of water's (a CT's own spectrum lies near 70 keV). From BONE_FROM_HU to dense
+    cortical bone (1942 HU) the share of bone grows linearly; beyond (metal) a voxel is bone alone.
+    """
+    hu = scan.hu.astype(np.float32)
+    whole = np.where(hu < AIR_BELOW_HU, np.float32(0.0), 1.0 + hu / 1000.0).astype(np.float32)
+    full = 1000.0 * (BONE_PER_WATER - 1.0)
+    bone = np.clip((hu - BONE_FROM_HU) / (full - BONE_FROM_HU), 0.0, None).astype(np.float32)
+    bone = np.minimum(bone, whole / np.float32(BONE_PER_WATER))
+    place = (np.asarray(scan.origin_mm, np.float64), np.asarray(scan.spacing_mm, np.float64))
+    return Volume(whole, *place), Volume(bone, *place)
+
+
+class ScanProjector:
+    """Draws the CT of a patient as the projector's channels."""
+
+    def __init__(self, scan: Scan, crew: Crew) -> None:
+        whole, bone = shares(scan)
+        self._whole, self._bone = VolumeProjector(whole, crew=crew), VolumeProjector(bone, crew=crew)
+
+    def draw(self, pose: Pose, size: int) -> F32:
+        """Return (2, n, n): water- and bone-equivalent mm of a pose, a new array."""
+        out = np.empty((2, size, size), np.float32)
+        out[1] = self._bone.draw(pose, size)
+        out[0] = self._whole.draw(pose, size) - np.float32(BONE_PER_WATER) * out[1]
         return out

@@ -14,6 +14,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sr._concepts_dict import concepts
 
+from scoring.debrief import _by_view
 from scoring.dose import Device, check_dose_report, dose_report
 from scoring.dose.check import check_dataset
 from scoring.dose.report import dicom_primary_deg
@@ -49,6 +50,15 @@ def value(dataset: Dataset, concept: str) -> float:
 def test_it_passes_its_own_checker() -> None:
     assert check_dose_report(report()) == []
     assert check_dose_report(report(expert(), device=Device(sdd_mm=1000.0, sod_mm=700.0))) == []
+
+
+def test_the_debrief_tells_every_projection_once() -> None:
+    events = with_dsa().events
+    shown = [fact for fact in events if fact.kind == "exposed"]
+    by_view = _by_view(events)
+    assert set(by_view) == {fact["view"] for fact in shown} and len(by_view) > 1
+    assert sum(len(of) for of in by_view.values()) == len(shown)
+    assert sum(f["dap_pgy_m2"] for of in by_view.values() for f in of) == sum(f["dap_pgy_m2"] for f in shown)
 
 
 def test_the_totals_are_those_of_the_events() -> None:

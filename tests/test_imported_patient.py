@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +13,14 @@ import pytest
 import trimesh
 
 from anatomy_assets.imports.patient import ImportOptions, import_patient
-from anatomy_assets.imports.store import write_patient
+from anatomy_assets.imports.store import read_patient, write_patient
 from scenarios import patients
+from sim.errors import DataError, UsageError
 from sim.phantom import Phantom, Tissue, bone_distance_one
+from sim.projector import Projector
+from sim.scene import make_scene
 from tests import make_ct
+from tests.test_projector import view
 
 pytestmark = pytest.mark.slow
 SEED = 3
@@ -36,7 +43,7 @@ def imported(original: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Pha
     labels = make_ct.save_nifti(folder / "labels.nii.gz", make_ct.label_map(original, affine, shape), affine, descrip=b"Doe^John")
     affine, shape = make_ct.body_grid(original, (2.0, 2.0, 2.5))
     scan = make_ct.save_nifti(folder / "ct.nii.gz", make_ct.ct(original, affine, shape), affine)
-    return import_patient(labels, ImportOptions(ct=scan, spacing_mm=1.0), quiet)
+    return import_patient(labels, ImportOptions(ct=scan, spacing_mm=1.0, keep_ct=True), quiet)
 
 
 def offset(made: Phantom) -> np.ndarray:
@@ -97,6 +104,39 @@ def test_skin_and_density_come_from_the_ct(original: Phantom, imported: Phantom)
     assert imported.measures["trabecular_hu.L3"] == pytest.approx(make_ct.HU[Tissue.BONE_CANCELLOUS], abs=8.0)
     assert "skin" not in imported.modelled
     assert {"nerves", "vessels"} <= set(imported.modelled)
+
+
+def test_pictures_are_drawn_through_the_kept_ct(imported: Phantom, tmp_path: Path) -> None:
+    """The CT's picture is that of the meshes but for the soft parts' edges and the scan's blur, and survives the file."""
+    write_patient(tmp_path / "kept.phantom", imported)
+    read = read_patient(tmp_path / "kept.phantom")
+    assert read.content_hash == imported.content_hash == replace(imported, scan=None).content_hash
+    assert read.scan is not None and imported.scan is not None
+    assert read.scan.content_hash == imported.scan.content_hash
+    through, meshes = make_scene(read), make_scene(replace(read, scan=None))
+    assert through.scan is not None and meshes.scan is None
+    for primary in (0, 90_000):
+        now = view(primary, 0, centre=(0, 0, 60_000), magnification=2, needle=np.array([[8.0, 90.0, 60.0], [8.0, 20.0, 60.0]]))
+        a, b = (Projector(scene).line_integrals_60kev(now, 128) for scene in (through, meshes))
+        assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.9
+        assert np.median(np.abs(a - b)) < 0.1 * np.median(b)
+    (tmp_path / "altered.phantom").write_bytes((tmp_path / "kept.phantom").read_bytes())
+    other = replace(read.scan, hu=(read.scan.hu + 1).astype(np.int16))
+    with zipfile.ZipFile(tmp_path / "kept.phantom") as good, zipfile.ZipFile(tmp_path / "altered.phantom", "w") as bad:
+        for name in good.namelist():
+            content = good.read(name)
+            if name == "scan_hu.npy":
+                out = io.BytesIO()
+                np.save(out, other.hu)
+                content = out.getvalue()
+            bad.writestr(name, content)
+    with pytest.raises(DataError, match="altered"):
+        read_patient(tmp_path / "altered.phantom")
+
+
+def test_keeping_needs_a_ct() -> None:
+    with pytest.raises(UsageError, match="--ct"):
+        ImportOptions(keep_ct=True)
 
 
 def test_nothing_identifying_is_kept(imported: Phantom) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from scenarios.beam_tables import load_carm
 from sim.errors import DataError
+from sim.phantom import Scan
+from sim.projector import Projector
+from sim.scene import MU_60KEV_PER_MM, SceneBuilder
 from sim.view import pose_of
-from sim.volume import BLOCK, Volume, VolumeProjector, of_hounsfield
+from sim.volume import BLOCK, BONE_PER_WATER, WATER_PER_MM, Volume, VolumeProjector, of_hounsfield, shares
+from tests.test_projector import view
 
 CARM = load_carm()
 
@@ -89,3 +95,40 @@ def test_hounsfield_units_are_attenuation():
     assert volume.values[0, 0, 0] == 0.0 and volume.values[3, 3, 3] == pytest.approx(0.0205476)
     assert volume.values[4, 4, 4] == pytest.approx(2 * 0.0205476)
     assert volume.box[0].tolist() == [0, 9] and BLOCK == 8
+
+
+def scan_of(hu: np.ndarray, spacing: float = 1.0) -> Scan:
+    place = -0.5 * spacing * (np.array(hu.shape) - 1)
+    return Scan(hu.astype(np.int16), place, np.full(3, spacing))
+
+
+@pytest.mark.parametrize(("hu", "water", "bone"), [(0, 1.0, 0.0), (100, 1.1, 0.0), (-1000, 0.0, 0.0), (1942, 0.0, 1.0)])
+def test_hounsfield_units_become_water_and_bone(hu, water, bone):
+    whole, hard = (v.values[0, 0, 0] for v in shares(scan_of(np.full((2, 2, 2), hu))))
+    assert hard == pytest.approx(bone, abs=1e-3)
+    assert whole - BONE_PER_WATER * hard == pytest.approx(water, abs=2e-3)
+
+
+def test_attenuation_at_60_kev_is_that_of_the_ct_and_metal_takes_no_water_away():
+    for hu in (-300, 40, 200, 700, 1500, 3000):
+        whole, hard = (float(v.values[0, 0, 0]) for v in shares(scan_of(np.full((2, 2, 2), hu))))
+        water = whole - BONE_PER_WATER * hard
+        assert water >= -1e-5
+        mu = water * MU_60KEV_PER_MM[0] + hard * MU_60KEV_PER_MM[1]
+        assert mu == pytest.approx((1.0 + hu / 1000.0) * WATER_PER_MM, rel=1e-4)
+
+
+def test_a_scan_is_drawn_with_the_needle_in_the_same_picture():
+    hu = np.full((90, 60, 90), -1000)
+    hu[5:85, 5:55, 5:85] = 40
+    hu[35:55, 20:40, 30:60] = 900
+    projector = Projector(replace(SceneBuilder().scene(), scan=scan_of(hu, 2.0)))
+    needle = np.linspace([20.0, 60.0, 0.0], [20.0, -10.0, 0.0], 9)
+    now = view(30_000, 0, needle=needle)
+    assert projector.draw(now, 128)
+    assert not projector.draw(replace(now, needle_mm=needle + 1.0), 128), "a still C-arm draws the CT once"
+    water, bone, steel, _ = projector.lengths()
+    low, high = (1.04 * mm / np.cos(np.radians(by)) for mm, by in ((98.0, 30.0), (102.0, 39.0)))  # oblique, and the beam diverges
+    assert low < water.max() < high
+    assert bone.max() > 10.0 and steel.max() > 0.3
+    assert (projector.anatomy[0][:4] == 0).all(), "beside the patient nothing is drawn"

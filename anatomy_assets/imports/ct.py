@@ -33,14 +33,14 @@ class Scan:
     affine: F64
 
 
-def read_ct(path: Path, deidentify: bool, unit_mm: float, notes: Notes) -> Body:
+def read_ct(path: Path, deidentify: bool, unit_mm: float, notes: Notes, grid_mm: float = GRID_MM) -> Body:
     """Return the CT of a DICOM folder or a NIfTI, resampled to a right-angled LPS grid."""
     if not path.exists():
         raise UsageError(f"{path}: no such file or folder; expected a CT (DICOM folder or NIfTI)")
     scan = _nifti(path, unit_mm, notes) if is_nifti(path) else _dicom(path, deidentify, notes)
     if shear_of(scan.affine) > 0.01:
         notes.say("CT: tilted gantry (slices are sheared against each other): resampled at right angles")
-    return _body(scan)
+    return _body(scan, grid_mm)
 
 
 def _nifti(path: Path, unit_mm: float, notes: Notes) -> Scan:
@@ -180,13 +180,13 @@ def _pixels(path: Path, head: Any) -> NDArray[np.int16]:
     return np.clip(np.round(hu), -1100, 4000).astype(np.int16)
 
 
-def _body(scan: Scan) -> Body:
+def _body(scan: Scan, grid_mm: float) -> Body:
     """Return the scan on a right-angled LPS grid and which voxels are body (the largest piece that is not air)."""
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * (np.array(scan.hu.shape) - 1)
     box = corners @ scan.affine[:3, :3].T + scan.affine[:3, 3]
     low, high = box.min(0), box.max(0)
-    shape = ((high - low) / GRID_MM).astype(int) + 1
-    straight = np.diag([GRID_MM, GRID_MM, GRID_MM, 1.0])
+    shape = ((high - low) / grid_mm).astype(int) + 1
+    straight = np.diag([grid_mm, grid_mm, grid_mm, 1.0])
     straight[:3, 3] = low
     way = np.linalg.inv(scan.affine) @ straight
     hu = ndimage.affine_transform(scan.hu, way[:3, :3], way[:3, 3], tuple(shape), order=1, mode="constant", cval=-1024)
@@ -197,4 +197,4 @@ def _body(scan: Scan) -> Body:
     body = pieces == int(np.bincount(pieces.ravel())[1:].argmax()) + 1
     for k in range(body.shape[2]):
         body[:, :, k] = ndimage.binary_fill_holes(ndimage.binary_dilation(body[:, :, k]))
-    return Body(hu.astype(np.int16), body, low, np.full(3, GRID_MM))
+    return Body(hu.astype(np.int16), body, low, np.full(3, grid_mm))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,15 @@ from anatomy_assets.imports.naming import ORGANS, VERTEBRAE
 from anatomy_assets.imports.surfaces import SUFFIXES, read_meshes
 from anatomy_assets.imports.volumes import is_nifti, read_labels, read_masks
 from sim.errors import DataError, UsageError
-from sim.phantom import Phantom
+from sim.phantom import Phantom, Scan
 
 Progress = Callable[[str, float], None]
 UNITS = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
 NAMINGS = ("auto", "totalsegmentator", "verse")
 FRAMES = ("LPS", "RAS")
 MAPPING = "names.toml"
+PICTURE_MM, PICTURE_Z_MM, AIR_HU = 1.2, (-190.0, 320.0), -1024
+"""Voxel of a kept CT, and how far below and above the S1 end plate it is kept: what a C-arm centred on the spine can see."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class ImportOptions:
     note: str = ""
     bmi: float | None = None
     spacing_mm: float = 0.8
+    keep_ct: bool = False
 
     def __post_init__(self) -> None:
         for word, value, known in (
@@ -50,6 +53,8 @@ class ImportOptions:
                 raise UsageError(f"{word} {value}: expected {', '.join(known)}")
         if self.bmi is not None and not 14.0 <= self.bmi <= 60.0:
             raise UsageError(f"--bmi {self.bmi:g}: expected 14 to 60 kg/m2")
+        if self.keep_ct and self.ct is None and self.labels is None:
+            raise UsageError("--keep-ct: there is no CT to keep; name it with --ct")
         if not 0.4 <= self.spacing_mm <= 1.5:
             raise UsageError(f"--spacing {self.spacing_mm:g}: expected 0.4 to 1.5 mm")
         if len(self.note) > 200 or not self.note.isprintable():
@@ -71,9 +76,27 @@ def import_patient(source: Path, options: ImportOptions, progress: Progress) -> 
         _check_overlap(solids, body)
         kind += " with CT"
     made = assemble(Source(solids, body, notes, kind), "imported", progress, options.spacing_mm, options.bmi)
+    if options.keep_ct:
+        made = replace(made, scan=_kept(ct, options, made))
     if options.note:
         made.individual["note"] = options.note  # type: ignore[index]
     return made
+
+
+def _kept(path: Path | None, options: ImportOptions, made: Phantom) -> Scan:
+    """Return the CT in the patient frame for pictures: the body alone, cut to what a C-arm can see, finer than for the labels."""
+    assert path is not None
+    body = read_ct(path, True, UNITS[options.unit] if is_nifti(path) else 1.0, Notes(), PICTURE_MM)
+    body = body.moved(np.array(made.individual["source_to_patient_mm"], np.float64))
+    full = np.argwhere(body.inside)
+    low, high = full.min(0), full.max(0) + 1
+    reach = np.round(body.index(np.array([[0.0, 0.0, PICTURE_Z_MM[0]], [0.0, 0.0, PICTURE_Z_MM[1]]]))[:, 2]).astype(int)
+    low[2], high[2] = max(low[2], reach[0]), min(high[2], reach[1])
+    if high[2] - low[2] < 2:
+        raise DataError("--keep-ct: the CT shows nothing of the lumbar spine; expected the scan that the labels belong to")
+    part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    hu = np.where(body.inside[part], body.hu[part], AIR_HU).astype(np.int16)
+    return Scan(hu, body.origin_mm + low * body.spacing_mm, body.spacing_mm)
 
 
 def _ct_beside(source: Path, options: ImportOptions) -> Path | None:

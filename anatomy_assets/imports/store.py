@@ -26,7 +26,10 @@ def write_patient(path: Path, made: Phantom) -> None:
     """Write a phantom file whole or not at all."""
     if path.suffix != ".phantom":
         raise UsageError(f"--out {path.name}: expected a name that ends in .phantom")
-    head = json.dumps({"kind": KIND, "version": VERSION, "content_hash": made.content_hash}).encode()
+    about = {"kind": KIND, "version": VERSION, "content_hash": made.content_hash}
+    if made.scan is not None:
+        about["scan_hash"] = made.scan.content_hash
+    head = json.dumps(about).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(suffix=".part", dir=path.parent)
@@ -65,7 +68,8 @@ def read_patient(path: Path) -> Phantom:
         raise DataError(
             f"{path.name}: not a phantom file, or damaged ({type(error).__name__}); expected one made by main.py import"
         ) from None
-    if made.content_hash != head["content_hash"]:
+    kept = None if made.scan is None else made.scan.content_hash
+    if made.content_hash != head["content_hash"] or kept != head.get("scan_hash"):
         raise DataError(f"{path.name}: was altered (its content does not have the hash it names); import it again")
     return made
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgui_bundle import imgui
 
-from sim.window import theme
+from sim.window import display_controls, theme
 from sim.window.hands import PULSE_RATES
 from sim.window.layout import Rect
 from sim.window.theatre import Theatre
@@ -30,6 +30,8 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
         _slides(theatre, ui)
         _field(theatre, ui, wide)
         _technique(theatre, ui)
+        ui.same(10)
+        display_controls.draw(theatre, ui, rect)
 
 
 def _views(theatre: Theatre, ui: Ui, wide: float) -> None:

@@ -70,8 +70,9 @@ class Attempt:
     """One attempt at the window.
 
     `tick` advances it (a recorder's tick, so that the journal is written); left out: session.tick. `scene` and
-    `beam_tables` make the pictures (a test pattern without a scene). `score` (events) -> what the debrief shows
-    (sim.window.debrief.sections). `save` () -> path of the sealed attempt, called once after `finish`;
+    `beam_tables` make the pictures (a test pattern without a scene), `backend` draws them (sim.projector_gl).
+    `score` (events) -> what the debrief shows (sim.window.debrief.sections). `save` () -> path of the sealed attempt, called
+    once after `finish`;
     `abandon` () is called instead when the window is closed before. `texts` overrides sentences of
     sim.window.words by key. `view` and `picture` (view, side in pixels) -> uint8 (n, n) replace
     sim.session.view and the fluoroscopy, for tests.
@@ -84,6 +85,7 @@ class Attempt:
     brief: str = ""
     scene: Any = None
     beam_tables: Any = None
+    backend: str = "cpu"
     score: Callable[[Sequence[Event]], Mapping[str, Any]] = _no_score
     save: Callable[[], str | Path | None] | None = None
     abandon: Callable[[], object] | None = None

@@ -14,13 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from sim.display import Display
 from sim.view import View
 from sim.window.desk import Attempt, Picture
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture on a monitor, with what stands in its caption. marker: (u, v) of the skin marker or None."""
+    """One picture on a monitor, with what stands in its caption. marker: (u, v) of the skin marker or None.
+
+    display: how it stood when it was stored (None: as the monitor is set).
+    """
 
     pixels: Picture
     view: View
@@ -28,6 +32,7 @@ class Shot:
     tick: int
     marker: tuple[float, float] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    display: Display | None = None
 
 
 def pattern(view: View, side: int) -> Picture:
@@ -59,13 +64,15 @@ class _Imaging:
     def __init__(self, attempt: Attempt) -> None:
         from sim.picture import Imager
 
-        self._imager = Imager(attempt.scene, attempt.beam_tables)
+        self._imager = Imager(attempt.scene, attempt.beam_tables, backend=attempt.backend)
         self._run = (-2, "")
 
     def __call__(self, view: View, side: int, about: dict[str, Any]) -> Picture:
         mode = about.get("mode", "shot")
         if mode == "peak":
             return self._imager.peak(view, marks=False)
+        if mode == "shift":
+            return self._imager.aligned(view, side, marks=False)
         if (run := (about.get("run", -1), mode)) != self._run:
             self._run = run
             self._imager.forget()
@@ -74,7 +81,7 @@ class _Imaging:
         if mode == "roadmap":
             return self._imager.road_map(view, side, marks=False)
         if mode == "live":
-            return self._imager.live(view, side, marks=False)
+            return self._imager.live(view, side, marks=False, frames=about.get("average", 3))
         return self._imager.picture(view, side, marks=False)
 
 

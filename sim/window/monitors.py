@@ -5,6 +5,7 @@ from __future__ import annotations
 import pygame
 from imgui_bundle import imgui
 
+from sim.display import Display
 from sim.window import theme
 from sim.window.aim import project
 from sim.window.fluoro import Shot
@@ -20,7 +21,7 @@ class Monitor:
     def __init__(self, name: str) -> None:
         self.name = name
         self._texture = GreyTexture()
-        self._shown: Shot | None = None
+        self._shown: tuple[Shot, Display] | None = None
 
     def draw(self, theatre: Theatre, ui: Ui, rect: Rect, shot: Shot | None, live: bool) -> None:
         """Draw caption and picture."""
@@ -28,6 +29,7 @@ class Monitor:
             side = rect.w
             imgui.set_cursor_pos(imgui.ImVec2(ui.px(7), 0))
             self._caption(theatre, ui, rect, shot, live)
+            self._display = shot.display or theatre.display if shot else Display()
             imgui.set_cursor_pos(imgui.ImVec2(1, rect.h - side + 1))
             self._picture(theatre, ui, side - 2, shot)
             if shot is not None:
@@ -69,9 +71,9 @@ class Monitor:
             imgui.dummy(size)
             ui.record(f"{self.name}.picture")
             return
-        if shot is not self._shown:
-            self._texture.upload(shot.pixels)
-            self._shown = shot
+        if self._shown is None or shot is not self._shown[0] or self._display != self._shown[1]:
+            self._texture.upload(self._display.pixels(shot.pixels))
+            self._shown = (shot, self._display)
         imgui.image(imgui.ImTextureRef(self._texture.name), size)
         ui.record(f"{self.name}.picture")
         if imgui.is_item_hovered():
@@ -79,7 +81,7 @@ class Monitor:
 
     def _pointed(self, theatre: Theatre, ui: Ui, shot: Shot) -> None:
         low, high, mouse = imgui.get_item_rect_min(), imgui.get_item_rect_max(), imgui.get_mouse_pos()
-        u, v = (mouse.x - low.x) / (high.x - low.x), (mouse.y - low.y) / (high.y - low.y)
+        u, v = self._display.in_picture((mouse.x - low.x) / (high.x - low.x), (mouse.y - low.y) / (high.y - low.y))
         if imgui.is_mouse_clicked(0):
             theatre.aim_at(shot, u, v)
         elif imgui.is_mouse_clicked(1):
@@ -91,29 +93,47 @@ class Monitor:
 
     def _marks(self, theatre: Theatre, ui: Ui, at: Rect, shot: Shot) -> None:
         """Mark the sides with letters, the skin marker as it was seen, and the aim."""
-        draw_list = imgui.get_window_draw_list()
-        letters = _letters(shot)
-        for text, x in zip(letters, (at.x + ui.px(8), at.x + at.w - ui.text_width(letters[1]) - ui.px(8)), strict=True):
-            draw_list.add_text(imgui.ImVec2(x + 1, at.y + ui.px(6) + 1), theme.packed(theme.BLACK), text)
-            draw_list.add_text(imgui.ImVec2(x, at.y + ui.px(6)), theme.packed(theme.TEXT), text)
+        draw_list, show = imgui.get_window_draw_list(), self._display
+        for text, (x, y) in zip(_letters(shot), _letter_places(ui, at, show, _letters(shot)), strict=True):
+            draw_list.add_text(imgui.ImVec2(x + 1, y + 1), theme.packed(theme.BLACK), text)
+            draw_list.add_text(imgui.ImVec2(x, y), theme.packed(theme.TEXT), text)
         if shot.marker and all(0.0 < c < 1.0 for c in shot.marker):
-            centre = imgui.ImVec2(at.x + shot.marker[0] * at.w, at.y + shot.marker[1] * at.h)
+            u, v = show.on_screen(*shot.marker)
+            centre = imgui.ImVec2(at.x + u * at.w, at.y + v * at.h)
             draw_list.add_circle(centre, ui.px(7), theme.packed(theme.BLACK), 0, ui.px(3))
         if shot is theatre.live and not theatre.state.carm.beam:
-            _shutters(theatre, ui, at, shot)
+            _shutters(theatre, ui, at, shot, show)
         if theatre.aim is not None and theatre.aim.pose is shot.view.pose:
-            _cross(ui, at, theatre.aim.u, theatre.aim.v)
+            _cross(ui, at, *show.on_screen(theatre.aim.u, theatre.aim.v))
 
 
-def _shutters(theatre: Theatre, ui: Ui, at: Rect, shot: Shot) -> None:
+def _letter_places(ui: Ui, at: Rect, show: Display, letters: tuple[str, str]) -> list[tuple[float, float]]:
+    """Return where the two side letters stand: the upper corners, or wherever a turned picture has its sides."""
+    wide = [ui.text_width(text) for text in letters]
+    if show.straight:
+        return [(at.x + ui.px(8), at.y + ui.px(6)), (at.x + at.w - wide[1] - ui.px(8), at.y + ui.px(6))]
+    out = []
+    for u, width in zip((0.03, 0.97), wide, strict=True):
+        x, y = show.on_screen(u, 0.5)
+        left, top = at.x + x * at.w - width / 2, at.y + y * at.h - ui.px(8)
+        out.append(
+            (min(max(left, at.x + ui.px(8)), at.x + at.w - width - ui.px(8)), min(max(top, at.y), at.y + at.h - ui.px(20)))
+        )
+    return out
+
+
+def _shutters(theatre: Theatre, ui: Ui, at: Rect, shot: Shot, show: Display) -> None:
     """Draw where shutters and iris stand now on the picture held from before they were moved (no X-rays needed)."""
     arm, view = theatre.state.carm, shot.view
     draw_list, colour = imgui.get_window_draw_list(), theme.packed(theme.ACCENT)
     half_w, half_h, iris = arm.half_width_permille / 1000, arm.half_height_permille / 1000, arm.iris_permille / 1000
     x, y, half = at.x + at.w / 2, at.y + at.h / 2, at.w / 2
     if (half_w, half_h) != (view.half_width, view.half_height):
-        low, high = imgui.ImVec2(x - half_w * half, y - half_h * half), imgui.ImVec2(x + half_w * half, y + half_h * half)
-        draw_list.add_rect(low, high, colour, thickness=ui.px(1.5))
+        around = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        places = [show.on_screen(0.5 + 0.5 * a * half_w, 0.5 + 0.5 * b * half_h) for a, b in around]
+        corners = [imgui.ImVec2(at.x + u * at.w, at.y + v * at.h) for u, v in places]
+        for k in range(4):
+            draw_list.add_line(corners[k - 1], corners[k], colour, ui.px(1.5))
     if iris != view.iris and iris < 1.42:
         draw_list.add_circle(imgui.ImVec2(x, y), iris * half, colour, 0, ui.px(1.5))
 
@@ -141,7 +161,8 @@ def _facts(shot: Shot | None, live: bool, beam: bool) -> tuple[str, ...]:
         return ("no picture yet", "pedal (Space) or single shot (S)") if live else ("stored pictures (Enter)",)
     view = shot.view
     held = ("HELD",) if live and not beam else ()
-    return (angle_words(view.primary_mdeg, view.secondary_mdeg), *held, f"{view.kvp:.0f} kVp", f"{view.mas:.2f} mAs")
+    told = {"dsa": ("DSA",), "peak": ("PEAK",), "shift": ("DSA, MASK SHIFTED",)}.get(shot.notes.get("mode", ""), ())
+    return (angle_words(view.primary_mdeg, view.secondary_mdeg), *told, *held, f"{view.kvp:.0f} kVp", f"{view.mas:.2f} mAs")
 
 
 def angle_words(primary_mdeg: int, secondary_mdeg: int) -> str:

@@ -52,6 +52,7 @@ METAL = (0.62, 0.63, 0.65, 1.0)
 TABLE = (0.20, 0.22, 0.24, 1.0)
 NEEDLE = (0.95, 0.95, 1.0, 1.0)
 HUB = (1.0, 0.74, 0.25, 1.0)
+LASER = (1.0, 0.12, 0.10, 1.0)
 GLOVE = (0.50, 0.66, 0.72, 1.0)
 TUBE_COLOURS = {
     TubeKind.SAC: (0.45, 0.60, 0.80), TubeKind.ROOT: (0.93, 0.85, 0.35), TubeKind.GANGLION: (0.95, 0.75, 0.20),
@@ -147,7 +148,7 @@ class RoomView:
         self._arm = glkit.GpuMesh(*meshes.c_arm(arm.sod_mm, arm.sdd_mm, max(arm.detector_mm)))
         self._beam = glkit.GpuMesh(*meshes.beam(arm.sod_mm, arm.sdd_mm, 1.0, 1.0))
         empty = np.zeros((0, 6), np.float32), np.zeros((0, 3), np.int32)
-        self._needle, self._hub, self._hand, self._marker = (glkit.GpuMesh(*empty) for _ in range(4))
+        self._needle, self._hub, self._hand, self._marker, self._spot = (glkit.GpuMesh(*empty) for _ in range(5))
 
     def _thin(self, bone: Any) -> tuple[Any, Any]:
         points, faces = meshes.thinned(bone.shell_vertices, bone.shell_faces, meshes.BONE_LIMIT)
@@ -171,7 +172,7 @@ class RoomView:
             id(state.needle.nodes_mm),
             state.needle.placed,
         )
-        seen = (*still, *moving, self.theatre.marker_on, tuple(self.theatre.marker_mm))
+        seen = (*still, *moving, self.theatre.marker_on, tuple(self.theatre.marker_mm), self.theatre.laser_on)
         if seen == self._seen:
             return False
         self._seen = seen
@@ -241,6 +242,9 @@ class RoomView:
             rod = meshes.swept(p + np.array([[0, 2.0, 0], [0, 30, 0]]), np.array([1.5, 1.5]), 6)
             self._marker.fill(*meshes.joined([knob, rod]))
             self._paint(self._marker, HUB)
+        if self.theatre.laser_on and (spot := self.theatre.laser_mm()) is not None:
+            self._spot.fill(*meshes.joined([meshes.ball(spot, (4, 4, 4), 6, 12)]))
+            self._paint(self._spot, LASER)
         arm = state.carm
         axes = gantry(arm.primary_mdeg, arm.secondary_mdeg)
         place = np.eye(4)

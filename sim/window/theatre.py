@@ -8,14 +8,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from sim.display import Display
 from sim.event import Event
 from sim.phantom import skin_y
 from sim.state import State
-from sim.window.aim import Aim, project
+from sim.view import pose_of
+from sim.window.aim import Aim, meets_back, project
 from sim.window.cine import Cine
 from sim.window.desk import Attempt
 from sim.window.fluoro import PictureMaker, Shot, picture_function
@@ -45,6 +48,8 @@ class Theatre:
         self.swapped = False
         self.cine = Cine()
         self.road_map = False
+        self.display = Display()
+        self.laser_on = False
         self.store_waiting = False
         self.aim: Aim | None = None
         self.marker_on = False
@@ -97,9 +102,13 @@ class Theatre:
         if not self.cine.start() and not self.cine.showing:
             self.say(ASSISTANT, "There is no run to show again: press the pedal for at least two pulses.")
 
+    def toggle_road(self) -> None:
+        """Draw live pictures over the vessels of the last subtraction run, or no longer."""
+        self.road_map = not self.road_map
+
     def show_peak(self) -> None:
         """Show the most contrast that each pixel of the last subtraction run held."""
-        if self.live is None or self.live.notes.get("mode") != "dsa" or self.state.carm.beam:
+        if self.live is None or self.live.notes.get("mode") not in ("dsa", "peak", "shift") or self.state.carm.beam:
             self.say(ASSISTANT, "The peak picture is made from a subtraction run: hold DSA first, then let go.")
             return
         self.maker.ask(self.live.view, {**self.live.notes, "mode": "peak"})
@@ -167,6 +176,7 @@ class Theatre:
             "marker": marker,
             "mode": "roadmap" if self.road_map and arm.beam == "live" else arm.beam or "shot",
             "run": arm.run_start_tick,
+            "average": self.display.average,
         }
         self.maker.ask(view, about)
 
@@ -190,7 +200,7 @@ class Theatre:
             self.maker.error = ""
         if self.store_waiting and self.live is not None and not self.maker.busy:
             self.store_waiting = False
-            self.references.append(self.live)
+            self.references.append(replace(self.live, display=self.display))
             self.reference_index = len(self.references) - 1
         return done is not None
 
@@ -206,6 +216,12 @@ class Theatre:
 
     def _on_skin(self, x: float, z: float) -> np.ndarray:
         return np.array([x, skin_y(self.study.phantom.fields, x, z), z])
+
+    def laser_mm(self) -> np.ndarray | None:
+        """Return where the central beam meets the skin of the back, as the detector's laser shows it; None where it does not."""
+        arm = self.state.carm
+        pose = pose_of(self.study.toolbox.carm, arm.primary_mdeg, arm.secondary_mdeg, arm.centre_um, arm.magnification)
+        return meets_back(self.study.phantom.fields, pose.detector_mm, pose.source_mm)
 
     def nudge_marker(self, dx_mm: float, dz_mm: float) -> None:
         """Push the marker over the skin."""

@@ -1,0 +1,158 @@
+"""Line integrals on a graphics card (OpenGL 3.3), behind the projector's own contract: only the triangles are drawn elsewhere.
+
+Every triangle adds its signed depth to a float target by blending, weights for water and bone in two attachments: the same sum as
+sim/raster.py makes. Texture, needle and contrast stay on the CPU, so that both pictures differ by the triangles' rounding
+alone (tests/test_projector_gl.py). Needs the package moderngl (`pip install scottie[gl]`); software OpenGL will do.
+
+Pictures never feed a score.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.errors import MachineError, UsageError
+from sim.projector import Projector, Surfaces
+from sim.raster import Camera
+from sim.scene import Scene
+
+F64 = NDArray[np.float64]
+BACKENDS = ("cpu", "gl")
+
+_VERTEX = """#version 330 core
+uniform mat3 turn;      // rows: right, down, forward
+uniform vec3 middle;    // the surfaces' middle as the camera sees it
+uniform float zoom;     // 2 * source-detector distance / side of the detector
+in vec3 at;             // from the middle, mm
+out float depth;        // beyond the middle, mm
+void main() {
+    vec3 place = at * turn;
+    depth = place.z;
+    gl_Position = vec4((place.xy + middle.xy) * zoom, 0.0, place.z + middle.z);
+}
+"""
+_FRAGMENT = """#version 330 core
+uniform vec2 weight;
+uniform float step;     // pixel size / source-detector distance
+uniform float half_n;
+in float depth;
+layout(location = 0) out float water;
+layout(location = 1) out float bone;
+void main() {
+    vec2 uv = (gl_FragCoord.xy - half_n) * step;
+    float mm = depth * sqrt(1.0 + dot(uv, uv)) * (gl_FrontFacing ? -1.0 : 1.0);
+    water = weight.x * mm;
+    bone = weight.y * mm;
+}
+"""
+
+
+def runs(weights: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
+    """Yield (first, last) of the stretches of faces that share their weights."""
+    if len(weights) == 0:
+        return
+    edges = np.flatnonzero((np.diff(weights, axis=0) != 0.0).any(axis=1)) + 1
+    starts = [0, *edges.tolist(), len(weights)]
+    yield from pairwise(starts)
+
+
+def open_context() -> Any:
+    """Return an OpenGL context of its own, without a window; MachineError with one line where there is none."""
+    try:
+        import moderngl
+    except ImportError:
+        raise MachineError(f"--backend gl needs the package moderngl: {sys.executable} -m pip install moderngl") from None
+    kinds: list[dict[str, Any]] = [{}]
+    if sys.platform.startswith("linux"):  # names of libraries as distributions ship them; no display is needed
+        kinds = [{"backend": "egl", "libgl": "libGL.so.1", "libegl": "libEGL.so.1"}, {"backend": "egl"}]
+    said = ""
+    for kind in kinds:
+        try:
+            return moderngl.create_context(standalone=True, require=330, **kind)
+        except Exception as error:  # every binding raises its own kind
+            said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    raise MachineError(f"--backend gl: this machine has no OpenGL 3.3 ({said}); the pictures of --backend cpu are the same")
+
+
+class GlProjector(Projector):
+    """A projector whose triangles are drawn by OpenGL. Its context is made by the thread that draws first.
+
+    renderer: the card's or the software's name, "" before the first picture.
+    """
+
+    def __init__(self, scene: Scene, threads: int = 2) -> None:
+        self._context: Any = None
+        self._buffers: dict[int, tuple[Any, list[tuple[int, int]]]] = {}
+        self._target: Any = None
+        self.renderer = ""
+        super().__init__(scene, threads)
+
+    def _draw_triangles(self, what: Surfaces, camera: Camera) -> None:
+        if self._context is None:
+            self._begin()
+        with self._context:
+            self._sized(camera.n)
+            self._target.use()
+            self._target.clear(0.0, 0.0, 0.0, 0.0)
+            self._aim(what, camera)
+            vertices, stretches = self._uploaded(what)
+            for first, last in stretches:
+                self._program["weight"] = tuple(float(w) for w in what.weights[first])
+                vertices.render(self._context.TRIANGLES, vertices=3 * (last - first), first=3 * first)
+            for channel in range(2):
+                self._target.read_into(what.out[channel], components=1, attachment=channel, dtype="f4")
+
+    def _begin(self) -> None:
+        self._context = open_context()
+        with self._context:
+            self.renderer = str(self._context.info["GL_RENDERER"])
+            self._program = self._context.program(vertex_shader=_VERTEX, fragment_shader=_FRAGMENT)
+            self._context.enable_only(self._context.BLEND)
+            self._context.blend_func = self._context.ONE, self._context.ONE
+
+    def _sized(self, size: int) -> None:
+        if self._target is not None and self._target.size == (size, size):
+            return
+        if self._target is not None:
+            for part in (*self._target.color_attachments, self._target):
+                part.release()
+        planes = [self._context.texture((size, size), 1, dtype="f4") for _ in range(2)]
+        self._target = self._context.framebuffer(planes)
+
+    def _aim(self, what: Surfaces, camera: Camera) -> None:
+        """Tell the program where source and detector are; the middle is subtracted in double precision."""
+        middle = [float(((what.middle - camera.source) * axis).sum()) for axis in camera.axes]
+        self._program["turn"].write(np.ascontiguousarray(camera.axes, np.float32).tobytes())
+        self._program["middle"] = tuple(middle)
+        self._program["zoom"] = 2.0 * camera.sdd / (camera.pixel * camera.n)
+        self._program["step"] = camera.pixel / camera.sdd
+        self._program["half_n"] = 0.5 * camera.n
+
+    def _uploaded(self, what: Surfaces) -> tuple[Any, list[tuple[int, int]]]:
+        if id(what) not in self._buffers:
+            away = np.ascontiguousarray(what.vertices.astype(np.float64) - what.middle, np.float32)
+            points = self._context.buffer(away.tobytes())
+            index = self._context.buffer(np.ascontiguousarray(what.faces, np.int32).tobytes())
+            vertices = self._context.vertex_array(self._program, [(points, "3f", "at")], index_buffer=index)
+            self._buffers[id(what)] = (vertices, list(runs(what.weights)))
+        return self._buffers[id(what)]
+
+
+def require_backend(backend: str) -> None:
+    """UsageError for an unknown backend, MachineError where OpenGL is asked for and not there."""
+    if backend not in BACKENDS:
+        raise UsageError(f"--backend {backend}: expected {' or '.join(BACKENDS)}")
+    if backend == "gl":
+        open_context().release()
+
+
+def projector_of(scene: Scene, backend: str = "cpu", threads: int = 2) -> Projector:
+    """Return the projector of a backend, checked as `require_backend` does: said now, not in the middle of a run."""
+    require_backend(backend)
+    return Projector(scene, threads) if backend == "cpu" else GlProjector(scene, threads)
