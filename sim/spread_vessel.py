@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.jit import jit
-from sim.phantom import Fields, Tube, TubeKind
+from sim.phantom import Fields, Tube, TubeKind, tube_distance
 from sim.rng import hash_uniform, stream
 from sim.state import Study
 from sim.state.spread import Slab
@@ -45,6 +45,12 @@ def sac_of(study: Study, inside: tuple[int, ...]) -> int:
         if study.phantom.tubes[t].kind == TubeKind.SAC:
             return t
     return -1
+
+
+def subdural(study: Study, sac: int, tip_mm: F64) -> bool:
+    """Return whether a tip in the sac lies so close below the dura that it feeds the film between dura and arachnoid."""
+    x, y, z = (float(v) for v in tip_mm)
+    return -tube_distance(study.phantom.fields, sac, x, y, z) < study.toolbox.constant("spread.subdural_mm")
 
 
 @lru_cache(maxsize=256)
@@ -238,6 +244,31 @@ def _slab_points(f: Fields, t: int, s0: float, half: float, sunk: float, iodine_
         u = 2.0 * hash_uniform(33, i) - 1.0
         out[i, 0] = x + u * 0.97 * r * np.sqrt(max(0.0, 1.0 - v * v))
         out[i, 1] = y + 0.97 * r * v
+        out[i, 2] = z
+        out[i, 3] = iodine_mg / count
+    return out
+
+
+def film_points(study: Study, film: Slab | None) -> NDArray[np.float32]:
+    """Return (n, 4) x, y, z, iodine mg of the contrast between dura and arachnoid: a thin film round the sac, not sinking."""
+    if film is None or film.iodine_mg <= 0.0:
+        return np.zeros((0, 4), np.float32)
+    number = study.toolbox.constant
+    half = number("spread.film_base_mm") + number("spread.film_per_ml_mm") * film.volume_ul / 1000.0
+    return _film_points(study.phantom.fields, film.tube, film.at_mm, half, film.iodine_mg, SLAB_POINTS)
+
+
+@jit
+def _film_points(f: Fields, t: int, s0: float, half: float, iodine_mg: float, count: int) -> NDArray[np.float32]:
+    out = np.empty((count, 4), np.float32)
+    for i in range(count):
+        x, y, z, r, _ = at(f, t, s0 + half * (2.0 * hash_uniform(41, i) - 1.0))
+        v = 2.0 * hash_uniform(42, i) - 1.0
+        u = np.sqrt(max(0.0, 1.0 - v * v))
+        if hash_uniform(43, i) < 0.5:
+            u = -u
+        out[i, 0] = x + 0.99 * r * u
+        out[i, 1] = y + 0.99 * r * v
         out[i, 2] = z
         out[i, 3] = iodine_mg / count
     return out
