@@ -17,6 +17,8 @@ from sim.state import Contact, State, Study, TouchState
 from sim.tip import um
 
 TICKS_PER_SECOND = 100
+SPEED_TICKS = 5
+"""Speed is the mean over so many ticks (50 ms)."""
 
 OF_TUBE = {
     "sac": "dura",
@@ -67,22 +69,24 @@ def begin(study: Study) -> TouchState:
 def advance(study: Study, state: State, command: Command, events: tuple[Event, ...]) -> tuple[TouchState, list[Event]]:
     """Follow this tick's events; a needle at rest that meets nothing returns the same state."""
     me, needle = state.touch, state.needle
-    if not needle.placed and not me.contacts and not me.tip_um:
+    if not needle.placed and not me.contacts and not me.trail_um:
         return me, []
     out: list[Event] = []
     tip = tuple(um(v) for v in needle.tip_mm) if needle.placed else ()
-    speed = _speed(me.tip_um, tip)
+    speed = _speed(me.trail_um, tip)
     for fact in events:
         me = _heard(study, state, me, fact, speed, out)
     me = _followed(state, me, speed, out) if me.contacts else me
-    return (me if tip == me.tip_um else replace(me, tip_um=tip)), out
+    trail = (*me.trail_um, tip)[-SPEED_TICKS:] if tip else ()
+    return (me if trail == me.trail_um else replace(me, trail_um=trail)), out
 
 
-def _speed(before: tuple[int, ...], now: tuple[int, ...]) -> int:
-    """Return how fast the tip went through the tissue in this tick (um/s)."""
-    if not before or not now:
+def _speed(trail: tuple[tuple[int, ...], ...], now: tuple[int, ...]) -> int:
+    """Return how fast the tip went through the tissue in the last SPEED_TICKS (um/s): stick and slip are evened out."""
+    if not trail or not now:
         return 0
-    return TICKS_PER_SECOND * math.isqrt(sum((a - b) * (a - b) for a, b in zip(now, before, strict=True)))
+    way = math.isqrt(sum((a - b) * (a - b) for a, b in zip(now, trail[0], strict=True)))
+    return TICKS_PER_SECOND * way // len(trail)
 
 
 def _heard(study: Study, state: State, me: TouchState, fact: Event, speed: int, out: list[Event]) -> TouchState:

@@ -155,7 +155,6 @@ def motor_blocked(m: Measure, now: Moment) -> Measure:
 @metric("high_spread", "bool")
 def high_spread(m: Measure, now: Moment) -> Measure:
     """Tell whether drug in the sac rose to T4 or higher; none without local anaesthetic."""
-    if now.kind != "discharged":
-        return m
-    high = now["outcome"] == "high_spread"
-    return m.set(high, now, f"Highest segment: {now['highest'] or 'none'}.")
+    if now.kind == "adverse" and now["what"] == "high_spread":
+        return m.set(True, now, "The block rose to T4 or higher.")
+    return m.set(False, now, "The block did not rise to T4.") if now.kind == "discharged" and m.value is None else m

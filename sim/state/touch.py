@@ -31,10 +31,10 @@ class Contact(NamedTuple):
 
 @dataclass(frozen=True)
 class TouchState:
-    """contacts: what the tip touches now, oldest first. tip_um: where it was in the last tick (empty: not placed)."""
+    """contacts: what the tip touches now, oldest first. trail_um: where it was in the last ticks (empty: not placed)."""
 
     contacts: tuple[Contact, ...] = ()
-    tip_um: tuple[int, ...] = ()
+    trail_um: tuple[tuple[int, ...], ...] = ()
 
     def quantised(self, step_um: int) -> bytes:
         """Return the contacts as bytes for a digest; nothing while nothing is touched."""
