@@ -160,8 +160,7 @@ def _whole(study: Study, tick: int, me: BlockState, sensory: list[str], motor: l
         "no_block": True,
     }
     outcome = next(name for name in OUTCOMES if holds[name])
-    for what in ("toxicity", "high_spread", "hypotension"):
-        if holds[what]:
-            out.append(event(tick, "adverse", what=what))
+    bad = ("toxicity", "high_spread", "hypotension")
+    out.extend(event(tick, "adverse", what=what) for what in bad if holds[what])
     told = {"outcome": outcome, "sensory": sensory, "motor": motor, "highest": highest, "systolic_fall_mmhg": fall}
     out.append(event(tick, "discharged", dose_permille=round(1000.0 * dose), vascular_ug=me.vascular_ug, **told))

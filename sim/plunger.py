@@ -1,9 +1,9 @@
 """The thumb on a loss-of-resistance syringe: whether the plunger goes, and how much runs in.
 
 Closed form (docs/PHYSICS_SPREAD.md): the thumb's force over the plunger's area is the pressure p; above the opening
-pressure of the tissue at the tip, Q = (p - p_open) / (R_needle + R_tissue), with R_needle = 128 mu L / (pi d^4). Air is compressed on the way
-and gives a spongy bounce where saline stops hard. In some patients the way to the epidural space is loose (a gap in the ligament),
-in a few the space itself resists: drawn per patient and level at the published rates.
+pressure of the tissue at the tip, Q = (p - p_open) / (R_needle + R_tissue), with R_needle = 128 mu L / (pi d^4). Air is
+compressed on the way and gives a spongy bounce where saline stops hard. In some patients the way to the epidural space
+is loose (a gap in the ligament), in a few the space itself resists: drawn per patient and level at the published rates.
 """
 
 from __future__ import annotations

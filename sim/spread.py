@@ -25,6 +25,7 @@ from sim.spread_vessel import (
     mixed,
     parcel,
     parcel_points,
+    plexus,
     sac_of,
     slab_points,
     subdural,
@@ -185,8 +186,14 @@ def _aspirated(study: Study, needle: NeedleState) -> str:
     sac = sac_of(study, needle.inside)
     if sac >= 0:
         return "nothing" if subdural(study, sac, needle.tip_mm) else "csf"
+    vessel, name = _vessel(study, needle)
+    return "blood" if vessel >= 0 and gives_blood(study, vessel, name) else "nothing"
+
+
+def _vessel(study: Study, needle: NeedleState) -> tuple[int, str]:
+    """Return (tube that carries away what is injected, name of a small vessel or ""); (-1, "") outside any vessel."""
     vessel = vessel_of(study, needle.inside)
-    return "blood" if vessel >= 0 and gives_blood(study, vessel) else "nothing"
+    return (vessel, "") if vessel >= 0 else plexus(study, needle)
 
 
 # --- flow -----------------------------------------------------------------------------------------
@@ -224,8 +231,8 @@ def _given(study: Study, state: State, me: SpreadState, ul: float, mg_per_ul: fl
     if sac >= 0:
         slab = mixed(study, me.slab, tick, sac, needle.tip_mm, ul, mg_per_ul * ul)
         return replace(me, slab=slab, intrathecal_ul=me.intrathecal_ul + ul), ul
-    vessel = vessel_of(study, needle.inside)
-    into_vessel = ul * vascular_share(study, vessel) if vessel >= 0 else 0.0
+    vessel, small = _vessel(study, needle)
+    into_vessel = ul * vascular_share(study, vessel, small) if vessel >= 0 else 0.0
     me, poured = _into_tissue(study, needle, me, ul - into_vessel, mg_per_ul) if ul > into_vessel else (me, 0.0)
     if vessel >= 0:
         into_vessel = ul - poured  # the vessel takes what the tissue refuses

@@ -19,7 +19,7 @@ FLAVUM = (0.0, 13.0, 0.0)
 
 def honest_seed() -> int:
     """Return a patient in whom the plunger neither lies."""
-    return next(s for s in range(50) if all(plunger._draws(s, level)[0] > 0.1 < plunger._draws(s, level)[1] for level in ("L4", "")))
+    return next(s for s in range(50) if all(min(plunger._draws(s, level)) > 0.1 for level in ("L4", "")))
 
 
 SEED = honest_seed()
@@ -76,7 +76,8 @@ def test_false_losses_and_false_resistance_are_as_frequent_as_published():
 def test_the_same_place_answers_the_same_again():
     seed = next(s for s in range(200) if plunger._draws(s, "L4")[0] < 0.05)
     where = study(seed)
-    told = {plunger.press(where, replace(needle_at(where, MUSCLE), tissue=int(Tissue.MUSCLE)), "L4", False, 8000) for _ in range(5)}
+    needle = replace(needle_at(where, MUSCLE), tissue=int(Tissue.MUSCLE))
+    told = {plunger.press(where, needle, "L4", False, 8000) for _ in range(5)}
     assert len(told) == 1 and told.pop().result == "loss"
 
 

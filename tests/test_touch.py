@@ -126,7 +126,7 @@ def test_bone_is_periosteum_with_the_highest_force_until_the_tip_leaves_it():
 def test_a_contact_ends_with_the_needle_or_with_the_attempt(end):
     told, _ = walk(made(("tube", "ROOT", "it")), [(30_000, 4_000)], end)
     ended = of(told, "released")
-    assert len(ended) == 1 and ended[0].tick == told[-1].tick or ended[0]["deepest_um"] > 2_000
+    assert len(ended) == 1 and ended[0]["deepest_um"] > 2_000
     kidney, _ = walk(made(("tissue", "KIDNEY")), [(36_000, 4_000)], end)
     assert [e["structure"] for e in of(kidney, "released")] == ["kidney"]
 
@@ -162,7 +162,7 @@ def test_the_patient_answers_a_contact_in_the_way_of_the_structure(key):
 
 
 def test_paraesthesia_names_dermatome_area_and_side_of_the_nerve():
-    for level, side, words in (("L4", "right", "inner ankle"), ("S1", "left", "little toe"), ("L2", "left", "front of the thigh")):
+    for level, side, words in (("L4", "right", "inner ankle"), ("S1", "left", "little toe"), ("L2", "left", "the thigh")):
         told, _ = walk(made(("tube", "ROOT", f"root_{level}_{side}", level, side)), [(30_000, 2_000)])
         said = next(e for e in of(told, "patient_said") if e["what"] == "paraesthesia")
         assert (said["dermatome"], said["side"]) == (level, side) and words in said["area"]
