@@ -48,6 +48,7 @@ class Row(NamedTuple):
 
     @property
     def holds(self) -> bool:
+        """True when the figure lies in its interval."""
         return self.low <= self.found <= self.high
 
 
