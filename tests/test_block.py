@@ -300,3 +300,28 @@ def test_volume_is_conserved_over_a_thousand_injections():
         assert abs((me.front.volume_ul if me.front else 0.0) - tissue) < 1e-9
         held = sum(slab.volume_ul for slab in (me.slab, me.film) if slab is not None)
         assert abs(held - inside) < 1e-9
+
+
+def test_fluid_behind_the_sac_stays_there_unless_the_patient_lets_it_round():
+    """36 % of patients let it pass (Pain Physician 2004;7:77); both kinds must exist and be told apart by the picture."""
+    shares = []
+    for seed in range(24):
+        told = pattern(CANAL, 3000, seed)
+        shares.append(told["epidural_ventral_ul"] / (told["epidural_ventral_ul"] + told["epidural_dorsal_ul"]))
+    ventral = sum(share >= 0.05 for share in shares)
+    assert 3 <= ventral <= 16 and max(shares) > 0.2  # 24 x 0.36, 3 standard errors
+
+
+def test_the_axis_of_a_leaning_sac_lets_nothing_slip_to_the_other_side():
+    """A step along the body changes the side when the axis leans; it must pay as a step across does."""
+    lean = [
+        replace(t, nodes=t.nodes + np.array([[-9.0, 0, 0, 0], [9.0, 0, 0, 0]])) if t.name == "sac" else t
+        for t in study().phantom.tubes
+    ]
+    minor = []
+    for seed in range(8):
+        run = run_at((2.0, 10.0, 0.0), seed)
+        run.study = replace(study(seed), phantom=replace(study(seed).phantom, tubes=tuple(lean)))
+        told = run.inject(CONTRAST, 2000).last("pattern")
+        minor.append(min(told["left_ul"], told["right_ul"]) / max(1, told["left_ul"] + told["right_ul"]))
+    assert sum(share < 0.05 for share in minor) >= 4

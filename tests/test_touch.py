@@ -231,3 +231,13 @@ def test_metrics_of_contacts_take_speed_and_depth():
     assert list(in_order([], told))
     assert measure(NO_WORDS, [], walk(made(("tissue", "PLEURA")), [(34_000, 2_000)])[0])["pleura_contacts"].value == 1
     assert measure(NO_WORDS, [], walk(made(("tissue", "KIDNEY")), [(34_000, 2_000)])[0])["organ_contacts"].value == 1
+
+
+def test_every_word_of_the_window_for_what_was_touched_and_felt_has_a_sentence():
+    from sim.window.words import sentences
+
+    told, _ = walk(made(("tissue", "PLEURA")), [(32_000, 2_000)])
+    texts = [line.text for fact in told for line in sentences(fact, practice=True)]
+    assert any("coughs" in text for text in texts) and "The tip is now in pleura." in texts
+    root, _ = walk(made(("tube", "ROOT", "root_L5_left", "L5", "left")), [(30_000, 2_000)])
+    assert any("big toe, on the left" in line.text for fact in root for line in sentences(fact, practice=False))

@@ -84,8 +84,7 @@ _PRACTICE: dict[str, str] = {
     "tissue_entered": "The tip is now in {tissue}.",
     "structure_entered": "The tip has entered {name}.",
     "structure_left": "The tip has left {name}.",
-    "injection_stopped": "Spread: {pattern}.",
-    "touched": "The tip touches the {structure}.",
+    "pattern": "Spread: {names}.",
     "nerve_blocked": "Blocked: {name}.",
     "branches_wetted": "{agent} has reached a medial branch.",
     "lead_inserted": "The lead is in the {space} space.",
@@ -122,7 +121,7 @@ _OUTCOME = {
 }
 _ASPIRATED = {"nothing": "Nothing comes back.", "blood": "Blood comes back!", "csf": "Clear fluid comes back!"}
 _TWITCH = {"multifidus": "The muscle of the back twitches.", "leg": "The leg moves!"}
-SILENT = frozenset({"began", "planned", "phase", "needle_stopped", "vitals", "nerve_lesioned"})
+SILENT = frozenset({"began", "planned", "phase", "needle_stopped", "touched", "released", "vitals", "nerve_lesioned"})
 
 
 def sentences(fact: Event, practice: bool, texts: Mapping[str, str] | None = None) -> list[Line]:
@@ -148,8 +147,6 @@ def _spoken(fact: Event, texts: Mapping[str, str]) -> tuple[str, str]:
         return ASSISTANT, texts.get(f"adverse.{fact['what']}", _ADVERSE.get(fact["what"], _sentence(fact["what"])))
     if fact.kind == "discharged":
         return ASSISTANT, f"As the patient leaves: {_OUTCOME.get(fact['outcome'], fact['outcome'])}."
-    if fact.kind == "pattern":
-        return "", ""
     if fact.kind == "refused":
         return ASSISTANT, texts.get(f"refused.{fact['op']}", _sentence(fact["why"]))
     if fact.kind == "exposed":
@@ -199,6 +196,7 @@ def _exposed(fact: Event) -> str:
 def _filled(text: str, fact: Event) -> str:
     data = {k: v.replace("_", " ") if isinstance(v, str) else v for k, v in fact.data.items()}
     data |= {"tissue": data["tissue"].lower()} if "tissue" in data else {}
+    data |= {"names": ", ".join(data["names"]) or "none"} if "names" in data else {}
     for name in ("drawn", "volume"):
         if f"{name}_ul" in data:
             data[name] = f"{data[f'{name}_ul'] / 1000:.1f}"
