@@ -44,6 +44,8 @@ class VesselTable(Strict):
     """A vessel laid through the usual target (the trap), at the level and side of the target."""
 
     at_target: bool
+    by_chance: bool = False
+    """Small vessels lie at the tip as often as published for the region, drawn per patient and place."""
 
 
 class PathologyTable(Strict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from anatomy_assets.patient import build
 from anatomy_assets.population import PatientOptions
@@ -34,6 +35,7 @@ def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None
 def make_study(scenario: Scenario, seed: int, mode: str = "practice", progress: Progress | None = None) -> Study:
     """Return the study of one attempt."""
     phantom = make_phantom(scenario, seed, progress)
+    plan = make_plan(phantom, scenario.file.target, scenario.file.further)
     return Study(
         scenario=scenario.study_id,
         scenario_hash=scenario.hash,
@@ -42,6 +44,6 @@ def make_study(scenario: Scenario, seed: int, mode: str = "practice", progress: 
         seed=seed,
         mode=mode,
         phantom=phantom,
-        plan=make_plan(phantom, scenario.file.target, scenario.file.further),
+        plan=replace(plan, vessel_by_chance=scenario.file.vessel.by_chance),
         toolbox=load_toolbox(),
     )

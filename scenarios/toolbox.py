@@ -16,7 +16,7 @@ from scenarios.toml_file import DATA, Quantity, Status, Strict, check, in_unit, 
 from sim.bioheat import Material
 from sim.errors import DataError
 from sim.phantom import Tissue
-from sim.tools import Agent, Cement, Electrode, Introducer, Lead, Needle, TissueRow, Toolbox
+from sim.tools import Agent, Anaesthetic, Cement, Electrode, Introducer, Lead, Needle, TissueRow, Toolbox
 
 Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 Millimetre = Annotated[Quantity, in_unit("mm")]
@@ -184,6 +184,40 @@ class ContactFile(Strict):
     tissue: list[ContactRow]
 
 
+class AnaestheticRow(Strict):
+    """A row of anaesthetics.toml."""
+
+    name: str
+    max_mg_per_kg: Annotated[Quantity, in_unit("mg/kg")]
+    max_mg: Annotated[Quantity, in_unit("mg")]
+    onset_low_min: Annotated[Quantity, in_unit("min")]
+    onset_high_min: Annotated[Quantity, in_unit("min")]
+    lasts_low_min: Annotated[Quantity, in_unit("min")]
+    lasts_high_min: Annotated[Quantity, in_unit("min")]
+    potency: Annotated[Quantity, in_unit("1")]
+
+
+class AnaestheticFile(Strict):
+    """anaesthetics.toml."""
+
+    anaesthetic: list[AnaestheticRow]
+
+
+class DermatomeRow(Strict):
+    """A row of dermatomes.toml: where a segment is felt."""
+
+    level: str
+    area: str
+    source: str
+    status: Status
+
+
+class DermatomeFile(Strict):
+    """dermatomes.toml."""
+
+    dermatome: list[DermatomeRow]
+
+
 class ElectrodeRow(Strict):
     """A row of lesions.toml: a radiofrequency electrode."""
 
@@ -236,7 +270,26 @@ def load_toolbox(data: Path = DATA) -> Toolbox:
         cements=load_cements(data),
         leads=tuple(Lead(**_values(row)) for row in leads.lead),
         electrodes=tuple(Electrode(**_values(row)) for row in _lesions(data).electrode),
+        anaesthetics=load_anaesthetics(data, agents.agent),
+        dermatomes=load_dermatomes(data),
     )
+
+
+def load_anaesthetics(data: Path = DATA, agents: list[AgentRow] | None = None) -> tuple[Anaesthetic, ...]:
+    """Return the local anaesthetics of the data folder. DataError: file, row; every agent of that kind needs a drug."""
+    path = data / "anaesthetics.toml"
+    rows = tuple(Anaesthetic(**_values(row)) for row in check(path, read_toml(path), AnaestheticFile).anaesthetic)
+    for agent in agents or []:
+        if agent.kind == "local_anaesthetic" and not any(agent.name.startswith(row.name) for row in rows):
+            known = ", ".join(row.name for row in rows)
+            raise DataError(f"{path}: no row for '{agent.name}' of agents.toml; it begins with none of: {known}")
+    return rows
+
+
+def load_dermatomes(data: Path = DATA) -> tuple[tuple[str, str], ...]:
+    """Return (level, area) of each segment from the head down. DataError: file, key, value, expected."""
+    path = data / "dermatomes.toml"
+    return tuple((row.level, row.area) for row in check(path, read_toml(path), DermatomeFile).dermatome)
 
 
 def load_needles(data: Path = DATA) -> tuple[tuple[Needle, ...], tuple[Introducer, ...]]:

@@ -77,6 +77,7 @@ TABLE: dict[str, tuple[Argument, ...]] = {
     "syringe.aspirate": (),
     "syringe.inject": (_a("volume_ul", 0, 20_000), _a("rate_ul_s", 10, 2_000)),
     "syringe.stop": (),
+    "syringe.probe": (_a("air", 0, 1), _a("force_mn", 500, 30_000)),  # thumb on a loss-of-resistance syringe (0: saline)
     # bone cement
     "cement.mix": (_a("product", 0, 63),),
     "cement.attach": (),

@@ -93,6 +93,30 @@ TABLE: dict[str, dict[str, type]] = {
     "popped": {"membrane": str, "depth_um": int},
     "bone_contact": {"bone": str, "force_mn": int, **_TIP},
     "structure_entered": {"name": str, "kind": str, "level": str, "side": str, "speed_um_s": int, **_TIP},
+    # any structure that answers or suffers (sim.touch.STRUCTURES): the beginning and the end of a contact
+    "touched": {
+        "structure": str,
+        "name": str,
+        "level": str,
+        "side": str,
+        "dermatome": str,  # nerves only
+        "speed_um_s": int,  # of the tip against the tissue
+        "force_mn": int,  # bone only
+        "depth_um": int,
+        **_POSITION,
+    },
+    "released": {
+        "structure": str,
+        "name": str,
+        "level": str,
+        "side": str,
+        "dermatome": str,
+        "deepest_um": int,  # below the wall of a tube, else beyond the place where it was met
+        "ticks": int,
+        "speed_um_s": int,  # when it was met
+        "fastest_um_s": int,
+        "force_mn": int,
+    },
     "structure_left": {"name": str, "kind": str, "deepest_um": int, "ticks": int},
     "stylet": {"inserted": bool},
     "buckling": {"force_mn": int},
@@ -118,6 +142,15 @@ TABLE: dict[str, dict[str, type]] = {
     # syringe
     "attached": {"agent": str, "kind": str, "particulate": bool, "drawn_ul": int},
     "aspirated": {"result": str, **_TIP},  # "nothing", "blood", "csf"
+    "probed": {  # thumb on a loss-of-resistance syringe
+        "medium": str,  # "saline", "air"
+        "result": str,  # "loss", "resistance", "bounce" (air that springs back)
+        "force_mn": int,
+        "pressure_pa": int,
+        "gives_permille": int,  # how far a plunger that does not go gives way (air)
+        "volume_ul": int,  # that ran into the tissue
+        **_TIP,
+    },
     "injection_started": {"agent": str, "kind": str, "particulate": bool, "rate_ul_s": int, **_TIP},
     "injection_stopped": {
         "agent": str,
@@ -135,6 +168,22 @@ TABLE: dict[str, dict[str, type]] = {
         "live_ul": int,  # part injected while X-rays were on
         "levels": list,  # roots wetted, e.g. ["root_L4_right"]
         **_TIP,
+    },
+    # what a picture of it shows, after the injection_stopped it belongs to: from where the fluid of this needle position lies
+    "pattern": {
+        "agent": str,
+        "kind": str,
+        "volume_ul": int,
+        "names": list,  # sim.spread_lie.NAMES with a share worth naming, the greatest first
+        "permille": list,  # share of each name
+        "epidural_ventral_ul": int,
+        "epidural_dorsal_ul": int,
+        "left_ul": int,  # of the epidural fluid
+        "right_ul": int,
+        "cranial_um": int,  # reach of the epidural fluid from the opening
+        "caudal_um": int,
+        "nerves": list,  # roots, ganglia and rami with fluid beside them
+        "nerves_ul": list,
     },
     # medial branches that a drug or contrast wetted, e.g. ["medial_branch_L4_right"], after the injection_stopped it belongs to
     "branches_wetted": {"agent": str, "kind": str, "volume_ul": int, "branches": list},
@@ -206,7 +255,30 @@ TABLE: dict[str, dict[str, type]] = {
     "nerve_lesioned": _LESIONED,
     "sac_heated": _LESIONED,
     # patient
-    "patient_said": {"what": str, "dermatome": str, "grade": int},
+    "patient_said": {"what": str, "dermatome": str, "side": str, "area": str, "grade": int},  # area: "down to the big toe"
+    "patient_moved": {"why": str, "grade": int},
+    "cooperation_withdrawn": {},  # the patient asks to stop
+    "adverse": {"what": str},  # "vasovagal", "pneumothorax", "cord_injury", "high_spread", "hypotension", "toxicity"
+    # local anaesthetic, as the patient leaves: each nerve it lies on, then the whole
+    "nerve_blocked": {
+        "name": str,
+        "kind": str,
+        "nerve_level": str,
+        "nerve_side": str,
+        "sensory_permille": int,
+        "motor_permille": int,
+        "onset_ms": int,
+        "lasts_ms": int,
+    },
+    "discharged": {
+        "outcome": str,  # sim.block.OUTCOMES, the worst that holds
+        "sensory": list,  # "L4 right"
+        "motor": list,
+        "highest": str,  # segment reached by drug in the sac, "" without
+        "systolic_fall_mmhg": int,
+        "dose_permille": int,  # of the largest single dose
+        "vascular_ug": int,  # lidocaine equivalents
+    },
     "vitals": {"heart_rate_bpm": int, "systolic_mmhg": int, "spo2_percent": int},
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sim.command import Command
+from sim.dermatome import HIGH_FROM, area, at_or_above, higher
 from sim.event import Event, event
 from sim.generator_reply import reply_to_generator
 from sim.phantom import TubeKind, tube_distance
@@ -25,6 +26,19 @@ SILENCE = 150
 NERVES = (TubeKind.ROOT, TubeKind.GANGLION, TubeKind.RAMUS, TubeKind.CORD, TubeKind.ROOTLET)
 PRESSING = ("EPIDURAL_FAT", "FORAMEN_FAT", "NERVE")
 DISC = ("DISC_NUCLEUS", "DISC_ANNULUS")
+FELT_ALONG = ("paraesthesia", "electric pain", "tingling in the leg", "burning in the leg")
+"""Replies that name where they are felt."""
+TOUCHED = {
+    "facet_joint": ("pain in the back", "facet_pain"),
+    "disc": ("pain in the back", "disc_touch_pain"),
+    "pleura": ("cough", "pleura_pain"),
+    "lung": ("pain in the chest", "pleura_pain"),
+    "kidney": ("pain in the flank", "organ_pain"),
+    "liver": ("pain in the flank", "organ_pain"),
+    "spleen": ("pain in the flank", "organ_pain"),
+    "cord": ("electric pain", "cord_pain"),
+}
+"""Reply to a contact: (what, constant with its grade). Bone and nerves answer by force and speed, the rest not at once."""
 
 WORDS = (
     "nothing",
@@ -43,6 +57,11 @@ WORDS = (
     "tingling in the leg",
     "heat in the back",
     "burning in the leg",
+    "cough",
+    "pain in the chest",
+    "pain in the flank",
+    "short of breath",
+    "please stop",
 )
 """Everything that `patient_said.what` can be."""
 
@@ -51,7 +70,8 @@ def begin(study: Study) -> PatientState:
     """Return the patient at rest, as the seed made this one."""
     draw = stream(study.seed, "patient")
     spread = [int(v) for v in draw.integers(-1000, 1001, 2)]
-    fear = float(draw.random()) < study.toolbox.constant("patient.vasovagal_share")
+    share = "vasovagal_share_medial_branch" if study.plan.approach == "medial_branch" else "vasovagal_share"
+    fear = float(draw.random()) < study.toolbox.constant(f"patient.{share}")
     rest = (
         _whole(study, "heart_rate_bpm") + spread[0] * _whole(study, "heart_rate_range_bpm") // 1000,
         _whole(study, "systolic_mmhg") + spread[1] * _whole(study, "systolic_range_mmhg") // 1000,
@@ -67,7 +87,7 @@ def advance(study: Study, state: State, command: Command, events: tuple[Event, .
     for fact in events:
         me = _felt(study, state, me, fact, out)
     if me.pending and min(p[0] for p in me.pending) <= tick:
-        me = _due(me, tick, out)
+        me = _due(study, me, tick, out)
     if tick % 50 == 0 and state.needle.inside:
         me = _in_nerve(study, state, me, out)
     if command.op == "ask.pain":
@@ -95,12 +115,39 @@ def _phase(study: Study, tick: int) -> int:
 # --- speech ---------------------------------------------------------------------------------------
 
 
-def _say(me: PatientState, tick: int, what: str, dermatome: str, grade: int, out: list[Event]) -> PatientState:
-    """Return the state after something is said, unless the same was said a moment ago and hurts no more."""
+def _say(
+    study: Study, me: PatientState, tick: int, what: str, dermatome: str, grade: int, out: list[Event], side: str = ""
+) -> PatientState:
+    """Return the state after something is said, unless the same was said a moment ago and hurts no more.
+
+    Great pain makes the patient move, and pain uses up patience.
+    """
     if me.said == (what, dermatome) and tick - me.said_tick < SILENCE and grade <= me.pain:
         return me
-    out.append(event(tick, "patient_said", what=what, dermatome=dermatome, grade=grade))
-    return replace(me, said=(what, dermatome), said_tick=tick, pain=max(me.pain, grade))
+    out.append(event(tick, "patient_said", **_words(study, what, dermatome, side, grade)))
+    if grade >= _whole(study, "moves_from"):
+        out.append(event(tick, "patient_moved", why=what, grade=grade))
+    me = replace(me, said=(what, dermatome), said_side=side, said_tick=tick, pain=max(me.pain, grade))
+    return _patience(study, me, tick, grade, out)
+
+
+def _words(study: Study, what: str, dermatome: str, side: str, grade: int) -> dict[str, str | int]:
+    """Return the fields of `patient_said`; a reply along a nerve names where it is felt and, where it is one-sided, the side."""
+    along = what in FELT_ALONG and bool(dermatome)
+    place = area(study.toolbox, dermatome) if along else ""
+    return {"what": what, "dermatome": dermatome, "side": side if along else "", "area": place, "grade": grade}
+
+
+def _patience(study: Study, me: PatientState, tick: int, grade: int, out: list[Event]) -> PatientState:
+    """Use up patience; when none is left the patient withdraws cooperation, once."""
+    over = grade - _whole(study, "patience_from")
+    if over <= 0 or me.patience_permille <= 0:
+        return me
+    left = max(0, me.patience_permille - over * _whole(study, "patience_per_pain_permille"))
+    if left == 0:
+        out.append(event(tick, "patient_said", **_words(study, "please stop", "", "", grade)))
+        out.append(event(tick, "cooperation_withdrawn"))
+    return replace(me, patience_permille=left)
 
 
 def _answer(study: Study, state: State, me: PatientState) -> dict[str, str | int]:
@@ -109,14 +156,15 @@ def _answer(study: Study, state: State, me: PatientState) -> dict[str, str | int
     for t in state.needle.inside:
         tube = study.phantom.tubes[t]
         if tube.kind in NERVES:
-            return {"what": "paraesthesia", "dermatome": tube.level, "grade": max(me.pain, _whole(study, "nerve_pain"))}
+            grade = max(me.pain, _whole(study, "nerve_pain"))
+            return _words(study, "paraesthesia", tube.level, tube.side, grade)
     if _fainting(study, tick, me):
-        return {"what": "faint", "dermatome": "", "grade": me.pain}
+        return _words(study, "faint", "", "", me.pain)
     if me.drop_mmhg and tick >= me.drop_tick:
-        return {"what": "legs heavy", "dermatome": "", "grade": me.pain}
+        return _words(study, "legs heavy", "", "", me.pain)
     if me.pain > 0:
-        return {"what": me.said[0], "dermatome": me.said[1], "grade": me.pain}
-    return {"what": "nothing", "dermatome": "", "grade": 0}
+        return _words(study, me.said[0], me.said[1], me.said_side, me.pain)
+    return _words(study, "nothing", "", "", 0)
 
 
 # --- what is felt ---------------------------------------------------------------------------------
@@ -128,19 +176,38 @@ def _felt(study: Study, state: State, me: PatientState, fact: Event, out: list[E
         return _skin(study, state, me, out)
     if fact.kind == "bone_contact":
         hard = fact["force_mn"] >= _whole(study, "bone_hard_mn")
-        return _say(me, tick, "dull ache", fact["level"], _whole(study, "bone_hard_pain" if hard else "bone_pain"), out)
+        return _say(study, me, tick, "dull ache", fact["level"], _whole(study, "bone_hard_pain" if hard else "bone_pain"), out)
     if fact.kind == "structure_entered" and fact["kind"].upper() in {kind.name for kind in NERVES}:
         fast = fact["speed_um_s"] >= _whole(study, "nerve_fast_um_s")
         grade = _whole(study, "nerve_fast_pain" if fast else "nerve_pain")
-        return _say(me, tick, "paraesthesia", _dermatome(study, fact), grade, out)
+        return _say(study, me, tick, "paraesthesia", _dermatome(study, fact), grade, out, _side(study, fact))
+    if fact.kind == "touched":
+        return _touched(study, state, me, fact, out)
     if fact.kind == "injection_started":
         return _pressed(study, state, me, fact, out)
     if fact.kind == "injection_stopped":
         return _drugged(study, state, me, fact)
     if fact.kind in ("stimulated", "structure_heated"):
         what, dermatome, grade = reply_to_generator(study.toolbox, fact)
-        return _say(me, tick, what, dermatome, grade, out) if what else me
+        side = fact["nerve_side"] if what else ""
+        return _say(study, me, tick, what, dermatome, grade, out, side) if what else me
     return me
+
+
+def _touched(study: Study, state: State, me: PatientState, fact: Event, out: list[Event]) -> PatientState:
+    """Feel a contact that is neither bone nor an ordinary nerve; a lung that is hit collapses in time."""
+    what, grade = TOUCHED.get(fact["structure"], ("", ""))
+    if fact["structure"] == "lung" and me.lung_tick < 0:
+        me = replace(me, lung_tick=state.tick + _ticks(study, "pneumothorax_delay_s"))
+        me = _later(me, me.lung_tick, "short of breath", "pneumothorax", 0)
+    if not what:
+        return me
+    return _say(study, me, state.tick, what, fact["dermatome"], _whole(study, grade), out, fact["side"])
+
+
+def _side(study: Study, fact: Event) -> str:
+    """Return the side of the nerve that an event names, "" for a nerve of the middle."""
+    return next((tube.side for tube in study.phantom.tubes if tube.name == fact["name"]), str(fact["side"]))
 
 
 def _dermatome(study: Study, fact: Event) -> str:
@@ -157,13 +224,13 @@ def _skin(study: Study, state: State, me: PatientState, out: list[Event]) -> Pat
     tick = state.tick
     if me.fear and me.faint_tick < 0:
         me = replace(me, faint_tick=tick + _ticks(study, "vasovagal_delay_s"))
-        me = _later(me, me.faint_tick, "faint", "", 0)
+        me = _later(me, me.faint_tick, "faint", "vasovagal", 0)
     x, z = round(float(state.needle.entry_mm[0]) * 1000), round(float(state.needle.entry_mm[2]) * 1000)
     reach = _whole(study, "numb_mm") * 1000
     for nx, nz, since in me.numb:
         if tick >= since and (x - nx) ** 2 + (z - nz) ** 2 <= reach * reach:
             return me
-    return _say(me, tick, "sharp at the skin", "", _whole(study, "skin_pain"), out)
+    return _say(study, me, tick, "sharp at the skin", "", _whole(study, "skin_pain"), out)
 
 
 def _in_nerve(study: Study, state: State, me: PatientState, out: list[Event]) -> PatientState:
@@ -176,7 +243,7 @@ def _in_nerve(study: Study, state: State, me: PatientState, out: list[Event]) ->
         deep_um = round(-1000.0 * tube_distance(study.phantom.fields, t, x, y, z))
         grade = _whole(study, "nerve_deep_pain")
         if deep_um >= _whole(study, "nerve_deep_um") and me.pain < grade:
-            return _say(me, state.tick, "electric pain", tube.level, grade, out)
+            return _say(study, me, state.tick, "electric pain", tube.level, grade, out, tube.side)
         return me if me.pain >= _whole(study, "nerve_pain") else replace(me, pain=_whole(study, "nerve_pain"))
     return me
 
@@ -187,13 +254,13 @@ def _pressed(study: Study, state: State, me: PatientState, fact: Event, out: lis
     for t in state.needle.inside:
         tube = study.phantom.tubes[t]
         if tube.kind in NERVES:
-            return _say(me, tick, "electric pain", tube.level, _whole(study, "nerve_deep_pain"), out)
+            return _say(study, me, tick, "electric pain", tube.level, _whole(study, "nerve_deep_pain"), out, tube.side)
     if fact["tissue"] in DISC:
-        return _say(me, tick, "pain in the back", "", _whole(study, "disc_pain"), out)
+        return _say(study, me, tick, "pain in the back", "", _whole(study, "disc_pain"), out)
     if fact["tissue"] in PRESSING:
         fast = fact["rate_ul_s"] >= _whole(study, "pressure_fast_ul_s")
         grade = _whole(study, "pressure_fast_pain" if fast else "pressure_pain")
-        return _say(me, tick, "pressure", fact["level"], grade, out)
+        return _say(study, me, tick, "pressure", fact["level"], grade, out)
     return me
 
 
@@ -206,12 +273,12 @@ def _drugged(study: Study, state: State, me: PatientState, fact: Event) -> Patie
             spot = (fact["x_um"], fact["z_um"], tick + _ticks(study, "numb_onset_s"))
             me = replace(me, numb=(*me.numb, spot))
         if fact["intrathecal_ul"] > 0:
-            me = _spinal(study, tick, me, fact["intrathecal_ul"])
+            me = _spinal(study, tick, me, fact, agent)
         if fact["vascular_ul"] > 0:
             me = _toxic(study, tick, me, round(fact["vascular_ul"] * agent.dose_mg_per_ml))
     arterial = any(study.phantom.tubes[t].kind == TubeKind.RADICULAR_ARTERY for t in state.needle.inside)
     if fact["particulate"] and fact["vascular_ul"] > 0 and arterial:
-        me = _later(me, tick + _ticks(study, "cord_delay_s"), "legs will not move", "", 0)
+        me = _later(me, tick + _ticks(study, "cord_delay_s"), "legs will not move", "cord_injury", 0)
     return me
 
 
@@ -219,8 +286,16 @@ def _agent(study: Study, name: str) -> Agent:
     return study.toolbox.agents[study.toolbox.index("agents", name)]
 
 
-def _spinal(study: Study, tick: int, me: PatientState, volume_ul: int) -> PatientState:
-    """Local anaesthetic in the sac: heavy legs, then the pressure falls, more with more volume."""
+def _spinal(study: Study, tick: int, me: PatientState, fact: Event, agent: Agent) -> PatientState:
+    """Local anaesthetic in the sac: heavy legs, then the pressure falls, more with more volume; a great dose takes the breath."""
+    volume_ul = fact["intrathecal_ul"]
+    potency = next((row.potency for row in study.toolbox.anaesthetics if agent.name.startswith(row.name)), 1.0)
+    before = me.spinal_ug
+    me = replace(me, spinal_ug=before + round(volume_ul * agent.dose_mg_per_ml * potency))
+    segments = int(me.spinal_ug / 1000.0 / study.toolbox.constant("block.segment_mg"))
+    if me.high_tick < 0 and at_or_above(study.toolbox, higher(study.toolbox, fact["level"], segments), HIGH_FROM):
+        me = replace(me, high_tick=tick + _ticks(study, "high_spread_delay_s"))
+        me = _later(me, me.high_tick, "short of breath", "high_spread", 0)
     drop = me.drop_mmhg + volume_ul * _whole(study, "spinal_drop_mmhg_per_ml") // 1000
     due = tick + _ticks(study, "spinal_onset_s")
     if not me.drop_mmhg:
@@ -234,20 +309,22 @@ def _toxic(study: Study, tick: int, me: PatientState, dose_ug: int) -> PatientSt
     due = tick + _ticks(study, "blood_delay_s")
     for what, limit in (("metallic taste", "taste_mg"), ("seizure", "seizure_mg")):
         if before < 1000 * _whole(study, limit) <= after:
-            me = _later(me, due, what, "", 0)
+            me = _later(me, due, what, "toxicity" if what == "seizure" else "", 0)
     return replace(me, dose_ug=after)
 
 
-def _later(me: PatientState, due: int, what: str, dermatome: str, grade: int) -> PatientState:
-    return replace(me, pending=tuple(sorted((*me.pending, (due, what, dermatome, grade)))))
+def _later(me: PatientState, due: int, what: str, adverse: str, grade: int) -> PatientState:
+    return replace(me, pending=tuple(sorted((*me.pending, (due, what, adverse, grade)))))
 
 
-def _due(me: PatientState, tick: int, out: list[Event]) -> PatientState:
-    """Say what is due; the rest waits."""
+def _due(study: Study, me: PatientState, tick: int, out: list[Event]) -> PatientState:
+    """Say what is due, and what has happened with it; the rest waits."""
     now = [p for p in me.pending if p[0] <= tick]
     me = replace(me, pending=tuple(p for p in me.pending if p[0] > tick))
-    for _, what, dermatome, grade in now:
-        me = _say(me, tick, what, dermatome, grade, out)
+    for _, what, adverse, grade in now:
+        me = _say(study, me, tick, what, "", grade, out)
+        if adverse:
+            out.append(event(tick, "adverse", what=adverse))
     return me
 
 
@@ -282,6 +359,10 @@ def _heading(study: Study, tick: int, me: PatientState) -> tuple[int, int, int]:
         systolic -= me.drop_mmhg
     if me.dose_ug >= 1000 * _whole(study, "seizure_mg"):
         heart, spo2 = heart + 30, spo2 - 8
+    if 0 <= me.lung_tick <= tick:
+        heart, spo2 = heart + 15, spo2 - _whole(study, "pneumothorax_spo2_percent")
+    if 0 <= me.high_tick <= tick:
+        spo2 -= _whole(study, "high_spread_spo2_percent")
     if _fainting(study, tick, me):
         heart, systolic = _whole(study, "vasovagal_heart_rate_bpm"), _whole(study, "vasovagal_systolic_mmhg")
     return heart, systolic, spo2

@@ -27,7 +27,8 @@ class Plan:
     target_mm: (3,) planned tip position. endplate_normal: (3,) unit normal of the endplate that is
     to be squared. foramina: (level, side) -> centre (3,) of each foramen. medial_line_mm: (level, side) ->
     x of the medial pedicle border. field_landmarks: name -> (3,): what a picture can be said to contain.
-    further: goals beside the main one, in the order of the plan (a block of two or three nerves).
+    further: goals beside the main one, in the order of the plan (a block of two or three nerves). vessel_by_chance: small
+    vessels, too small to be tubes, lie about at the published rate of the region.
     """
 
     level: str
@@ -39,6 +40,7 @@ class Plan:
     medial_line_mm: Mapping[tuple[str, str], float]
     field_landmarks: Mapping[str, F64]
     further: tuple[Goal, ...] = ()
+    vessel_by_chance: bool = False
 
     @property
     def goals(self) -> tuple[Goal, ...]:

@@ -1,7 +1,7 @@
 """The core's front: begin, advance, view. Pure functions of (study, state, command); one tick is 10 ms.
 
-Order within a tick, always the same: procedure, C-arm, needle, lead, injectate, cement, generator, patient. An engine reads the
-state of its siblings as it was when its turn came, never their code; facts travel as events.
+Order within a tick, always the same: procedure, C-arm, needle, lead, injectate, cement, generator, touch, block,
+patient. An engine reads the state of its siblings as it was when its turn came, never their code; facts travel as events.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from sim import carm, cement, heat, lead, needle, patient, procedure, spread
+from sim import block, carm, cement, heat, lead, needle, patient, procedure, spread, touch
 from sim.command import IDLE, Command
 from sim.event import Event, event
 from sim.state import State, Study
@@ -29,7 +29,14 @@ ENGINES: tuple[tuple[str, Callable[[Study, State, Command], tuple[object, list[E
     ("cement", cement.advance),
     ("heat", heat.advance),
 )
-"""Parts of the state and who advances them, in the order of a tick. The patient comes after them: it hears their events."""
+"""Parts of the state and who advances them, in the order of a tick. Those of HEARERS come after them."""
+
+HEARERS: tuple[tuple[str, Callable[[Study, State, Command, tuple[Event, ...]], tuple[object, list[Event]]]], ...] = (
+    ("touch", touch.advance),
+    ("block", block.advance),
+    ("patient", patient.advance),
+)
+"""Parts of the state that live on the events of this tick, each on those of the ones before it too."""
 
 
 def begin(study: Study) -> tuple[State, tuple[Event, ...]]:
@@ -41,6 +48,8 @@ def begin(study: Study) -> tuple[State, tuple[Event, ...]]:
         spread=spread.begin(study),
         patient=patient.begin(study),
         procedure=procedure.begin(study),
+        touch=touch.begin(study),
+        block=block.begin(study),
         heat=heat.begin(study),
         chain=hashlib.sha256(study.hash.encode()).digest(),
     )
@@ -68,9 +77,10 @@ def advance(study: Study, state: State, command: Command = IDLE) -> tuple[State,
         part, new = engine(study, state, command)
         events += new
         state = _with(state, name, part)
-    part_t, new = patient.advance(study, state, command, tuple(events))
-    events += new
-    state = _with(state, "patient", part_t)
+    for name, hearer in HEARERS:
+        part, new = hearer(study, state, command, tuple(events))
+        events += new
+        state = _with(state, name, part)
     part_p, new = procedure.heard(study, state, tuple(events))
     events += new
     return _with(state, "procedure", part_p), tuple(events)

@@ -13,17 +13,22 @@ import numpy as np
 
 from sim.command import Command
 from sim.event import Event, event
-from sim.phantom import Tissue
+from sim.phantom import Tissue, TubeKind
+from sim.plunger import bounce_permille, press
 from sim.spread_front import branches, opened, opening, pocket_shut, points, pour, wetted
+from sim.spread_lie import lying, named
 from sim.spread_medium import medium
 from sim.spread_vessel import (
     at_rest,
+    film_points,
     gives_blood,
     mixed,
     parcel,
     parcel_points,
+    plexus,
     sac_of,
     slab_points,
+    subdural,
     vascular_share,
     vessel_of,
     washed,
@@ -52,6 +57,7 @@ PARTS: dict[str, tuple[Tissue, ...]] = {
     "muscle_ul": (Tissue.MUSCLE, Tissue.PSOAS, Tissue.QUADRATUS, Tissue.MULTIFIDUS),
 }
 BONES = ("BONE_CORTEX", "BONE_CANCELLOUS")
+VEINS = (TubeKind.VEIN, TubeKind.BASIVERTEBRAL)
 
 
 def begin(study: Study) -> SpreadState:
@@ -107,6 +113,8 @@ def _obeyed(study: Study, state: State, me: SpreadState, command: Command, out: 
         return me
     if command.op == "syringe.stop":
         return _stopped(study, state, me, out)
+    if command.op == "syringe.probe":
+        return _probed(study, state, _stopped(study, state, me, out), command, out)
     me = _stopped(study, state, me, out)
     volume, rate = command.args
     facts = tip_facts(study, state.needle)
@@ -122,9 +130,28 @@ def _obeyed(study: Study, state: State, me: SpreadState, command: Command, out: 
         by_label_ul=np.zeros(LABELS),
         vascular_ul=0.0,
         intrathecal_ul=0.0,
+        subdural_ul=0.0,
+        venous_ul=0.0,
         live_ul=0.0,
         tip_facts=tuple(facts.items()),
     )
+
+
+def _probed(study: Study, state: State, me: SpreadState, command: Command, out: list[Event]) -> SpreadState:
+    """Press the plunger of a loss-of-resistance syringe (it takes the place of another); what runs in stays in the patient."""
+    air, force = command.args[0] == 1, command.args[1]
+    facts = tip_facts(study, state.needle)
+    push = press(study, state.needle, facts["level"], air, force)
+    me = replace(me, agent=-1, drawn_ul=0.0, left_ul=0.0, given_ul=0.0, by_label_ul=np.zeros(LABELS))
+    me = replace(me, vascular_ul=0.0, intrathecal_ul=0.0, subdural_ul=0.0, venous_ul=0.0)
+    poured = 0.0
+    if push.volume_ul > 0:
+        me, poured = _given(study, state, me, float(push.volume_ul), 0.0)
+        me = replace(me, given_ul=poured)
+    told = {"medium": "air" if air else "saline", "result": push.result, "force_mn": force, "pressure_pa": push.pressure_pa}
+    gives = bounce_permille(push.pressure_pa / 1000.0) if push.result == "bounce" else 0
+    out.append(event(state.tick, "probed", gives_permille=gives, volume_ul=round(poured), **told, **facts))
+    return me
 
 
 def _obstacle(study: Study, needle: NeedleState, me: SpreadState, command: Command) -> str:
@@ -135,6 +162,8 @@ def _obstacle(study: Study, needle: NeedleState, me: SpreadState, command: Comma
         return "there is no needle to put a syringe on"
     if needle.stylet:
         return "the stylet is in the needle"
+    if command.op == "syringe.probe":
+        return ""
     if command.op == "syringe.attach":
         known = len(study.toolbox.agents)
         return "" if command.args[0] < known else f"there is no agent {command.args[0]}; there are {known}"
@@ -154,10 +183,17 @@ def _named(agent: Agent) -> dict[str, Any]:
 
 def _aspirated(study: Study, needle: NeedleState) -> str:
     """Return what comes back: CSF from the sac, blood from a vessel if its wall does not collapse, or nothing."""
-    if sac_of(study, needle.inside) >= 0:
-        return "csf"
+    sac = sac_of(study, needle.inside)
+    if sac >= 0:
+        return "nothing" if subdural(study, sac, needle.tip_mm) else "csf"
+    vessel, name = _vessel(study, needle)
+    return "blood" if vessel >= 0 and gives_blood(study, vessel, name) else "nothing"
+
+
+def _vessel(study: Study, needle: NeedleState) -> tuple[int, str]:
+    """Return (tube that carries away what is injected, name of a small vessel or ""); (-1, "") outside any vessel."""
     vessel = vessel_of(study, needle.inside)
-    return "blood" if vessel >= 0 and gives_blood(study, vessel) else "nothing"
+    return (vessel, "") if vessel >= 0 else plexus(study, needle)
 
 
 # --- flow -----------------------------------------------------------------------------------------
@@ -169,7 +205,8 @@ def _flowed(study: Study, state: State, me: SpreadState, out: list[Event]) -> Sp
     rest = me.goal_ul - me.given_ul
     ul = rest if rest <= step + EMPTY_UL else step
     live = state.carm.beam in ("live", "dsa")
-    me, poured = _given(study, state, me, ul)
+    mg_per_ul = study.toolbox.agents[me.agent].iodine_mg_per_ml / 1000.0
+    me, poured = _given(study, state, me, ul, mg_per_ul)
     given = me.goal_ul if poured == rest else me.given_ul + poured
     left = me.begun_ul - given
     me = replace(
@@ -184,21 +221,24 @@ def _flowed(study: Study, state: State, me: SpreadState, out: list[Event]) -> Sp
     return _stopped(study, state, me, out) if ul == rest else me
 
 
-def _given(study: Study, state: State, me: SpreadState, ul: float) -> tuple[SpreadState, float]:
+def _given(study: Study, state: State, me: SpreadState, ul: float, mg_per_ul: float) -> tuple[SpreadState, float]:
     """Return (state, microlitres taken) after offering `ul` to sac, vessel or tissue."""
     needle, tick = state.needle, state.tick
-    mg_per_ul = study.toolbox.agents[me.agent].iodine_mg_per_ml / 1000.0
     sac = sac_of(study, needle.inside)
+    if sac >= 0 and subdural(study, sac, needle.tip_mm):
+        film = mixed(study, me.film, tick, sac, needle.tip_mm, ul, mg_per_ul * ul)
+        return replace(me, film=film, intrathecal_ul=me.intrathecal_ul + ul, subdural_ul=me.subdural_ul + ul), ul
     if sac >= 0:
         slab = mixed(study, me.slab, tick, sac, needle.tip_mm, ul, mg_per_ul * ul)
         return replace(me, slab=slab, intrathecal_ul=me.intrathecal_ul + ul), ul
-    vessel = vessel_of(study, needle.inside)
-    into_vessel = ul * vascular_share(study, vessel) if vessel >= 0 else 0.0
+    vessel, small = _vessel(study, needle)
+    into_vessel = ul * vascular_share(study, vessel, small) if vessel >= 0 else 0.0
     me, poured = _into_tissue(study, needle, me, ul - into_vessel, mg_per_ul) if ul > into_vessel else (me, 0.0)
     if vessel >= 0:
         into_vessel = ul - poured  # the vessel takes what the tissue refuses
         parcels = parcel(study, me.parcels, tick, vessel, needle.tip_mm, into_vessel, mg_per_ul * into_vessel)
-        me = replace(me, parcels=parcels, vascular_ul=me.vascular_ul + into_vessel)
+        venous = into_vessel if study.phantom.tubes[vessel].kind in VEINS else 0.0
+        me = replace(me, parcels=parcels, vascular_ul=me.vascular_ul + into_vessel, venous_ul=me.venous_ul + venous)
         poured = ul
     return me, poured
 
@@ -239,10 +279,34 @@ def _stopped(study: Study, state: State, me: SpreadState, out: list[Event]) -> S
         "levels": levels,
     }
     out.append(Event(state.tick, "injection_stopped", _named(agent) | parts | told | facts))
+    if volume > 0:
+        out.append(Event(state.tick, "pattern", _seen(study, me, agent, volume)))
     touched = [study.phantom.tubes[t].name for t in branches(study.phantom.fields, me.front)] if _tissue_ul(me) >= 0.5 else []
     if touched:
         out.append(event(state.tick, "branches_wetted", agent=agent.name, kind=agent.kind, volume_ul=volume, branches=touched))
     return replace(me, flowing=False, rate_ul_s=0)
+
+
+def _seen(study: Study, me: SpreadState, agent: Agent, volume: int) -> dict[str, Any]:
+    """Return the fields of the `pattern` event of an injection."""
+    lies = lying(study, me.front if _tissue_ul(me) > 0.0 else None)
+    at_bone = dict(me.tip_facts).get("tissue") in BONES
+    away = {"arterial": me.vascular_ul - me.venous_ul, "venous": me.venous_ul}
+    away |= {"intrathecal": me.intrathecal_ul - me.subdural_ul, "subdural": me.subdural_ul}
+    names, permille = named(lies, away, _tissue_ul(me), at_bone, study.toolbox.constant("spread.shown_share"))
+    nerves = [(study.phantom.tubes[t].name, ul) for t, ul in lies.nerves_ul]
+    return {
+        "agent": agent.name,
+        "kind": agent.kind,
+        "volume_ul": volume,
+        "names": names,
+        "permille": permille,
+        **{f"{key}_ul": lies.epidural_ul[key] for key in ("epidural_ventral", "epidural_dorsal", "left", "right")},
+        "cranial_um": lies.cranial_um,
+        "caudal_um": lies.caudal_um,
+        "nerves": [name for name, _ in nerves],
+        "nerves_ul": [ul for _, ul in nerves],
+    }
 
 
 # --- accounts -------------------------------------------------------------------------------------
@@ -333,12 +397,14 @@ def _shown(study: Study, tick: int, me: SpreadState, before: SpreadState) -> Spr
         due = tick % SHOW_EVERY == 0
     if len(before.parcels) or len(parcels):
         due = due or tick % 2 == 0 or not len(parcels)
-    if me.slab is not None and tick % SLAB_EVERY == 0:
-        due = due or not at_rest(study, me.slab, tick - SLAB_EVERY)
+    for slab in (me.slab, me.film):
+        if slab is not None and tick % SLAB_EVERY == 0:
+            due = due or not at_rest(study, slab, tick - SLAB_EVERY)
     if not due:
         return me
     f = study.phantom.fields
     parts = [points(f, me.front), parcel_points(study, parcels, tick), slab_points(study, me.slab, tick)]
+    parts.append(film_points(study, me.film))
     filled = [part for part in parts if len(part)]
     if not filled and not len(me.contrast_points):
         return me

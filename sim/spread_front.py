@@ -221,6 +221,7 @@ def _planned(f: Fields, front: Front) -> Front:
         front.near,
         front.mark,
         PIECE,
+        front.source,
     )
     return replace(front, keys=keys, heap=heap, table=table, seen=seen, order=order, capacity_ul=capacity, near=near, mark=mark)
 

@@ -40,6 +40,7 @@ class Medium(NamedTuple):
     roots: I64  # 1 for tubes that count as wetted roots
     branches: I64  # indices of the medial branches (fluid wets them and does not run along them)
     midline_mm: F64  # x of the sac's middle for each plane of the grid
+    axis_mm: F64  # y of it
     voxel_seed: int
     block_seed: int
     voxel_noise: float
@@ -52,6 +53,7 @@ class Medium(NamedTuple):
     up: float  # factor on steps towards the head in the canal
     down: float
     across: float  # cost of crossing the middle of the canal
+    round: float  # cost of going round the sac, from its dorsal to its ventral side or back
 
 
 def medium(study: Study) -> Medium:
@@ -78,7 +80,8 @@ def medium(study: Study) -> Medium:
         nerves=np.array([i for i, kind in enumerate(kinds) if kind in NERVES], np.int64),
         roots=np.array([int(kind in (TubeKind.ROOT, TubeKind.GANGLION)) for kind in kinds], np.int64),
         branches=np.array([i for i, kind in enumerate(kinds) if kind == TubeKind.MEDIAL_BRANCH], np.int64),
-        midline_mm=_midline(study),
+        midline_mm=_axis(study, 0),
+        axis_mm=_axis(study, 1),
         voxel_seed=seeds[0],
         block_seed=seeds[1],
         voxel_noise=number("spread.voxel_noise"),
@@ -89,13 +92,14 @@ def medium(study: Study) -> Medium:
         wet_mm=number("spread.wet_mm"),
         burst_cost=number("spread.burst_cost"),
         up=number("spread.along_low") + u[1] * along,
-        down=number("spread.along_low") + u[2] * along,
+        down=(number("spread.along_low") + u[2] * along) * number("spread.caudad_cost"),
         across=number("spread.midline_cost") if u[3] < number("spread.unilateral_share") else 0.0,
+        round=number("spread.round_cost") if float(draw.random()) >= number("spread.ventral_share") else 0.0,
     )
 
 
-def _midline(study: Study) -> F64:
-    """Return x of the sac's middle for each z plane of the grid; the ends are carried on."""
+def _axis(study: Study, c: int) -> F64:
+    """Return x (c = 0) or y (1) of the sac's middle for each z plane of the grid; the ends are carried on."""
     f = study.phantom.fields
     out = np.full(f.labels.shape[2], NO_SAC)
     for tube in study.phantom.tubes:
@@ -108,6 +112,6 @@ def _midline(study: Study) -> F64:
             a, b = nodes[above - 1], nodes[above]
             rise = b[2] - a[2]
             share = min(max((z - a[2]) / rise, 0.0), 1.0) if rise > 0.0 else 0.0
-            out[k] = a[0] + share * (b[0] - a[0])
+            out[k] = a[c] + share * (b[c] - a[c])
         break
     return out

@@ -53,8 +53,13 @@ def _conductance(f: Fields, m: Medium, label: int, x: float, y: float, z: float)
 
 
 @jit
-def _step_cost(f: Fields, m: Medium, i: int, j: int, k: int, di: int, dk: int, label: int, g: float) -> float:
-    """Return the cost of the step (di, ., dk) into voxel (i, j, k), a neighbour of the voxel left behind."""
+def _step_cost(
+    f: Fields, m: Medium, i: int, j: int, k: int, di: int, dj: int, dk: int, left: int, label: int, g: float, dorsal: bool
+) -> float:
+    """Return the cost of the step (di, dj, dk) into voxel (i, j, k), of tissue `label`, from one of tissue `left`.
+
+    dorsal: the opening lies dorsal of the axis of the sac.
+    """
     _, ny, nz = f.labels.shape
     voxel = (i * ny + j) * nz + k
     b = m.block_voxels
@@ -66,11 +71,12 @@ def _step_cost(f: Fields, m: Medium, i: int, j: int, k: int, di: int, dk: int, l
             cost *= m.up
         elif dk < 0:
             cost *= m.down
-        elif di != 0 and m.across > 0.0:
-            here = f.label_origin[0] + f.label_spacing * i - m.midline_mm[k]
-            before = here - f.label_spacing * di
-            if (here > 0.0) != (before > 0.0):
-                cost += m.across
+        x, y = f.label_origin[0] + f.label_spacing * i, f.label_origin[1] + f.label_spacing * j
+        if (x > m.midline_mm[k]) != (x - f.label_spacing * di > m.midline_mm[k - dk]):  # the axis leans: steps along z count
+            cost += m.across
+        came = y - f.label_spacing * dj > m.axis_mm[k - dk] if left == CANAL else dorsal  # through a foramen: from the opening
+        if (y > m.axis_mm[k]) != came:
+            cost += m.round
     return cost
 
 
@@ -89,6 +95,7 @@ def plan(
     near: I64,
     mark: I64,
     want: int,
+    source: int,
 ) -> tuple[F64, I64, I64, int, I64, F64, I64, I64]:
     """Return (keys, heap, table, seen, order, capacity, near, mark) with up to `want` further entries planned.
 
@@ -120,6 +127,7 @@ def plan(
     new_capacity[:old] = capacity
     new_near[:old] = near
     new_mark[:old] = mark
+    dorsal = f.label_origin[1] + h * ((source // nz) % ny) > m.axis_mm[source % nz]
     running = 0
     if old > 0:
         running = mark[old - 1]
@@ -157,7 +165,7 @@ def plan(
                 continue
             seen += 1
             g = _conductance(f, m, other, x + h * di, y + h * dj, z + h * dk)
-            cost = _step_cost(f, m, a, b, c, di, dk, other, g)
+            cost = _step_cost(f, m, a, b, c, di, dj, dk, label, other, g, dorsal)
             if other != label and m.closed[label] == 1:
                 cost += m.burst_cost
             push(q, w, size, key + cost, neighbour)

@@ -8,6 +8,7 @@ ventral side of a prone patient.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import lru_cache
 
@@ -15,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.jit import jit
-from sim.phantom import Fields, Tube, TubeKind
+from sim.phantom import Fields, Tissue, Tube, TubeKind, tube_distance
 from sim.rng import hash_uniform, stream
-from sim.state import Study
+from sim.state import NeedleState, Study
 from sim.state.spread import Slab
+from sim.tip import nearest_foramen
 
 F64 = NDArray[np.float64]
 
@@ -47,6 +49,12 @@ def sac_of(study: Study, inside: tuple[int, ...]) -> int:
     return -1
 
 
+def subdural(study: Study, sac: int, tip_mm: F64) -> bool:
+    """Return whether a tip in the sac lies so close below the dura that it feeds the film between dura and arachnoid."""
+    x, y, z = (float(v) for v in tip_mm)
+    return -tube_distance(study.phantom.fields, sac, x, y, z) < study.toolbox.constant("spread.subdural_mm")
+
+
 @lru_cache(maxsize=256)
 def _draws(seed: int, vessel: str, purpose: str) -> tuple[float, float]:
     """Return two uniform draws that belong to a vessel of a patient, whenever they are asked for."""
@@ -54,20 +62,63 @@ def _draws(seed: int, vessel: str, purpose: str) -> tuple[float, float]:
     return float(a), float(b)
 
 
-def vascular_share(study: Study, vessel: int) -> float:
+def plexus(study: Study, needle: NeedleState) -> tuple[int, str]:
+    """Return (vein that carries it away, name) of a vessel too small to be a tube that the opening lies in; (-1, "") for none.
+
+    Only in scenarios that leave vessels to chance. Drawn once per patient and place (cells of `spread.plexus_cell_mm`) at the
+    published rate of the region: a needle that is moved is another needle. What flows in leaves by the nearest vein.
+    """
+    rate = _plexus_rate(study, needle)
+    if rate <= 0.0:
+        return -1, ""
+    cell = study.toolbox.constant("spread.plexus_cell_mm")
+    i, j, k = (math.floor(float(v) / cell) for v in needle.tip_mm)
+    name = f"plexus_{i}_{j}_{k}"
+    if _draws(study.seed, name, "plexus")[0] >= rate:
+        return -1, ""
+    return _nearest_vein(study, needle.tip_mm), name
+
+
+def _plexus_rate(study: Study, needle: NeedleState) -> float:
+    """Return the probability of a small vessel at the tip (0 where none is modelled)."""
+    if not study.plan.vessel_by_chance:
+        return 0.0
+    number, tissue = study.toolbox.constant, Tissue(needle.tissue)
+    if tissue in (Tissue.EPIDURAL_FAT, Tissue.FORAMEN_FAT):
+        x, y, z = (float(v) for v in needle.tip_mm)
+        level, _ = nearest_foramen(study.plan, x, y, z)
+        return number("spread.plexus_sacral" if level.startswith("S") else "spread.plexus_lumbar")
+    return 0.0
+
+
+def _nearest_vein(study: Study, tip_mm: F64) -> int:
+    """Return the index of the vein nearest to a point, -1 without any."""
+    x, y, z = (float(v) for v in tip_mm)
+    best, found = 1.0e18, -1
+    for t, tube in enumerate(study.phantom.tubes):
+        if tube.kind == TubeKind.VEIN:
+            d = tube_distance(study.phantom.fields, t, x, y, z)
+            if d < best:
+                best, found = d, t
+    return found
+
+
+def vascular_share(study: Study, vessel: int, name: str = "") -> float:
     """Return which part of the flow this vessel takes: all, or a part (simultaneous epidural and vascular)."""
     number = study.toolbox.constant
-    u, v = _draws(study.seed, study.phantom.tubes[vessel].name, "vessel")
+    u, v = _draws(study.seed, name or study.phantom.tubes[vessel].name, "vessel")
     if u >= number("spread.simultaneous_share"):
         return 1.0
     low, high = number("spread.vascular_low"), number("spread.vascular_high")
     return low + v * (high - low)
 
 
-def gives_blood(study: Study, vessel: int) -> bool:
+def gives_blood(study: Study, vessel: int, name: str = "") -> bool:
     """Return whether aspiration from this vessel shows blood; the same at every try (a thin wall collapses)."""
     tube = study.phantom.tubes[vessel]
     number = study.toolbox.constant
+    if name:
+        return _draws(study.seed, name, "aspirate")[0] < number("spread.aspirate_sensitivity")
     if float(tube.nodes[:, 3].max()) >= number("spread.aspirate_sure_mm"):
         return True
     return _draws(study.seed, tube.name, "aspirate")[0] < number("spread.aspirate_sensitivity")
@@ -238,6 +289,31 @@ def _slab_points(f: Fields, t: int, s0: float, half: float, sunk: float, iodine_
         u = 2.0 * hash_uniform(33, i) - 1.0
         out[i, 0] = x + u * 0.97 * r * np.sqrt(max(0.0, 1.0 - v * v))
         out[i, 1] = y + 0.97 * r * v
+        out[i, 2] = z
+        out[i, 3] = iodine_mg / count
+    return out
+
+
+def film_points(study: Study, film: Slab | None) -> NDArray[np.float32]:
+    """Return (n, 4) x, y, z, iodine mg of the contrast between dura and arachnoid: a thin film round the sac, not sinking."""
+    if film is None or film.iodine_mg <= 0.0:
+        return np.zeros((0, 4), np.float32)
+    number = study.toolbox.constant
+    half = number("spread.film_base_mm") + number("spread.film_per_ml_mm") * film.volume_ul / 1000.0
+    return _film_points(study.phantom.fields, film.tube, film.at_mm, half, film.iodine_mg, SLAB_POINTS)
+
+
+@jit
+def _film_points(f: Fields, t: int, s0: float, half: float, iodine_mg: float, count: int) -> NDArray[np.float32]:
+    out = np.empty((count, 4), np.float32)
+    for i in range(count):
+        x, y, z, r, _ = at(f, t, s0 + half * (2.0 * hash_uniform(41, i) - 1.0))
+        v = 2.0 * hash_uniform(42, i) - 1.0
+        u = np.sqrt(max(0.0, 1.0 - v * v))
+        if hash_uniform(43, i) < 0.5:
+            u = -u
+        out[i, 0] = x + 0.99 * r * u
+        out[i, 1] = y + 0.99 * r * v
         out[i, 2] = z
         out[i, 3] = iodine_mg / count
     return out

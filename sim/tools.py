@@ -73,6 +73,20 @@ class Agent:
 
 
 @dataclass(frozen=True)
+class Anaesthetic:
+    """A local anaesthetic: largest single dose, onset and duration of a peripheral block, strength against lidocaine."""
+
+    name: str  # an agent is this drug when its name begins so
+    max_mg_per_kg: float
+    max_mg: float
+    onset_low_min: float
+    onset_high_min: float
+    lasts_low_min: float
+    lasts_high_min: float
+    potency: float
+
+
+@dataclass(frozen=True)
 class Cement:
     """A bone cement. curve_* is its apparent viscosity at 1/s against its age at 25 degrees C (empty: not known).
 
@@ -183,6 +197,8 @@ class Toolbox:
     leads: tuple[Lead, ...] = ()
     electrodes: tuple[Electrode, ...] = ()
     introducers: tuple[Introducer, ...] = ()
+    anaesthetics: tuple[Anaesthetic, ...] = ()
+    dermatomes: tuple[tuple[str, str], ...] = ()  # (level, where it is felt), from the head down
 
     def constant(self, name: str) -> float:
         """Return a named constant; DataError says which one is missing."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.toolbox import load_needles
+from scenarios.toolbox import load_anaesthetics, load_dermatomes, load_needles
 from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tissue, Tube, TubeKind
 from sim.plan import Plan
 from sim.state import Study
@@ -181,6 +181,7 @@ def simple_toolbox() -> Toolbox:
     """Return needles, tissues and needle constants from the project's data, agents and C-arm made up here."""
     needles, introducers = load_needles(DATA)
     more: dict[str, Any] = {"electrodes": _electrodes(), "leads": _leads(), "introducers": introducers}
+    more |= {"anaesthetics": load_anaesthetics(DATA), "dermatomes": load_dermatomes(DATA)}
     return Toolbox(needles, _agents(), _tissues(), _carm(), _constants(), **more)
 
 

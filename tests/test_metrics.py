@@ -86,7 +86,9 @@ def test_expert_values() -> None:
     unused = ("scoring.metrics.lesion", "scoring.metrics.cement")  # no generator, no cement: no value
     unmet = {name for name, row in REGISTRY.items() if row.step.__module__ in unused}
     assert all(got[name].value is None for name in unmet)
-    assert set(REGISTRY) - set(EXPERT) - unmet == {"total_ms", "needle_ms"}
+    calm = {name for name, row in REGISTRY.items() if row.step.__module__ == "scoring.metrics.touch"}
+    assert all(got[name].value == REGISTRY[name].start for name in calm)  # nothing touched, nothing felt, no local anaesthetic
+    assert set(REGISTRY) - set(EXPERT) - unmet - calm == {"total_ms", "needle_ms"}
     end = expert().events[-1].tick
     placed = next(fact.tick for fact in expert().events if fact.kind == "needle_placed")
     assert got["total_ms"].value == end * 10

@@ -22,7 +22,7 @@ METRIC_SPEC = "scottie-metrics 1"
 TICK_MS = 10
 """One tick of command time (docs/ARCHITECTURE.md)."""
 
-Unit = Literal["bool", "count", "um", "mdeg", "ms", "ul", "ug", "permille", "gauge", "pgy_m2", "ngy"]
+Unit = Literal["bool", "count", "um", "mdeg", "ms", "ul", "ug", "permille", "gauge", "pgy_m2", "ngy", "um_s"]
 Value = int | bool | None
 Fact = Event | Command
 

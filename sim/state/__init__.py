@@ -1,5 +1,6 @@
 """Everything that changes in an attempt (State) and everything that does not (Study)."""
 
+from sim.state.block import BlockState
 from sim.state.carm import CArmState
 from sim.state.cement import CementFront, CementState
 from sim.state.heat import HeatState
@@ -9,11 +10,14 @@ from sim.state.patient import PatientState
 from sim.state.procedure import ProcedureState
 from sim.state.root import State, Study
 from sim.state.spread import SpreadState
+from sim.state.touch import Contact, TouchState
 
 __all__ = [
+    "BlockState",
     "CArmState",
     "CementFront",
     "CementState",
+    "Contact",
     "HeatState",
     "LeadState",
     "NeedleState",
@@ -22,4 +26,5 @@ __all__ = [
     "SpreadState",
     "State",
     "Study",
+    "TouchState",
 ]

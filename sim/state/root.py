@@ -9,6 +9,7 @@ from functools import cached_property
 from sim import ENGINE_VERSION
 from sim.phantom import Phantom
 from sim.plan import Plan
+from sim.state.block import BlockState
 from sim.state.carm import CArmState
 from sim.state.cement import CementState
 from sim.state.heat import HeatState
@@ -17,6 +18,7 @@ from sim.state.needle import NeedleState
 from sim.state.patient import PatientState
 from sim.state.procedure import ProcedureState
 from sim.state.spread import SpreadState
+from sim.state.touch import TouchState
 from sim.tools import Toolbox
 
 
@@ -68,6 +70,8 @@ class State:
     heat: HeatState = field(default_factory=HeatState)
     chain: bytes = b""
     cement: CementState = field(default_factory=CementState)
+    touch: TouchState = field(default_factory=TouchState)
+    block: BlockState = field(default_factory=BlockState)
 
     def digest(self, step_um: int = 1) -> str:
         """Return SHA-256 (hex) of the state with lengths rounded to step_um."""
@@ -79,4 +83,5 @@ class State:
         if self.lead.lead >= 0:
             rounded += b"|" + self.lead.quantised(step_um)
         rounded += self.heat.quantised(step_um)  # nothing where no generator was used
+        rounded += self.touch.quantised(step_um) + self.block.quantised(step_um)  # nothing while the tip touches nothing
         return hashlib.sha256(self.tick.to_bytes(8, "little") + self.chain + rounded).hexdigest()

@@ -92,6 +92,7 @@ class SpreadState:
     of birth, microlitres and iodine (mg) of what a vessel carries away.
     by_label_ul (labels,), vascular_ul, intrathecal_ul, live_ul: where this injection went, and how much of it
     went in under X-rays. tip_facts: the tip as it was when this injection began (name, value pairs).
+    film: fluid between dura and arachnoid. subdural_ul (part of intrathecal_ul), venous_ul (part of vascular_ul): this injection.
     """
 
     agent: int = -1
@@ -111,6 +112,9 @@ class SpreadState:
     intrathecal_ul: float = 0.0
     live_ul: float = 0.0
     tip_facts: tuple[tuple[str, Any], ...] = ()
+    film: Slab | None = None
+    subdural_ul: float = 0.0
+    venous_ul: float = 0.0
 
     def quantised(self, step_um: int) -> bytes:
         """Return the state as bytes for a digest; volumes to 1e-3 microlitre."""
@@ -125,5 +129,5 @@ class SpreadState:
             round(self.live_ul * 1000),
             len(self.parcels),
         )
-        inner = [part.quantised(step_um) for part in (self.front, self.slab) if part is not None]
+        inner = [part.quantised(step_um) for part in (self.front, self.slab, self.film) if part is not None]
         return b"/".join([numbers, *inner])

@@ -284,6 +284,10 @@ class Hands:
         """Pull the plunger."""
         self.send("syringe.aspirate")
 
+    def probe(self, air: bool = False, force_n: float = 8.0) -> None:
+        """Press the plunger of a loss-of-resistance syringe once."""
+        self.send("syringe.probe", int(air), _limit("syringe.probe", 1, force_n * 1000))
+
     def inject_all(self) -> None:
         """Press the plunger until let go."""
         self._asked["syringe.inject"] = ()

@@ -179,6 +179,9 @@ def _plunger(theatre: Theatre, ui: Ui) -> None:
     if ui.button("tray.aspirate", "Aspirate", "Pull the plunger", "A"):
         hands.aspirate()
     ui.same(4)
+    if ui.button("tray.probe", "LOR", "Press a loss-of-resistance syringe (saline) on the open hub"):
+        hands.probe()
+    ui.same(4)
     down = ui.hold(
         "tray.inject",
         "INJECT (hold)",

@@ -40,11 +40,12 @@ _SAID = {
     "tingling in the leg": "It tingles{where}.",
     "heat in the back": "It gets hot in my back.",
     "burning in the leg": "It burns{where}!",
+    "cough": "(The patient coughs.) That stings in my chest!",
+    "pain in the chest": "My chest hurts!",
+    "pain in the flank": "That hurts in my side.",
+    "short of breath": "I cannot get my breath.",
+    "please stop": "Please stop. I cannot take any more.",
 }
-_LEG = {
-    "L1": "in the groin", "L2": "down the front of the thigh", "L3": "over the knee", "L4": "over the shin to the inner ankle",
-    "L5": "down to the big toe", "S1": "down to the little toe",
-}  # fmt: skip
 
 _SIMPLE: dict[str, tuple[str, str]] = {
     "chart_reviewed": (ASSISTANT, "Chart and pictures reviewed."),
@@ -72,6 +73,8 @@ _SIMPLE: dict[str, tuple[str, str]] = {
     "rf_disconnected": (ASSISTANT, "Probe out."),
     "lesion_started": (MACHINE, "Heating."),
     "cement_mixed": (ASSISTANT, "{product} is mixed."),
+    "patient_moved": (ASSISTANT, "The patient moves."),
+    "cooperation_withdrawn": (ASSISTANT, "The patient no longer cooperates."),
     "cement_attached": (ASSISTANT, "{product} is on the cannula."),
     "cement_started": (HAND, "Injecting {product}."),
     "cement_slowed": (HAND, "The plunger hardly moves."),
@@ -81,7 +84,8 @@ _PRACTICE: dict[str, str] = {
     "tissue_entered": "The tip is now in {tissue}.",
     "structure_entered": "The tip has entered {name}.",
     "structure_left": "The tip has left {name}.",
-    "injection_stopped": "Spread: {pattern}.",
+    "pattern": "Spread: {names}.",
+    "nerve_blocked": "Blocked: {name}.",
     "branches_wetted": "{agent} has reached a medial branch.",
     "lead_inserted": "The lead is in the {space} space.",
     "lead_stopped": "The lead's tip lies {face}, level {level}.",
@@ -94,9 +98,30 @@ _PRACTICE: dict[str, str] = {
     "cement_set": "The cement in {bone} has set.",
     "clamped": "{op} was limited to what hand and machine can do.",
 }
+_PROBED = {
+    "loss": "The plunger goes: loss of resistance.",
+    "resistance": "The plunger does not move.",
+    "bounce": "The plunger springs back.",
+}
+_ADVERSE = {
+    "vasovagal": "The patient turns pale and sweats; the pulse is slow.",
+    "pneumothorax": "Breath sounds are gone on that side.",
+    "high_spread": "The block has risen to the chest.",
+    "hypotension": "The pressure stays low.",
+    "toxicity": "Local anaesthetic toxicity: call for help and lipid.",
+    "cord_injury": "Both legs are weak.",
+}
+_OUTCOME = {
+    "toxicity": "too much local anaesthetic",
+    "high_spread": "the block rose to the chest",
+    "hypotension": "low blood pressure",
+    "weak_leg": "the leg is weak",
+    "block": "the block works",
+    "no_block": "no nerve is blocked",
+}
 _ASPIRATED = {"nothing": "Nothing comes back.", "blood": "Blood comes back!", "csf": "Clear fluid comes back!"}
 _TWITCH = {"multifidus": "The muscle of the back twitches.", "leg": "The leg moves!"}
-SILENT = frozenset({"began", "planned", "phase", "needle_stopped", "vitals", "nerve_lesioned"})
+SILENT = frozenset({"began", "planned", "phase", "needle_stopped", "touched", "released", "vitals", "nerve_lesioned"})
 
 
 def sentences(fact: Event, practice: bool, texts: Mapping[str, str] | None = None) -> list[Line]:
@@ -116,6 +141,12 @@ def _spoken(fact: Event, texts: Mapping[str, str]) -> tuple[str, str]:
         return PATIENT, _patient(fact, texts)
     if fact.kind == "aspirated":
         return HAND, texts.get(f"aspirated.{fact['result']}", _ASPIRATED.get(fact["result"], fact["result"]))
+    if fact.kind == "probed":
+        return HAND, texts.get(f"probed.{fact['result']}", _PROBED.get(fact["result"], fact["result"]))
+    if fact.kind == "adverse":
+        return ASSISTANT, texts.get(f"adverse.{fact['what']}", _ADVERSE.get(fact["what"], _sentence(fact["what"])))
+    if fact.kind == "discharged":
+        return ASSISTANT, f"As the patient leaves: {_OUTCOME.get(fact['outcome'], fact['outcome'])}."
     if fact.kind == "refused":
         return ASSISTANT, texts.get(f"refused.{fact['op']}", _sentence(fact["why"]))
     if fact.kind == "exposed":
@@ -143,7 +174,7 @@ def _spoken(fact: Event, texts: Mapping[str, str]) -> tuple[str, str]:
 def _patient(fact: Event, texts: Mapping[str, str]) -> str:
     what, dermatome, grade = fact["what"], fact["dermatome"], fact["grade"]
     text = texts.get(f"patient.{what}") or _SAID.get(what) or _sentence(what)
-    place = _LEG.get(dermatome.split("_")[0], dermatome.replace("_", " "))
+    place = fact["area"] + (f", on the {fact['side']}" if fact["side"] else "") if fact["area"] else dermatome.replace("_", " ")
     text = text.replace("{where}", f" {place}" if place else "")
     return text + (f" {grade} out of 10." if grade else "")
 
@@ -165,6 +196,7 @@ def _exposed(fact: Event) -> str:
 def _filled(text: str, fact: Event) -> str:
     data = {k: v.replace("_", " ") if isinstance(v, str) else v for k, v in fact.data.items()}
     data |= {"tissue": data["tissue"].lower()} if "tissue" in data else {}
+    data |= {"names": ", ".join(data["names"]) or "none"} if "names" in data else {}
     for name in ("drawn", "volume"):
         if f"{name}_ul" in data:
             data[name] = f"{data[f'{name}_ul'] / 1000:.1f}"
