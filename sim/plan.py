@@ -21,6 +21,23 @@ class Goal:
 
 
 @dataclass(frozen=True)
+class Vertebra:
+    """A vertebral body and the planes that a way through its pedicle is judged by.
+
+    axes: rows left, back, up (unit). behind_mm, ahead_mm: from the centre to the posterior and the anterior wall.
+    medial_mm: side -> distance of the pedicle's inner border from the middle between both, which lies middle_mm left of the centre.
+    """
+
+    name: str
+    centre_mm: F64
+    axes: F64
+    behind_mm: float
+    ahead_mm: float
+    medial_mm: Mapping[str, float]
+    middle_mm: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """Target and surroundings of one procedure, taken from the phantom's landmarks (scenarios/plan.py).
 
@@ -28,6 +45,7 @@ class Plan:
     to be squared. foramina: (level, side) -> centre (3,) of each foramen. medial_line_mm: (level, side) ->
     x of the medial pedicle border. field_landmarks: name -> (3,): what a picture can be said to contain.
     further: goals beside the main one, in the order of the plan (a block of two or three nerves).
+    vertebrae: bodies about the planned one where a body is to be filled; none in other procedures.
     """
 
     level: str
@@ -39,6 +57,7 @@ class Plan:
     medial_line_mm: Mapping[tuple[str, str], float]
     field_landmarks: Mapping[str, F64]
     further: tuple[Goal, ...] = ()
+    vertebrae: tuple[Vertebra, ...] = ()
 
     @property
     def goals(self) -> tuple[Goal, ...]:
