@@ -285,7 +285,7 @@ def _on_wall(f: Fields, v: Vertebra, wall: str, across: float, up: float) -> F64
     far = 0.0
     while far < 40.0:
         p = start + far * way
-        inside = bone_distance(f, p[0], p[1], p[2])[0] < 0.0 or tissue_at(f, p[0], p[1], p[2]) == Tissue.AIR
+        inside = bone_distance(f, p[0], p[1], p[2])[0] < 0.0 or tissue_at(f, p[0], p[1], p[2]) == Tissue.VACUUM
         if not inside:
             break
         far += 0.25
