@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scenarios.schema import TargetTable
 from scenarios.vertebral import APPROACHES, LEVELS_DOWN, vertebra
-from sim.command import LUMBAR, SIDES, LEVELS
+from sim.command import LEVELS, LUMBAR, SIDES
 from sim.errors import DataError
 from sim.phantom import Phantom
 from sim.plan import Goal, Plan
@@ -71,7 +71,7 @@ def _place(phantom: Phantom, target: TargetTable) -> F64:
 
 def _squared(phantom: Phantom, target: TargetTable) -> F64:
     if target.approach in APPROACHES:
-        return vertebra(phantom, target.level).axes[2]
+        return np.asarray(vertebra(phantom, target.level).axes[2], np.float64)
     below = LUMBAR[min(LUMBAR.index(target.level) + 1, len(LUMBAR) - 1)]
     key = SQUARED[target.approach].format(level=target.level, below=below)
     if key not in phantom.landmarks:  # the sacrum's own plate is not given apart from that of the disc above it

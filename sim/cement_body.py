@@ -145,7 +145,7 @@ def _hollow_as_bone(phantom: Phantom, name: str, labels: U8, origin: F64, h: flo
 
 
 def _frame(phantom: Phantom, name: str) -> tuple[F64, F64]:
-    """Return (centre, axes) of a vertebral body; axes are rows left, back, up. Pedicles tell how it is turned, if they are known."""
+    """Return (centre, axes) of a vertebral body; axes are rows left, back, up. Pedicles tell how it is turned, if known."""
     centre = phantom.landmark(f"{name}.body.centre")
     up = _unit(phantom.landmark(f"{name}.endplate.superior") - phantom.landmark(f"{name}.endplate.inferior"))
     ends = [phantom.landmarks.get(f"{name}.pedicle.{side}.centre") for side in ("left", "right")]

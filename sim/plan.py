@@ -25,7 +25,7 @@ class Vertebra:
     """A vertebral body and the planes that a way through its pedicle is judged by.
 
     axes: rows left, back, up (unit). behind_mm, ahead_mm: from the centre to the posterior and the anterior wall.
-    medial_mm: side -> distance of the pedicle's inner border from the middle between both, which lies middle_mm left of the centre.
+    medial_mm: side -> distance of the pedicle's inner border from the middle between both; that lies middle_mm left of centre.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Vertebroplasty: metrics of the pedicle way and of cement, ways into a patient's own body, the body as cement meets it, cases."""
+"""Vertebroplasty: metrics of the way and of cement, ways into a patient's own body, the body as cement meets it, cases."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ class Facts:
         return self.tell("bone_driven", advanced_um=1000, in_bone_um=1, remaining_um=1, **self.at(past_mm, behind_mm, tissue))
 
     def enters(self, tissue: str, came_from: str, behind_mm: float, depth_mm: float) -> Facts:
-        return self.tell("tissue_entered", from_tissue=came_from, **self.at(-5.0, behind_mm, tissue, depth_um=round(depth_mm * 1000)))
+        return self.tell(
+            "tissue_entered", from_tissue=came_from, **self.at(-5.0, behind_mm, tissue, depth_um=round(depth_mm * 1000))
+        )
 
     def start(self, bone: str = "L2", goal: int = 0, mpa_s: int = 600_000, depth: int = 750) -> Facts:
         told = {"product": "x", "viscosity": "high", "age_ms": 1, "mpa_s": mpa_s, "rate_ul_s": 25, "bone": bone}
@@ -69,7 +71,13 @@ class Facts:
     def stop(self, bone: str = "L2", ul: int = 250, live: int = 250, **places: int) -> Facts:
         told = {"product": "x", "bone": bone, "reason": "done", "volume_ul": ul, "live_ul": live, "bone_ul": ul, "cannula_ul": 0}
         return self.tell(
-            "cement_stopped", **told, fill_permille=20, posterior_wall_um=9000, pressure_kpa=1, age_ms=1, **{**NO_PLACES, **places}
+            "cement_stopped",
+            **told,
+            fill_permille=20,
+            posterior_wall_um=9000,
+            pressure_kpa=1,
+            age_ms=1,
+            **{**NO_PLACES, **places},
         )
 
     def mix(self) -> Facts:

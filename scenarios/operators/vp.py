@@ -37,6 +37,8 @@ BEYOND_MM = 30.0
 
 DOUGH_PA_S = {"low": 90.0, "high": 500.0}
 """What the expert's hand takes for dough: below it cement is left to wait."""
+RUNNY = "low-viscosity PMMA"
+"""What the too-runny operator mixes and injects at once."""
 STIFF_PA_S = 9_000.0
 """Cement that leaves no thread when its cannula is drawn."""
 PORTION_UL, RATE_UL_S = 250, 25
@@ -166,17 +168,27 @@ def _blow(room: Room, energy_mj: int, left_mm: float) -> Acts:
 def _cement(room: Room, habit: Habit, way: Corridor) -> Acts:
     """Mix, wait for dough, inject under live X-rays until full or stopped; leave no thread."""
     plan = room.scenario.file.demonstration
-    yield from room.do("cement.mix", room.study.toolbox.index("cements", plan.cement))
-    if habit.waits and not room.hands.slips("impatient"):
+    impatient = not habit.waits
+    yield from room.do("cement.mix", room.study.toolbox.index("cements", RUNNY if impatient else plan.cement))
+    if not impatient and not room.hands.slips("impatient"):
         yield from _until_pa_s(room, DOUGH_PA_S[_product(room).viscosity])
     yield from room.do("needle.stylet", 0)
     yield from room.do("cement.attach")
     stopped = yield from _inject(room, habit, plan.cement_ul)
     if not stopped and _far_from_wall(room):
-        yield from room.do("needle.stylet", 1)
+        yield from _stylet_in(room, habit.live)
     else:
         yield from _until_pa_s(room, STIFF_PA_S)
     yield from room.shoot()
+
+
+def _stylet_in(room: Room, live: bool) -> Acts:
+    """Put the stylet back under live X-rays: it pushes what the cannula holds into the bone."""
+    if live:
+        yield from room.do("xray.pedal", 1)
+    yield from room.do("needle.stylet", 1)
+    if live:
+        yield from room.do("xray.pedal", 0)
 
 
 def _inject(room: Room, habit: Habit, volume_ul: int) -> acts.Judgement:

@@ -33,7 +33,7 @@ def medial_breaches(m: Measure, now: Moment) -> Measure:
     where = now["tissue"].lower()
     held = where in BONE or where in now.settings.canal_tissues
     past, dorsal = now["past_medial_um"], now["to_wall_um"]
-    why = f"The tip was {past / 1000:.1f} mm medial of the pedicle's inner border, {dorsal / 1000:.1f} mm behind the posterior wall."
+    why = f"The tip was {past / 1000:.1f} mm past the pedicle's inner border, {dorsal / 1000:.1f} mm behind the posterior wall."
     return _inside(m, now, held and past > 0 and dorsal > 0, why)
 
 
@@ -70,13 +70,13 @@ def wall_breaches(m: Measure, now: Moment) -> Measure:
 
 @metric("tip_depth_permille", "permille")
 def tip_depth_permille(m: Measure, now: Moment) -> Measure:
-    """Tell how deep the tip lay in the body when cement was started, 0 posterior wall, 1000 anterior wall; the least of all starts."""
+    """Tell the least depth of the tip in the body at a start of cement: 0 posterior wall, 1000 anterior wall."""
     if now.kind != "cement_started" or not now.has("body_depth_permille"):
         return m
     deep = now["body_depth_permille"]
     if m.value is not None and deep >= m.value:
         return m
-    return m.set(deep, now, f"Cement was started with the tip {deep / 10:.0f} % of the way from the posterior to the anterior wall.")
+    return m.set(deep, now, f"Cement was started with the tip {deep / 10:.0f} % of the way to the anterior wall.")
 
 
 @metric("bodies_unfilled", "count")
@@ -93,7 +93,11 @@ def bodies_unfilled(m: Measure, now: Moment) -> Measure:
     level, side = now.before.goals[now["goal"]]
     done = frozenset(m.memo or ()) | ({now["goal"]} if now["bone"] == level else frozenset())
     left = len(now.before.goals) - len(done)
-    why = f"Cement was put into {level} from the {side}." if left == 0 else f"{left} of {len(now.before.goals)} entries without cement."
+    why = (
+        f"Cement was put into {level} from the {side}."
+        if left == 0
+        else f"{left} of {len(now.before.goals)} entries without cement."
+    )
     return Measure(left, (now.tick,), why, done)
 
 
@@ -111,7 +115,7 @@ def cement_blind(m: Measure, now: Moment) -> Measure:
 def cement_after_canal_leak(m: Measure, now: Moment) -> Measure:
     """Count injections that went on after cement had been seen in the canal or a foramen.
 
-    One that was started into that vertebra later, or one that stopped only when what lay there was at least twice what was first seen.
+    One that was started into that vertebra later, or one that stopped only when at least twice what was first seen lay there.
     """
     if now.kind == "cement_mixed" and m.value is None:
         return m.set(0, now)

@@ -44,7 +44,7 @@ def target_reached_ul(m: Measure, now: Moment) -> Measure:
 
 @metric("treated_wrong_level", "count", 0)
 def treated_wrong_level(m: Measure, now: Moment) -> Measure:
-    """Count therapeutic injections with the tip nearest to the foramen of a level (cement: in a vertebra) that was not planned."""
+    """Count therapeutic injections with the tip nearest to the foramen (cement: in the body) of a level that was not planned."""
     if not now.treatment_starts or _level(now) in ("", *(level for level, _ in now.before.goals)):
         return m
     return m.count(now, f"Treatment given at {_where(now)}; planned was {now.before.order}.")
