@@ -15,6 +15,11 @@ TWICE = 2
 """Cement in the canal that has grown to so many times what was first seen there went on after it could be seen."""
 
 
+def _none_yet(m: Measure, now: Moment) -> Measure:
+    """Return a count that begins at 0 where a body is planned to be filled."""
+    return m.set(0, now) if now.kind == "began" and now["approach"] in FILLING else m
+
+
 def _inside(m: Measure, now: Moment, inside: bool, why: str) -> Measure:
     """Count going in once: memo holds whether the tip was inside."""
     if inside == bool(m.memo):
@@ -25,11 +30,11 @@ def _inside(m: Measure, now: Moment, inside: bool, why: str) -> Measure:
     return Measure(counted.value, counted.ticks, counted.why, True)
 
 
-@metric("medial_breaches", "count", 0)
+@metric("medial_breaches", "count")
 def medial_breaches(m: Measure, now: Moment) -> Measure:
     """Count how often the tip, in bone or canal, went medial of the pedicle's inner border while dorsal of the posterior wall."""
     if not now.has("past_medial_um"):
-        return m
+        return _none_yet(m, now)
     where = now["tissue"].lower()
     held = where in BONE or where in now.settings.canal_tissues
     past, dorsal = now["past_medial_um"], now["to_wall_um"]
@@ -37,17 +42,17 @@ def medial_breaches(m: Measure, now: Moment) -> Measure:
     return _inside(m, now, held and past > 0 and dorsal > 0, why)
 
 
-@metric("canal_breaches", "count", 0)
+@metric("canal_breaches", "count")
 def canal_breaches(m: Measure, now: Moment) -> Measure:
     """Count how often the tip went into a tissue of the canal on a way into a vertebral body."""
     if not now.has("past_medial_um"):
-        return m
+        return _none_yet(m, now)
     where = now["tissue"].lower()
     why = f"The tip was in the spinal canal ({where.replace('_', ' ')})."
     return _inside(m, now, where in now.settings.canal_tissues and now["past_medial_um"] > 0, why)
 
 
-@metric("wall_breaches", "count", 0)
+@metric("wall_breaches", "count")
 def wall_breaches(m: Measure, now: Moment) -> Measure:
     """Count how often the tip left the bone of a body in front of its posterior wall while it was pushed on.
 
@@ -56,7 +61,7 @@ def wall_breaches(m: Measure, now: Moment) -> Measure:
     if now.kind == "needle_placed":
         return Measure(m.value, m.ticks, m.why, 0)
     if not now.has("to_wall_um"):
-        return m
+        return _none_yet(m, now)
     deepest = int(m.memo or 0)
     deeper = Measure(m.value, m.ticks, m.why, max(deepest, now["depth_um"]))
     if now.kind != "tissue_entered" or now["from_tissue"].lower() not in BONE or now["depth_um"] < deepest:
