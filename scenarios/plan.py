@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.schema import TargetTable
-from sim.command import LEVELS, SIDES
+from scenarios.vertebral import APPROACHES, LEVELS_DOWN, vertebra
+from sim.command import LEVELS, LUMBAR, SIDES
 from sim.errors import DataError
 from sim.phantom import Phantom
 from sim.plan import Goal, Plan
@@ -27,7 +28,9 @@ def make_plan(phantom: Phantom, target: TargetTable, further: Sequence[TargetTab
     """
     foramina: dict[tuple[str, str], np.ndarray] = {}
     medial: dict[tuple[str, str], float] = {}
-    for level in LEVELS:
+    filling = target.approach in APPROACHES
+    levels = LEVELS if filling else LUMBAR
+    for level in levels:
         for side in SIDES:
             centre = f"{level}.foramen.{side}.centre"
             border = f"{level}.pedicle.{side}.medial"
@@ -35,7 +38,7 @@ def make_plan(phantom: Phantom, target: TargetTable, further: Sequence[TargetTab
                 foramina[level, side] = phantom.landmark(centre)
             if border in phantom.landmarks:
                 medial[level, side] = float(phantom.landmark(border)[0])
-    seen = {name: phantom.landmark(f"{name}.body.centre") for name in LEVELS if f"{name}.body.centre" in phantom.landmarks}
+    seen = {name: phantom.landmark(f"{name}.body.centre") for name in levels if f"{name}.body.centre" in phantom.landmarks}
     if "S1.canal.centre" in phantom.landmarks:
         seen["sacrum"] = phantom.landmark("S1.canal.centre")
     return Plan(
@@ -48,7 +51,14 @@ def make_plan(phantom: Phantom, target: TargetTable, further: Sequence[TargetTab
         medial_line_mm=medial,
         field_landmarks=seen,
         further=tuple(Goal(t.level, t.side, _place(phantom, t)) for t in further),
+        vertebrae=tuple(vertebra(phantom, name) for name in LEVELS_DOWN if _whole(phantom, name)) if filling else (),
     )
+
+
+def _whole(phantom: Phantom, level: str) -> bool:
+    """Return whether a patient has all of a vertebra that the rules of a pedicle way need."""
+    needed = ("body.centre", "wall.posterior", "endplate.superior", "endplate.inferior", "pedicle.left.medial")
+    return all(f"{level}.{what}" in phantom.landmarks for what in (*needed, "pedicle.right.medial"))
 
 
 def _place(phantom: Phantom, target: TargetTable) -> F64:
@@ -60,7 +70,9 @@ def _place(phantom: Phantom, target: TargetTable) -> F64:
 
 
 def _squared(phantom: Phantom, target: TargetTable) -> F64:
-    below = LEVELS[min(LEVELS.index(target.level) + 1, len(LEVELS) - 1)]
+    if target.approach in APPROACHES:
+        return np.asarray(vertebra(phantom, target.level).axes[2], np.float64)
+    below = LUMBAR[min(LUMBAR.index(target.level) + 1, len(LUMBAR) - 1)]
     key = SQUARED[target.approach].format(level=target.level, below=below)
     if key not in phantom.landmarks:  # the sacrum's own plate is not given apart from that of the disc above it
         key = f"{target.level}.endplate.inferior.normal"

@@ -10,7 +10,7 @@ from anatomy_assets.pathology import Pathology, check
 from scenarios.toml_file import Quantity, Strict
 from sim.errors import UsageError
 
-Level = Literal["L1", "L2", "L3", "L4", "L5", "S1"]
+Level = Literal["L1", "L2", "L3", "L4", "L5", "S1", "T12", "T11"]
 Side = Literal["left", "right"]
 
 
@@ -37,7 +37,7 @@ class TargetTable(Strict):
 
     level: Level
     side: Side
-    approach: Literal["subpedicular", "medial_branch"]
+    approach: Literal["subpedicular", "medial_branch", "transpedicular", "parapedicular"]
 
 
 class VesselTable(Strict):
@@ -78,10 +78,30 @@ class DemonstrationTable(Strict):
     """What the scripted operators use; trainees choose for themselves."""
 
     needle: str
-    contrast: str
-    contrast_ul: Annotated[int, Field(ge=100, le=5000)]
-    drug: str
-    drug_ul: Annotated[int, Field(ge=100, le=5000)]
+    contrast: str = ""
+    contrast_ul: Annotated[int, Field(ge=100, le=5000)] = 100
+    drug: str = ""
+    drug_ul: Annotated[int, Field(ge=100, le=5000)] = 100
+    cement: str = ""
+    cement_ul: Annotated[int, Field(ge=500, le=10_000)] = 500
+
+    @model_validator(mode="after")
+    def _drug_or_cement(self) -> DemonstrationTable:
+        if bool(self.cement) == bool(self.contrast and self.drug) or bool(self.contrast) != bool(self.drug):
+            raise ValueError("expected contrast and drug with their volumes, or cement with its volume")
+        return self
+
+
+class CorticalDefectTable(Strict):
+    """A hole in the cortex of the planned body ([[cortical_defect]]): through it cement leaves the bone (sim/cement_body).
+
+    across_mm, up_mm: from the wall's middle towards the patient's left (lateral walls and end plates: backwards), and upwards
+    (end plates: left).
+    """
+
+    wall: Literal["anterior", "left", "right", "posterior", "superior", "inferior"]
+    across_mm: Annotated[float, Field(ge=-15.0, le=15.0)] = 0.0
+    up_mm: Annotated[float, Field(ge=-10.0, le=10.0)] = 0.0
 
 
 class ScenarioFile(Strict):
@@ -104,6 +124,7 @@ class ScenarioFile(Strict):
     vessel: VesselTable
     demonstration: DemonstrationTable
     pathology: list[PathologyTable] = Field(default_factory=list)
+    cortical_defect: list[CorticalDefectTable] = Field(default_factory=list)
     retired: bool = False
     """A retired scenario can still be replayed and verified; no new battery may hold it."""
     retired_reason: str = ""
@@ -117,6 +138,19 @@ class ScenarioFile(Strict):
             raise ValueError(f"further: expected approach '{self.target.approach}' as in [target]")
         if self.vessel.at_target and self.target.approach != "subpedicular":
             raise ValueError("vessel.at_target: a vessel can be laid through a subpedicular target only")
+        return self
+
+    @model_validator(mode="after")
+    def _fills_a_body(self) -> ScenarioFile:
+        filling = self.target.approach in ("transpedicular", "parapedicular")
+        if self.cortical_defect and not filling:
+            raise ValueError("cortical_defect: expected only with a transpedicular or parapedicular target")
+        if filling != bool(self.demonstration.cement):
+            raise ValueError("demonstration: expected cement with a transpedicular or parapedicular target, and only there")
+        if filling and self.target.level == "S1":
+            raise ValueError("target: S1 has no body that can be filled; expected T11 to L5")
+        if not filling and self.target.level.startswith("T"):
+            raise ValueError(f"target: {self.target.level}; expected L1 to S1 with this approach")
         return self
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from scenarios.patients import find_patient, trapped
 from scenarios.plan import make_plan
 from scenarios.registry import Scenario
 from scenarios.toolbox import load_toolbox, tools_hash
+from scenarios.vertebral import APPROACHES, with_defects, with_ways
 from sim.phantom import Phantom
 from sim.state import Study
 
@@ -20,6 +21,15 @@ Progress = Callable[[str, float], None]
 
 def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None) -> Phantom:
     """Return the patient of a scenario for one seed (from the cache when it was baked before), or the imported one."""
+    phantom = _patient(scenario, seed, progress)
+    file = scenario.file
+    if file.target.approach not in APPROACHES:
+        return phantom
+    found = with_defects(phantom, file.target.level, [(d.wall, d.across_mm, d.up_mm) for d in file.cortical_defect])
+    return with_ways(found, file.target.approach, [(t.level, t.side) for t in (file.target, *file.further)])
+
+
+def _patient(scenario: Scenario, seed: int, progress: Progress | None) -> Phantom:
     file = scenario.file
     trap = (file.target.level, file.target.side) if file.vessel.at_target else None
     if scenario.patient:

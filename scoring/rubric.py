@@ -33,6 +33,7 @@ SCALE: dict[str, tuple[Unit, int]] = {
     "mg": ("ug", 1000),
     "s": ("ms", 1000),
     "mm/s": ("um_s", 1000),
+    "Pa.s": ("mpa_s", 1000),
     "G": ("gauge", 1),
     "count": ("count", 1),
     "permille": ("permille", 1),

@@ -25,6 +25,7 @@ from sim.scene import make_scene
 from sim.session import Session
 from sim.window import Attempt, Desk, PatientCard, drive
 from sim.window.demo import tfesi
+from sim.window.demo_filling import vertebroplasty
 
 
 def attempt_of(scenario: Scenario, seed: int) -> Attempt:
@@ -70,7 +71,7 @@ def main() -> None:
                 Image.fromarray(robot.window.snapshot()).save(path, optimize=True)
                 done.append(stage)
 
-        for _ in tfesi(robot, look):
+        for _ in (vertebroplasty if attempt.study.plan.vertebrae else tfesi)(robot, look):
             if robot.window.room is not None:
                 robot.window.room.skin_alpha = asked.skin
                 camera = robot.window.room.camera

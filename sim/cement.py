@@ -15,7 +15,7 @@ from sim.cement_flow import PI, bone_kpa, cannula_kpa, cure_rate, rate_at_limit,
 from sim.cement_front import Rules, fresh, leaks, opened, place_ul, points, pour, rules
 from sim.command import Command
 from sim.event import Event, event
-from sim.phantom import Tissue
+from sim.phantom import Tissue, tissue_at
 from sim.state import CementFront, CementState, NeedleState, State, Study
 from sim.tip import tip_facts, um
 from sim.tools import Cement
@@ -101,9 +101,18 @@ def _obstacle(study: Study, state: State, me: CementState, command: Command) -> 
         return "the volume is zero"
     if me.left_ul <= EMPTY_UL:
         return "no cement is left"
-    if needle.tissue != Tissue.BONE_CANCELLOUS or not body_at(study.phantom, needle.tip_mm):
+    if not _in_spongiosa(study, needle) or not body_at(study.phantom, needle.tip_mm):
         return "the tip is not in the cancellous bone of a vertebra"
     return ""
+
+
+def _in_spongiosa(study: Study, needle: NeedleState) -> bool:
+    """Return whether cement can leave the tip: in cancellous bone, or in what is hollow in it (a vein, a gas cleft)."""
+    if needle.tissue == Tissue.BONE_CANCELLOUS:
+        return True
+    x, y, z = (float(v) for v in needle.tip_mm)
+    hollow = tissue_at(study.phantom.fields, x, y, z) in (Tissue.VACUUM, Tissue.VESSEL)
+    return needle.bored > 0 and hollow
 
 
 def _unmixable(study: Study, me: CementState, index: int) -> str:

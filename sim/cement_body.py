@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.frames import sincos_mdeg
-from sim.phantom import Phantom, Tissue
+from sim.phantom import Phantom, Tissue, TubeKind
 from sim.rng import stream
 from sim.state import Study
 
@@ -102,6 +102,7 @@ def make_body(study: Study, name: str, tip_mm: F64, tip_direction: F64) -> Body:
     low, high = np.maximum(low, 0), np.minimum(high, f.labels.shape)
     labels = np.ascontiguousarray(f.labels[low[0] : high[0], low[1] : high[1], low[2] : high[2]])
     origin = f.label_origin + h * low
+    labels = _hollow_as_bone(study.phantom, name, labels, origin, h, centre, axes)
     table = np.zeros(256, np.uint8)
     for tissue, what in OUTSIDE.items():
         table[int(tissue)] = what
@@ -121,10 +122,38 @@ def make_body(study: Study, name: str, tip_mm: F64, tip_direction: F64) -> Body:
     return Body(name, origin, h, place, channel, kind, strength, centre, axes, ahead, behind, volume, *seeds)
 
 
+def _hollow_as_bone(phantom: Phantom, name: str, labels: U8, origin: F64, h: float, centre: F64, axes: F64) -> U8:
+    """Return the labels with what is hollow inside the body as spongiosa: the basivertebral vein, and the gas of a cleft.
+
+    Without this the vein's voxels would end the body a millimetre behind its centre, and a cleft would keep cement out.
+    """
+    up = axes[2]
+    top, low = (_dot(phantom.landmark(f"{name}.endplate.{end}") - centre, up) for end in ("superior", "inferior"))
+    wall = phantom.landmarks.get(f"{name}.wall.posterior")
+    behind = _dot(np.asarray(wall, np.float64) - centre, axes[1]) if wall is not None else 0.0
+    hollow = (labels == int(Tissue.VESSEL)) | (labels == int(Tissue.VACUUM))
+    if not hollow.any():
+        return labels
+    at = [origin[c] + h * np.arange(labels.shape[c]) - centre[c] for c in range(3)]
+    high, back, left = (
+        at[0][:, None, None] * a[0] + at[1][None, :, None] * a[1] + at[2][None, None, :] * a[2] for a in (up, axes[1], axes[0])
+    )
+    inside = hollow & (high > low) & (high < top) & (back < behind) & (back > -8.0) & (left * left < 100.0)
+    out = labels.copy()
+    out[inside] = int(Tissue.BONE_CANCELLOUS)
+    return out
+
+
 def _frame(phantom: Phantom, name: str) -> tuple[F64, F64]:
-    """Return (centre, axes) of a vertebral body; axes are rows left, back, up."""
+    """Return (centre, axes) of a vertebral body; axes are rows left, back, up. Pedicles tell how it is turned, if known."""
     centre = phantom.landmark(f"{name}.body.centre")
     up = _unit(phantom.landmark(f"{name}.endplate.superior") - phantom.landmark(f"{name}.endplate.inferior"))
+    ends = [phantom.landmarks.get(f"{name}.pedicle.{side}.centre") for side in ("left", "right")]
+    if ends[0] is not None and ends[1] is not None:
+        left = np.asarray(ends[0], np.float64) - np.asarray(ends[1], np.float64)
+        left = _unit(left - _dot(left, up) * up)
+        back = np.array([up[1] * left[2] - up[2] * left[1], up[2] * left[0] - up[0] * left[2], up[0] * left[1] - up[1] * left[0]])
+        return centre, np.stack([left, back, up])
     back = np.array([0.0, 1.0, 0.0])
     back = _unit(back - _dot(back, up) * up)
     left = np.array([back[1] * up[2] - back[2] * up[1], back[2] * up[0] - back[0] * up[2], back[0] * up[1] - back[1] * up[0]])
@@ -144,9 +173,8 @@ def _channels(
             number, DEFECT, labels, origin, h, centre, d / length, number("cement.defect_inside_mm"), 6.0, "defect", 1.0
         )
     u = [float(v) for v in draw.random(40)]
-    yield _to_wall(
-        number, BASIVERTEBRAL, labels, origin, h, centre, back, 100.0, 3.0, "vein", _between(number, "basivertebral", u[0])
-    )
+    grip, way = _between(number, "basivertebral", u[0]), _vein_way(study.phantom, name, centre, back)
+    yield _to_wall(number, BASIVERTEBRAL, labels, origin, h, centre, way, 100.0, 3.0, "vein", grip)
     for i in range(4):
         side = left if i % 2 else -left
         sine, cosine = sincos_mdeg(20_000 + int(50_000 * u[4 * i + 1]))
@@ -157,6 +185,17 @@ def _channels(
         start = centre + 14.0 * (u[20 + 4 * i] - 0.5) * left + 12.0 * (u[21 + 4 * i] - 0.5) * back
         inside, grip = number("cement.endplate_inside_mm"), _between(number, "endplate", u[22 + 4 * i])
         yield _to_wall(number, ENDPLATE, labels, origin, h, start, up if i % 2 else -up, inside, 4.0, "endplate", grip)
+
+
+def _vein_way(phantom: Phantom, name: str, centre: F64, back: F64) -> F64:
+    """Return the way from the body's centre to where its own basivertebral vein leaves it; straight back without one."""
+    for tube in phantom.tubes:
+        if tube.kind is TubeKind.BASIVERTEBRAL and tube.level == name:
+            ends = (tube.nodes[0, :3] - centre, tube.nodes[-1, :3] - centre)
+            far = max(ends, key=lambda d: _dot(d, back))
+            if _dot(far, back) > 3.0:
+                return _unit(far)
+    return back
 
 
 def _track(study: Study, labels: U8, origin: F64, h: float, tip: F64, direction: F64) -> Iterator[Channel]:

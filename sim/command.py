@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from sim.errors import UsageError
 
-LEVELS = ("L1", "L2", "L3", "L4", "L5", "S1")
-"""Index of a level argument; the level of a foramen is the root that leaves by it (L4 = foramen L4-5)."""
+LUMBAR = ("L1", "L2", "L3", "L4", "L5", "S1")
+LEVELS = (*LUMBAR, "T12", "T11")
+"""Index of a level argument (append only); the level of a foramen is the root that leaves by it (L4 = foramen L4-5)."""
 SIDES = ("left", "right")
 
 

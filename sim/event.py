@@ -25,6 +25,14 @@ _TIP = {
     "side": str,
     "in_canal_um": int,  # how far medial of the medial pedicle line (negative: lateral of it)
 }
+BODY: dict[str, type] = {
+    "body": str,  # nearest vertebra
+    "past_medial_um": int,  # how far medial of the pedicle's inner border on the tip's side (negative: lateral)
+    "to_wall_um": int,  # how far dorsal of the posterior wall (negative: in front of it)
+    "body_depth_permille": int,  # 0 at the posterior wall, 1000 at the anterior
+    "goal": int,  # index of the nearest planned target
+}
+"""Fields that every event at a tip carries as well where a vertebral body is planned to be filled (sim.tip.body_facts)."""
 _LEAD = {
     **_POSITION,  # tip in the patient frame
     "inserted_um": int,  # length beyond the needle's tip
@@ -285,7 +293,10 @@ TABLE: dict[str, dict[str, type]] = {
 
 @dataclass(frozen=True)
 class Event:
-    """A fact at a tick. `data` holds exactly the fields of TABLE[kind]; ValueError otherwise (a bug)."""
+    """A fact at a tick. `data` holds exactly the fields of TABLE[kind], at a tip those of BODY too where a body is filled.
+
+    ValueError otherwise (a bug).
+    """
 
     tick: int
     kind: str
@@ -295,6 +306,8 @@ class Event:
         fields = TABLE.get(self.kind)
         if fields is None:
             raise ValueError(f"unknown event kind '{self.kind}'")
+        if BODY.keys() <= self.data.keys() and "in_canal_um" in fields:
+            fields = {**fields, **BODY}
         if set(self.data) != set(fields):
             raise ValueError(f"event '{self.kind}' has fields {sorted(self.data)}; expected {sorted(fields)}")
         for name, wanted in fields.items():

@@ -21,6 +21,23 @@ class Goal:
 
 
 @dataclass(frozen=True)
+class Vertebra:
+    """A vertebral body and the planes that a way through its pedicle is judged by.
+
+    axes: rows left, back, up (unit). behind_mm, ahead_mm: from the centre to the posterior and the anterior wall.
+    medial_mm: side -> distance of the pedicle's inner border from the middle between both; that lies middle_mm left of centre.
+    """
+
+    name: str
+    centre_mm: F64
+    axes: F64
+    behind_mm: float
+    ahead_mm: float
+    medial_mm: Mapping[str, float]
+    middle_mm: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """Target and surroundings of one procedure, taken from the phantom's landmarks (scenarios/plan.py).
 
@@ -29,6 +46,7 @@ class Plan:
     x of the medial pedicle border. field_landmarks: name -> (3,): what a picture can be said to contain.
     further: goals beside the main one, in the order of the plan (a block of two or three nerves). vessel_by_chance: small
     vessels, too small to be tubes, lie about at the published rate of the region.
+    vertebrae: bodies about the planned one where a body is to be filled; none in other procedures.
     """
 
     level: str
@@ -41,6 +59,7 @@ class Plan:
     field_landmarks: Mapping[str, F64]
     further: tuple[Goal, ...] = ()
     vessel_by_chance: bool = False
+    vertebrae: tuple[Vertebra, ...] = ()
 
     @property
     def goals(self) -> tuple[Goal, ...]:

@@ -36,6 +36,7 @@ TRANSITIONS: tuple[tuple[str, str, str], ...] = (
     ("advance", "injection_started:steroid", "inject"),
     ("confirm", "injection_started:local_anaesthetic", "inject"),
     ("advance", "injection_started:local_anaesthetic", "inject"),
+    ("advance", "cement_started", "inject"),
     ("*", "needle_removed", "withdraw"),
     ("*", "finished", "done"),
 )

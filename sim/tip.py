@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.phantom import Tissue
-from sim.plan import Plan
+from sim.plan import Plan, Vertebra
 from sim.state import NeedleState, Study
 
 NEAR_FORAMEN_MM = 25.0
@@ -28,7 +28,8 @@ def facts_at(plan: Plan, point: NDArray[np.float64], tissue: int, depth_mm: floa
 
     off_* are relative to the nearest planned target along the patient's right, dorsal and cranial axes. `level` and
     `side` name the nearest foramen within NEAR_FORAMEN_MM ("" without one); `in_canal_um` is how far medial of
-    that foramen's medial pedicle line the tip lies (negative: lateral; 0 without a foramen).
+    that foramen's medial pedicle line the tip lies (negative: lateral; 0 without a foramen). Where a body is to be filled
+    there is more (`body_facts`).
     """
     x, y, z = float(point[0]), float(point[1]), float(point[2])
     dx, dy, dz = _off_target(plan, x, y, z)
@@ -50,6 +51,38 @@ def facts_at(plan: Plan, point: NDArray[np.float64], tissue: int, depth_mm: floa
         "level": level,
         "side": side,
         "in_canal_um": um(in_canal),
+        **body_facts(plan, x, y, z),
+    }
+
+
+def body_facts(plan: Plan, x: float, y: float, z: float) -> dict[str, Any]:
+    """Return what the rules of a pedicle way ask of a tip: {} where no body is planned to be filled.
+
+    body: the nearest vertebra; past_medial_um: how far medial of the pedicle's inner border on the tip's side; to_wall_um:
+    how far dorsal of the posterior wall (negative: in front of it); body_depth_permille: 0 at the posterior, 1000 at the
+    anterior wall; goal: index of the nearest planned target.
+    """
+    best: tuple[float, Vertebra] | None = None
+    for v in plan.vertebrae:
+        d = (x - float(v.centre_mm[0]), y - float(v.centre_mm[1]), z - float(v.centre_mm[2]))
+        up = abs(d[0] * float(v.axes[2, 0]) + d[1] * float(v.axes[2, 1]) + d[2] * float(v.axes[2, 2]))
+        if best is None or up < best[0]:
+            best = (up, v)
+    if best is None:
+        return {}
+    v = best[1]
+    d = (x - float(v.centre_mm[0]), y - float(v.centre_mm[1]), z - float(v.centre_mm[2]))
+    left = d[0] * float(v.axes[0, 0]) + d[1] * float(v.axes[0, 1]) + d[2] * float(v.axes[0, 2]) - v.middle_mm
+    back = d[0] * float(v.axes[1, 0]) + d[1] * float(v.axes[1, 1]) + d[2] * float(v.axes[1, 2])
+    border = v.medial_mm["left" if left >= 0.0 else "right"]
+    deep = (v.behind_mm - back) / max(v.behind_mm + v.ahead_mm, 1.0)
+    gaps = [_square((x - float(g.target_mm[0]), y - float(g.target_mm[1]), z - float(g.target_mm[2]))) for g in plan.goals]
+    return {
+        "body": v.name,
+        "past_medial_um": um(border - abs(left)),
+        "to_wall_um": um(back - v.behind_mm),
+        "body_depth_permille": round(1000.0 * deep),
+        "goal": gaps.index(min(gaps)),
     }
 
 

@@ -15,12 +15,22 @@ from sim.session import advance, begin
 from tests.attempts import run_attempt, study_of
 
 SCENARIOS = [s.id for s in all_scenarios()[0]]
-SAMPLE = ["tfesi-l2l3-left", "tfesi-l4l5-right", "tfesi-l4l5-right-vascular", "tfesi-l5s1-right", "mbb-l4l5-right"]
+SAMPLE = [
+    "tfesi-l2l3-left",
+    "tfesi-l4l5-right",
+    "tfesi-l4l5-right-vascular",
+    "tfesi-l5s1-right",
+    "mbb-l4l5-right",
+    "vp-l3-right-haemangioma",
+]
 """Run by default. Of the others the slow tests run a drawn few, scripts/sweep.py all."""
 DRAWN = ["tfesi-l3l4-left-scoliosis", "tfesi-l4l5-right-listhesis", "tfesi-l5s1-left", "mbb-l5s1-left", "mbb-l4s1-right"]
 MAIN = ["tfesi-l4l5-right", "tfesi-l4l5-right-vascular", "mbb-l4l5-right"]
 """One case of each kind: here every careless operator must show its fault."""
+BODY = "vp-l3-right-haemangioma"
+"""A body to be filled, of the same patient as mbb-l4l5-right: it costs no patient of its own."""
 CARELESS = [(scenario, operator) for scenario in MAIN for operator in faults_of(find_scenario(scenario))]
+FILLING = [(BODY, operator) for operator in faults_of(find_scenario(BODY))]
 ALL_SEEDS = range(1, 5)
 """A drawn sample: every seed is a patient to bake. scripts/sweep.py runs twenty."""
 
@@ -154,9 +164,17 @@ def test_skill_shows_in_the_score():
     assert means[-1] - means[0] > 0.1
 
 
-@pytest.mark.parametrize(("scenario", "operator"), CARELESS)
+@pytest.mark.parametrize(("scenario", "operator"), CARELESS + FILLING)
 def test_careless_operator_fails_for_its_own_reason(scenario, operator):
     careless_fails(scenario, operator, 2)
+
+
+@pytest.mark.slow
+def test_vertebroplasty_beside_the_pedicle_of_a_broken_body():
+    """One patient of its own: a wedge fracture of T12, from beside the pedicle, and who does not stop."""
+    expert_passes("vp-t12-left-parapedicular", 1)
+    for operator in ("wrong-level", "into-root", "ignores-stop"):
+        careless_fails("vp-t12-left-parapedicular", operator, 1)
 
 
 @pytest.mark.slow

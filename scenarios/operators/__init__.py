@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scenarios.operators import mbb, tfesi
+from scenarios.operators import mbb, tfesi, vp
 from scenarios.operators.mbb import MBB_FAULTS, MBB_OPERATORS
 from scenarios.operators.room import Room, Script
 from scenarios.operators.tfesi import TFESI_FAULTS, TFESI_OPERATORS
+from scenarios.operators.vp import VP_FAULTS, VP_OPERATORS
 from scenarios.registry import Scenario
 from sim.errors import unknown_name
 
-OPERATORS = {"mbb": MBB_OPERATORS, "tfesi": TFESI_OPERATORS}
+OPERATORS = {"mbb": MBB_OPERATORS, "tfesi": TFESI_OPERATORS, "vertebroplasty": VP_OPERATORS}
 """procedure -> operator name -> script."""
 
-FAULTS = {"mbb": MBB_FAULTS, "tfesi": TFESI_FAULTS}
+FAULTS = {"mbb": MBB_FAULTS, "tfesi": TFESI_FAULTS, "vertebroplasty": VP_FAULTS}
 """procedure -> careless operator -> the critical error that must show ("": none, the passing rule alone is broken)."""
 
-GRADED: dict[str, Callable[[str], Script | None]] = {"mbb": mbb.graded, "tfesi": tfesi.graded}
+GRADED: dict[str, Callable[[str], Script | None]] = {"mbb": mbb.graded, "tfesi": tfesi.graded, "vertebroplasty": vp.graded}
 """procedure -> maker of an operator of any skill from a name like trainee-37 (for simulated cohorts)."""
 
 

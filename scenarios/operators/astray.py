@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from anatomy_assets.targets import way_clearance
 from scenarios.operators.acts import Corridor
 from scenarios.operators.room import Room
-from sim.frames import gantry, sincos_mdeg
+from scenarios.vertebral import vertebra
+from sim.frames import dot, gantry, sincos_mdeg
 from sim.phantom import TubeKind, skin_entry
 
 F64 = NDArray[np.float64]
@@ -88,3 +89,36 @@ def sac_way(room: Room, level: str, side: str) -> Corridor:
         if way_clearance(phantom.fields, end, normal, 120.0, 0.0) > SAC_ROOM_MM and long < _needle_mm(room) - HUB_MM:
             return Corridor(end, sign * turn, tilt)
     raise KeyError(f"{level} {side}: no way into the sac")
+
+
+MEDIAL_PAST_MM, MEDIAL_BEFORE_MM = 3.0, 4.0
+"""Through the inner wall of a pedicle: how far medial of its border and behind the posterior wall the tip ends."""
+STEEP_MDEG = {"medial": 34_000, "canal": 42_000}
+ROOT_MDEG = tuple(product((25_000, 30_000, 20_000, 35_000, 15_000, 40_000), (0, -8_000, 8_000, -16_000, 16_000, -24_000, 24_000)))
+
+
+def beside_pedicle(room: Room, level: str, side: str, where: str) -> Corridor:
+    """Return the way of someone who misses the pedicle: through its inner wall ("medial"), on into the canal, or onto a root."""
+    phantom, sign = room.study.phantom, 1 if side == "left" else -1
+    if where == "root":
+        return _root_way(room, level, side)
+    v = vertebra(phantom, level)
+    pedicle = phantom.landmark(f"{level}.pedicle.{side}.centre")
+    up = dot(pedicle - v.centre_mm, v.axes[2])
+    beside = v.medial_mm[side] - MEDIAL_PAST_MM if where == "medial" else 0.0
+    behind = v.behind_mm + (MEDIAL_BEFORE_MM if where == "medial" else 2.0 * MEDIAL_BEFORE_MM)
+    end = v.centre_mm + (v.middle_mm + sign * beside) * v.axes[0] + behind * v.axes[1] + up * v.axes[2]
+    return Corridor(end, sign * STEEP_MDEG[where], 0)
+
+
+def _root_way(room: Room, level: str, side: str) -> Corridor:
+    """Return the freest way onto the ganglion (or root) under the pedicle of a level."""
+    phantom, sign = room.study.phantom, 1 if side == "left" else -1
+    tubes = [t for t in phantom.tubes if (t.level, t.side) == (level, side) and t.kind in (TubeKind.GANGLION, TubeKind.ROOT)]
+    if not tubes:
+        raise KeyError(f"{level} {side}: this patient has no root there")
+    tube = min(tubes, key=lambda t: t.kind is not TubeKind.GANGLION)
+    end = tube.nodes[len(tube.nodes) // 2, :3]
+    free = [(way_clearance(phantom.fields, end, gantry(sign * p, s).normal, 120.0, -9.0), p, s) for p, s in ROOT_MDEG]
+    best = max(free, key=lambda row: min(row[0], 2.0))
+    return Corridor(end, sign * best[1], best[2])

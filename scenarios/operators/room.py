@@ -118,7 +118,7 @@ def perform(
     script: Script,
     tick: Callable[[Command], tuple[State, tuple[Event, ...]]],
     state: State,
-    limit_s: float = 1800.0,
+    limit_s: float = 3600.0,
 ) -> State:
     """Let a script act: `tick(command)` advances the attempt and returns the new state and events.
 

@@ -22,7 +22,7 @@ METRIC_SPEC = "scottie-metrics 1"
 TICK_MS = 10
 """One tick of command time (docs/ARCHITECTURE.md)."""
 
-Unit = Literal["bool", "count", "um", "mdeg", "ms", "ul", "ug", "permille", "gauge", "pgy_m2", "ngy", "um_s"]
+Unit = Literal["bool", "count", "um", "mdeg", "ms", "ul", "ug", "permille", "gauge", "pgy_m2", "ngy", "um_s", "mpa_s"]
 Value = int | bool | None
 Fact = Event | Command
 
@@ -78,7 +78,9 @@ class Moment:
 
     @property
     def treatment_starts(self) -> bool:
-        """True when an injection of the therapeutic agent starts here."""
+        """True when an injection of the therapeutic agent starts here; cement counts where the rubric names it as such."""
+        if self.kind == "cement_started":
+            return "cement" in self.settings.therapeutic
         return self.treats and self.kind == "injection_started"
 
 

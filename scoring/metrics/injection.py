@@ -10,11 +10,18 @@ def _at_target(now: Moment) -> bool:
 
 
 def _agent(now: Moment) -> str:
-    name = str(now["agent"])
+    name = str(now["product"] if now.kind == "cement_started" else now["agent"])
     return name[:1].upper() + name[1:]
 
 
+def _level(now: Moment) -> str:
+    """Return the level of a treatment: the vertebra that cement goes into, else the foramen nearest to the tip."""
+    return str(now["bone"] if now.kind == "cement_started" else now["level"])
+
+
 def _where(now: Moment) -> str:
+    if now.kind == "cement_started":
+        return _level(now)
     return f"{now['level']} {now['side']}".strip() or "far from any foramen"
 
 
@@ -37,16 +44,16 @@ def target_reached_ul(m: Measure, now: Moment) -> Measure:
 
 @metric("treated_wrong_level", "count", 0)
 def treated_wrong_level(m: Measure, now: Moment) -> Measure:
-    """Count therapeutic injections with the tip nearest to the foramen of a level that was not planned."""
-    if not now.treatment_starts or now["level"] in ("", *(level for level, _ in now.before.goals)):
+    """Count therapeutic injections with the tip nearest to the foramen (cement: in the body) of a level that was not planned."""
+    if not now.treatment_starts or _level(now) in ("", *(level for level, _ in now.before.goals)):
         return m
     return m.count(now, f"Treatment given at {_where(now)}; planned was {now.before.order}.")
 
 
 @metric("treated_wrong_side", "count", 0)
 def treated_wrong_side(m: Measure, now: Moment) -> Measure:
-    """Count therapeutic injections with the tip on the other side than planned."""
-    if not now.treatment_starts or now["side"] in ("", *(side for _, side in now.before.goals)):
+    """Count therapeutic injections with the tip on the other side than planned (cement: a body has no side)."""
+    if not now.treatment_starts or now.kind == "cement_started" or now["side"] in ("", *(side for _, side in now.before.goals)):
         return m
     return m.count(now, f"Treatment given at {_where(now)}; planned was {now.before.order}.")
 
