@@ -438,7 +438,7 @@ def test_panels_by_keyboard_alone():
 
     def script(robot):
         yield from robot.key(pygame.K_TAB)
-        assert robot.window.panels_have_keys
+        assert robot.window.inputs.panels
         for _ in range(3):
             yield from robot.key(pygame.K_TAB)
             yield
@@ -505,7 +505,7 @@ def test_choosing_a_scenario_and_an_error_of_its_start():
     cards = (ScenarioCard("a", "Broken case"), ScenarioCard("b", "Good case", level="L4", side="right"))
     asked = []
 
-    def start(name, mode):
+    def start(name, mode, seed):
         asked.append((name, mode))
         if name == "a":
             raise DataError("a.toml: key 'x' is 1; expected 2")
@@ -519,7 +519,7 @@ def test_choosing_a_scenario_and_an_error_of_its_start():
         assert "expected 2" in window.error
         yield from robot.wait(2)
         yield from robot.click("chooser.1")
-        yield from robot.click("chooser.mode.1")
+        yield from robot.click("chooser.mode.2")
         yield from robot.click("chooser.begin")
         yield from robot.ready()
 

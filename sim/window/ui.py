@@ -27,6 +27,7 @@ class Ui:
         self.hovered = ""
         self.bold = bold
         self.scale = 1.0
+        self.keys_now: dict[str, str] = {}  # key as shipped -> key as it is now, for tooltips
         self._gap: float | None = None
         self._wrap = True
         self._right = 0.0
@@ -91,7 +92,8 @@ class Ui:
                 imgui.end_disabled()
 
     def tip(self, text: str, key: str = "") -> None:
-        """Explain the last item, with its key."""
+        """Explain the last item, with its key (named as shipped)."""
+        key = self.keys_now.get(key, key)
         if (
             (text or key)
             and not imgui.is_any_mouse_down()
