@@ -82,6 +82,15 @@ class DemonstrationTable(Strict):
     drug_ul: Annotated[int, Field(ge=100, le=5000)]
 
 
+class DrillTable(Strict):
+    """A foundation drill ([drill]): what is asked (sim/drill.py), how often, and how the C-arm stands at first (mdeg)."""
+
+    kind: Literal["square", "tunnel", "centre", "point", "needle", "choose"]
+    questions: Annotated[int, Field(ge=1, le=8)]
+    primary_mdeg: Annotated[int, Field(ge=-60_000, le=60_000)] = 0
+    secondary_mdeg: Annotated[int, Field(ge=-30_000, le=30_000)] = 0
+
+
 class ScenarioFile(Strict):
     """One scenario. `version` is raised whenever the same commands could give another score."""
 
@@ -102,6 +111,8 @@ class ScenarioFile(Strict):
     vessel: VesselTable
     demonstration: DemonstrationTable
     pathology: list[PathologyTable] = Field(default_factory=list)
+    drill: DrillTable | None = None
+    """What procedure "drill" asks; nothing for any other."""
     retired: bool = False
     """A retired scenario can still be replayed and verified; no new battery may hold it."""
     retired_reason: str = ""
@@ -115,6 +126,12 @@ class ScenarioFile(Strict):
             raise ValueError(f"further: expected approach '{self.target.approach}' as in [target]")
         if self.vessel.at_target and self.target.approach != "subpedicular":
             raise ValueError("vessel.at_target: a vessel can be laid through a subpedicular target only")
+        return self
+
+    @model_validator(mode="after")
+    def _drill_belongs(self) -> ScenarioFile:
+        if (self.procedure == "drill") != (self.drill is not None):
+            raise ValueError(f"procedure '{self.procedure}': procedure 'drill' and the table [drill] belong together")
         return self
 
     @model_validator(mode="after")

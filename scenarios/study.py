@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from anatomy_assets.patient import build
 from anatomy_assets.population import PatientOptions
+from scenarios.drilling import make_drill
+from scenarios.gel import make_gel
 from scenarios.patients import find_patient, trapped
-from scenarios.plan import make_plan
+from scenarios.plan import gel_plan, make_plan
 from scenarios.registry import Scenario
 from scenarios.toolbox import load_toolbox, tools_hash
 from sim.phantom import Phantom
@@ -20,6 +23,8 @@ Progress = Callable[[str, float], None]
 def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None) -> Phantom:
     """Return the patient of a scenario for one seed (from the cache when it was baked before), or the imported one."""
     file = scenario.file
+    if file.drill is not None and file.drill.kind == "needle":
+        return make_gel(seed)
     trap = (file.target.level, file.target.side) if file.vessel.at_target else None
     if scenario.patient:
         return trapped(scenario.patient, *trap) if trap else find_patient(scenario.patient)
@@ -34,7 +39,9 @@ def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None
 def make_study(scenario: Scenario, seed: int, mode: str = "practice", progress: Progress | None = None) -> Study:
     """Return the study of one attempt."""
     phantom = make_phantom(scenario, seed, progress)
-    return Study(
+    drill = scenario.file.drill
+    block = drill is not None and drill.kind == "needle"
+    study = Study(
         scenario=scenario.study_id,
         scenario_hash=scenario.hash,
         tools_hash=tools_hash(),
@@ -42,6 +49,7 @@ def make_study(scenario: Scenario, seed: int, mode: str = "practice", progress: 
         seed=seed,
         mode=mode,
         phantom=phantom,
-        plan=make_plan(phantom, scenario.file.target, scenario.file.further),
+        plan=gel_plan(phantom) if block else make_plan(phantom, scenario.file.target, scenario.file.further),
         toolbox=load_toolbox(),
     )
+    return study if drill is None else replace(study, plan=replace(study.plan, drill=make_drill(study, drill)))

@@ -2,6 +2,7 @@
 
 from sim.state.carm import CArmState
 from sim.state.cement import CementFront, CementState
+from sim.state.drill import DrillState
 from sim.state.heat import HeatState
 from sim.state.lead import LeadState
 from sim.state.needle import NeedleState
@@ -14,6 +15,7 @@ __all__ = [
     "CArmState",
     "CementFront",
     "CementState",
+    "DrillState",
     "HeatState",
     "LeadState",
     "NeedleState",

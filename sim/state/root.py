@@ -11,6 +11,7 @@ from sim.phantom import Phantom
 from sim.plan import Plan
 from sim.state.carm import CArmState
 from sim.state.cement import CementState
+from sim.state.drill import DrillState
 from sim.state.heat import HeatState
 from sim.state.lead import LeadState
 from sim.state.needle import NeedleState
@@ -68,6 +69,7 @@ class State:
     heat: HeatState = field(default_factory=HeatState)
     chain: bytes = b""
     cement: CementState = field(default_factory=CementState)
+    drill: DrillState = field(default_factory=DrillState)
 
     def digest(self, step_um: int = 1) -> str:
         """Return SHA-256 (hex) of the state with lengths rounded to step_um."""
@@ -79,4 +81,5 @@ class State:
         if self.lead.lead >= 0:
             rounded += b"|" + self.lead.quantised(step_um)
         rounded += self.heat.quantised(step_um)  # nothing where no generator was used
+        rounded += self.drill.quantised(step_um)  # nothing outside drills
         return hashlib.sha256(self.tick.to_bytes(8, "little") + self.chain + rounded).hexdigest()
