@@ -67,7 +67,7 @@ class Chooser:
             self.picked = next((i for i, c in enumerate(self.desk.scenarios) if c.id == picked), 0)
 
     def forget_pictures(self) -> None:
-        """The graphics device lost the pictures: upload them again."""
+        """Upload the pictures again: the graphics device lost them."""
         self._textures.clear()
 
     def stop(self) -> None:
@@ -107,7 +107,9 @@ class Chooser:
     def _suggestions(self, ui: Ui) -> str:
         answer, first = "", True
         if self.first_time and self.desk.tutorial:
-            if ui.button("chooser.tutorial", "First time here: five minutes with the room", "What is where and how it is moved", on=True):
+            if ui.button(
+                "chooser.tutorial", "First time here: five minutes with the room", "What is where and how it is moved", on=True
+            ):
                 answer = TUTORIAL
             first = False
         for i, row in enumerate(self.desk.progress.suggestions):
@@ -198,7 +200,7 @@ class Chooser:
 def _card_lines(card: ScenarioCard) -> list[tuple[str, theme.Colour]]:
     if card.error:
         return [("cannot be started: " + card.error, theme.ACCENT)]
-    tags = ", ".join(f.replace("_", " ") for f in (card.procedure, *card.tags) if f)
+    tags = ", ".join(dict.fromkeys(f.replace("_", " ") for f in (card.procedure, *card.tags) if f))
     best = f"best {card.best}" if card.best else "not yet passed" if card.last else "not yet tried"
     lines = [(tags, theme.DIM), (best, theme.TEXT), (card.last, theme.DIM)]
     if not card.open:

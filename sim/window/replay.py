@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,7 @@ class Replay:
         for line in self.lines():
             seen = [project(shot.view.pose, p) for p in line.points]
             spots = [imgui.ImVec2(at.x + p[0] * at.w, at.y + p[1] * at.h) for p in seen if p is not None]
-            for a, b in zip(spots, spots[1:], strict=False):
+            for a, b in pairwise(spots):
                 draw_list.add_line(a, b, theme.packed(line.colour, 0.9), 1.5)
         draw_list.pop_clip_rect()
 

@@ -167,7 +167,16 @@ class RoomView:
         """Bring the texture up to date; False when nothing had moved."""
         alpha = self.skin_alpha if self.theatre.practice else 1.0
         cam = self.camera
-        still = (width, height, alpha, self.bone_alpha, *(float(x) for x in cam.target), cam.azimuth_deg, cam.elevation_deg, cam.distance_mm)
+        still = (
+            width,
+            height,
+            alpha,
+            self.bone_alpha,
+            *(float(x) for x in cam.target),
+            cam.azimuth_deg,
+            cam.elevation_deg,
+            cam.distance_mm,
+        )
         state = self.theatre.state
         arm = state.carm
         field_open = (arm.half_width_permille, arm.half_height_permille, arm.magnification)
