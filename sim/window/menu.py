@@ -96,6 +96,10 @@ def root(theatre: Theatre) -> Rows:
     at, wide = theatre.state.needle, 15
     if at.placed and at.needle >= 0 and tools.needles[at.needle].gauge <= wide and tools.cements:
         rows.append(Row("Cement", rows=lambda: _cement(theatre)))
+    from sim.window.decide import menu_rows  # it needs Row
+
+    if more := menu_rows(theatre):
+        rows.insert(1, Row("Decide or answer", rows=lambda: more))
     rows.append(Row("Remove the needle", hands.remove))
     rows.append(Row("Finish", rows=lambda: (Row("No, go on"), Row("Yes, finish the procedure", lambda: _finish(theatre)))))
     return tuple(rows)
