@@ -118,7 +118,8 @@ def draw(theatre: Theatre, ui: Ui, size: tuple[int, int], can_choose: bool) -> s
     with ui.panel("debrief", rect, border=False):
         plan = theatre.study.plan
         ui.text(theatre.attempt.title or theatre.study.scenario, theme.DIM)
-        ui.text(f"Debrief: {plan.side} {plan.level}, {clock(theatre.state.tick)}", size=24, bold=True)
+        site = f"{plan.side} {plan.level}" if plan.drill is None else "drill"
+        ui.text(f"Debrief: {site}, {clock(theatre.state.tick)}", size=24, bold=True)
         for section in sections(theatre.report or {}, theatre.saved):
             _section(ui, section)
         imgui.spacing()

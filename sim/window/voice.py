@@ -5,7 +5,7 @@ from __future__ import annotations
 from imgui_bundle import imgui
 
 from sim.command import LEVELS, SIDES
-from sim.window import theme
+from sim.window import drillpanel, theme
 from sim.window.layout import Rect
 from sim.window.theatre import Theatre
 from sim.window.ui import Ui
@@ -17,8 +17,11 @@ _COLOURS = {PATIENT: theme.ACCENT, HINT: theme.DIM}
 def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
     """Draw speech buttons, the log and the status line."""
     with ui.panel("voice", rect):
-        _before(theatre, ui)
-        _timeout(theatre, ui)
+        if drillpanel.shown(theatre):
+            drillpanel.draw(theatre, ui)
+        else:
+            _before(theatre, ui)
+            _timeout(theatre, ui)
         _during(theatre, ui)
         _status(theatre, ui)
         _log(theatre, ui)
