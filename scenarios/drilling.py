@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.gel import BEAD_MM
 from scenarios.schema import DrillTable
 from sim.carm import START_CENTRE_UM
 from sim.exposure import dose, technique
@@ -127,18 +128,24 @@ SEEN_MM = 55.0
 """Half the height at the spine that a full field shows, less a margin (docs/IMAGING.md: 220 mm receptor and more)."""
 
 
+_PLACES = [f"row towards the {row}, {place} from the left" for row in ("head", "feet") for place in ("1st", "2nd", "3rd", "4th")]
+BEAD_WORDS = {f"bead {number}": words for number, words in enumerate(_PLACES, 1)}
+"""Where each bead lies in an AP picture."""
+
+
 def _needle(study: Study, draw: Draw, count: int) -> list[DrillItem]:
     beads = sorted((bone.name, bone) for bone in study.phantom.bones)
     picked = [beads[i][1] for i in _order(draw, len(beads))[:count]]
-    from scenarios.gel import BEAD_MM
-
     return [
         DrillItem(
-            "needle", f"Bring the tip to {b.name}, then answer.", np.asarray(b.translation_mm, np.float64), within_mm=BEAD_MM,
-            name=b.name,
+            "needle",
+            f"Bring the tip to {bead.name} ({BEAD_WORDS[bead.name]}), then answer.",
+            np.asarray(bead.translation_mm, np.float64),
+            within_mm=BEAD_MM,
+            name=bead.name,
         )
-        for b in picked
-    ]  # fmt: skip
+        for bead in picked
+    ]
 
 
 def _order(draw: Draw, count: int) -> list[int]:

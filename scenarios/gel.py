@@ -18,8 +18,9 @@ HALF_MM = (90.0, 55.0, 80.0)
 """Half the width, thickness and length of the block: its middle is the origin, its face looks up as a back does."""
 BEAD_MM = 1.5
 BEADS = 8
-ROWS_MM = (-35.0, 35.0)
-COLUMNS_MM = (-45.0, -15.0, 15.0, 45.0)
+ROWS_MM = (35.0, -35.0)
+COLUMNS_MM = (45.0, 15.0, -15.0, -45.0)
+"""Rows towards the head and the feet, columns from the left of an AP picture."""
 DEPTH_MM = (45.0, 85.0)
 SPACING_MM, GRID_MM = 1.0, 0.25
 

@@ -16,10 +16,12 @@ def _worst(m: Measure, now: Moment, value: int, words: str) -> Measure:
     return m.set(value, now, f"Question {now['number']} ({now['wanted']}): {words}.")
 
 
-def _mean(m: Measure, now: Moment, value: int) -> Measure:
+def _mean(m: Measure, now: Moment, value: int, unit: str) -> Measure:
     total, count = m.memo or (0, 0)
     total, count = total + value, count + 1
-    return Measure((2 * total + count) // (2 * count), (*m.ticks, now.tick), f"Mean of {count}.", (total, count))
+    mean = (2 * total + count) // (2 * count)
+    why = f"{mean / 1000:.1f} {unit} off in the mean of {count}."
+    return Measure(mean, (*m.ticks, now.tick), why, (total, count))
 
 
 @metric("drill_left", "count")
@@ -52,7 +54,7 @@ def drill_levels_off(m: Measure, now: Moment) -> Measure:
 @metric("drill_mean_um", "um")
 def drill_mean_um(m: Measure, now: Moment) -> Measure:
     """Take the mean distance between answer and target, at the target."""
-    return _mean(m, now, now["error"]) if _of(m, now, "um") else m
+    return _mean(m, now, now["error"], "mm") if _of(m, now, "um") else m
 
 
 @metric("drill_worst_um", "um")
@@ -64,7 +66,7 @@ def drill_worst_um(m: Measure, now: Moment) -> Measure:
 @metric("drill_mean_mdeg", "mdeg")
 def drill_mean_mdeg(m: Measure, now: Moment) -> Measure:
     """Take the mean angle between the view answered with and the one asked for."""
-    return _mean(m, now, now["error"]) if _of(m, now, "mdeg") else m
+    return _mean(m, now, now["error"], "degrees") if _of(m, now, "mdeg") else m
 
 
 @metric("drill_worst_mdeg", "mdeg")

@@ -19,7 +19,8 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect, panels_have_keys: bool, hands_not
     plan = theatre.study.plan
     with ui.panel("banner", rect, scroll=False):
         top = imgui.get_cursor_pos_y()
-        ui.text(f"{plan.side.upper()}  {' '.join(goal.level for goal in plan.goals)}", theme.ACCENT, 30, bold=True)
+        site = f"{plan.side.upper()}  {' '.join(goal.level for goal in plan.goals)}" if plan.drill is None else "DRILL"
+        ui.text(site, theme.ACCENT, 30, bold=True)
         ui.record("banner.site")
         ui.tip("Side and level(s) on the order; check them with the chart and the picture")
         left = imgui.get_item_rect_max().x - rect.x + ui.px(14)

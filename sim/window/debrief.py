@@ -154,7 +154,8 @@ def draw(theatre: Theatre, ui: Ui, size: tuple[int, int], can_choose: bool, repl
 def _head(theatre: Theatre, ui: Ui, can_choose: bool, replay: Replay) -> str:
     answer, plan = "", theatre.study.plan
     ui.text(theatre.attempt.title or theatre.study.scenario, theme.DIM)
-    ui.text(f"Debrief: {plan.side} {plan.level}, {clock(theatre.state.tick)}", size=24, bold=True)
+    site = f"{plan.side} {plan.level}" if plan.drill is None else "drill"
+    ui.text(f"Debrief: {site}, {clock(theatre.state.tick)}", size=24, bold=True)
     if can_choose and ui.button("debrief.again", "Next case", "Back to the gallery"):
         answer = "again"
     if can_choose:

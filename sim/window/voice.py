@@ -5,7 +5,7 @@ from __future__ import annotations
 from imgui_bundle import imgui
 
 from sim.command import LEVELS, SIDES
-from sim.window import decide, theme
+from sim.window import decide, drillpanel, theme
 from sim.window.layout import Rect
 from sim.window.theatre import Theatre
 from sim.window.tutorial import Tutorial
@@ -18,8 +18,11 @@ _COLOURS = {PATIENT: theme.ACCENT, HINT: theme.DIM}
 def draw(theatre: Theatre, ui: Ui, rect: Rect, tutorial: Tutorial | None = None) -> None:
     """Draw speech buttons, the status line, what is next (guided mode, tutorial) and the log."""
     with ui.panel("voice", rect):
-        _before(theatre, ui)
-        _timeout(theatre, ui)
+        if drillpanel.shown(theatre):
+            drillpanel.draw(theatre, ui)
+        else:
+            _before(theatre, ui)
+            _timeout(theatre, ui)
         _during(theatre, ui)
         decide.draw(theatre, ui)
         _status(theatre, ui)
