@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from commands.acting import act_out
 from scenarios.operators import find_operator
-from scenarios.operators.room import Room
 from scenarios.registry import find_scenario
 from scenarios.study import make_study
 from scoring.rubric import read_rubric
@@ -36,25 +36,3 @@ def blank(side):
     import numpy as np
 
     return np.zeros((side, side), np.uint8)
-
-
-def act_out(robot, scenario, script, player):
-    """Let an operator's script act through a player. Waiting passes without drawing."""
-    theatre = robot.theatre
-    room = Room(theatre.study, scenario, theatre.state)
-    heard, waited = 0, 0
-    for command in script(room):
-        if command is None:
-            waited += 1
-            if waited % 4 == 0:
-                theatre.advance(0.04)
-        else:
-            yield from player.obey(command)
-            yield
-            waited = 0
-        new = tuple(theatre.session.events[heard:])
-        heard += len(new)
-        room.perceive(theatre.state, new)
-        if theatre.finished:
-            break
-    yield

@@ -17,6 +17,8 @@ from sim.window.voice import clock
 if TYPE_CHECKING:
     from sim.window.replay import Replay
 
+MOST_PICTURES = 16
+"""Pictures of a report at most."""
 NO_STANDARD = "Practice feedback: no standard has been set by a site, so this says nothing about competence."
 
 
@@ -62,6 +64,16 @@ def sections(report: Mapping[str, Any], saved: str) -> list[Section]:
     out += [Section("Efficiency", detail)] if detail else []
     out.append(Section("Record", (f"saved as {saved}" if saved else "not saved",)))
     return out
+
+
+def moments(report: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return (title, tick) of the lines that have a moment: critical errors first, then the checklist."""
+    rows = [*dict(report.get("critical", {})).values(), *dict(report.get("checklist", {})).values()]
+    return [
+        (str(row.get("title", "")), int(row["tick"]))
+        for row in rows
+        if isinstance(row, Mapping) and row.get("tick") is not None and int(row["tick"]) >= 0
+    ]
 
 
 def _tick(value: Any) -> int | None:

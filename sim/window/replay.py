@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +12,7 @@ from imgui_bundle import imgui
 from sim.state import State
 from sim.window import theme
 from sim.window.aim import project
+from sim.window.debrief import MOST_PICTURES, moments
 from sim.window.fluoro import PictureMaker, Shot, picture_function
 from sim.window.glkit import GreyTexture
 from sim.window.layout import Rect
@@ -22,7 +22,6 @@ from sim.window.ui import Ui
 from sim.window.voice import clock
 
 PATH, IDEAL = (0.35, 0.75, 1.0, 1.0), (1.0, 0.74, 0.25, 1.0)
-MOST_PICTURES = 16
 STEP_TICKS = 100
 
 
@@ -182,13 +181,3 @@ class Replay:
             seen.add(id(kept[1]))
             out.append((title, np.ascontiguousarray(make(kept[1], 512, {"mode": "shot"}), np.uint8), kept[0]))
         return sorted(out, key=lambda row: row[2])
-
-
-def moments(report: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Return (title, tick) of the lines that have a moment: critical errors first, then the checklist."""
-    rows = [*dict(report.get("critical", {})).values(), *dict(report.get("checklist", {})).values()]
-    return [
-        (str(row.get("title", "")), int(row["tick"]))
-        for row in rows
-        if isinstance(row, Mapping) and row.get("tick") is not None and int(row["tick"]) >= 0
-    ]
