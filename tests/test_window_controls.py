@@ -35,12 +35,16 @@ def test_every_act_has_a_control_of_its_own(kind):
     assert all(spec.removeprefix("Ctrl+") in CODES for spec in controls.keys.values() if spec)
 
 
-@pytest.mark.parametrize(("kind", "text", "spec"), [("keys", "ctrl+left", "Ctrl+Left"), ("keys", "w", "W"), ("pad", "lb+rs-up", "LB+RS-UP")])
+@pytest.mark.parametrize(
+    ("kind", "text", "spec"), [("keys", "ctrl+left", "Ctrl+Left"), ("keys", "w", "W"), ("pad", "lb+rs-up", "LB+RS-UP")]
+)
 def test_inputs_have_one_spelling(kind, text, spec):
     assert read_spec(kind, text) == spec
 
 
-@pytest.mark.parametrize(("kind", "text"), [("keys", "Alt+W"), ("keys", "Esc"), ("keys", "Ctrl+="), ("pad", "Z"), ("pad", "RT+A"), ("pad", "A+A")])
+@pytest.mark.parametrize(
+    ("kind", "text"), [("keys", "Alt+W"), ("keys", "Esc"), ("keys", "Ctrl+="), ("pad", "Z"), ("pad", "RT+A"), ("pad", "A+A")]
+)
 def test_what_is_no_input_is_refused_in_words(kind, text):
     with pytest.raises(ValueError, match="expected"):
         read_spec(kind, text)

@@ -1,4 +1,4 @@
-"""The gallery: cards with records, broken cases with their error, modes, suggestions, thumbnails; and what commands hand to it."""
+"""The gallery: cards with records, broken cases with their error, modes, suggestions, thumbnails; what commands hand over."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from tests.window_play import play_desk
 
 CARDS = (
     ScenarioCard("a", "Broken case", procedure="mbb", error="a.toml: key 'x' is 1; expected 2"),
-    ScenarioCard("b", "Good case", procedure="tfesi", level="L4", side="right", best="passed, 15 of 15 points", last="last: passed"),
+    ScenarioCard(
+        "b", "Good case", procedure="tfesi", level="L4", side="right", best="passed, 15 of 15 points", last="last: passed"
+    ),
     ScenarioCard("c", "Practice only", procedure="drill", practice_only=True, open=False),
 )
 
@@ -56,7 +58,9 @@ def test_a_broken_case_is_listed_but_cannot_be_started():
 
 def test_a_suggestion_starts_its_own_patient():
     asked = []
-    progress = Progress((Suggestion("Next", "b", 7, "why"), Suggestion("Case of the day", "b", 4711)), ("Safe cases in a row: 2",))
+    progress = Progress(
+        (Suggestion("Next", "b", 7, "why"), Suggestion("Case of the day", "b", 4711)), ("Safe cases in a row: 2",)
+    )
 
     def script(robot):
         yield from robot.wait(2)

@@ -23,7 +23,10 @@ CHART = ("chart", "Chart read", "Read it before anything else.")
 
 def guide(events):
     seen = {fact.kind for fact in events}
-    return [Step(*CHART, "chart_reviewed" in seen), Step("prep", "Skin prepared", "Wait until it is dry.", "skin_prepped" in seen)]
+    return [
+        Step(*CHART, "chart_reviewed" in seen),
+        Step("prep", "Skin prepared", "Wait until it is dry.", "skin_prepped" in seen),
+    ]
 
 
 def said(theatre):

@@ -8,7 +8,7 @@ def overlap(a, b, slack=1.0):
 
 
 def assert_apart(seen, size, panels):
-    """Widgets are named panel.widget; a panel's own rectangle has its bare name. Panels scroll, so only their own height counts."""
+    """Widgets are named panel.widget, a panel by its bare name. Panels scroll, so only their own height counts."""
     for name, r in seen.items():
         assert r.x >= -1 and r.x + r.w <= size[0] + 1, f"{name} leaves the window"
         assert "." in name or (r.y >= -1 and r.y + r.h <= size[1] + 1), f"{name} leaves the window"

@@ -84,7 +84,8 @@ def _tick(value: Any) -> int | None:
 def _three_parts(errors: Sequence[str], good: Sequence[Any], missed: Sequence[Any], report: Mapping[str, Any]) -> str:
     costs = [v for v in dict(report.get("efficiency", {})).values() if isinstance(v, Mapping) and v.get("against") == "above"]
     above = f"{_count(len(costs), 'cost')} above the published norm" if costs else "no cost above a published norm"
-    return f"Critical errors: {len(errors) or 'none'}.  Checklist: {len(good)} of {len(good) + len(missed)} steps.  Efficiency: {above}."
+    steps = f"{len(good)} of {len(good) + len(missed)} steps"
+    return f"Critical errors: {len(errors) or 'none'}.  Checklist: {steps}.  Efficiency: {above}."
 
 
 def _verdict(report: Mapping[str, Any], errors: tuple[str, ...], missed: tuple[str, ...]) -> str:

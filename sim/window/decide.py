@@ -1,4 +1,4 @@
-"""Decisions beside the needle (postpone, risks, complications, responses, discharge, note), and a drill's answers in the menu.
+"""The menu's decisions beside the needle (postpone, risks, complications, responses, discharge, note) and answers of a drill.
 
 The words come from the core (sim.clinic, the drill's questions); nothing here knows which one is right.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from sim.command import TABLE
 from sim.window.menu import Row
 from sim.window.theatre import Theatre
-from sim.window.ui import Ui
 
 _KINDS = (
     ("consent.risk", "Name a risk", "RISKS"),
@@ -65,23 +64,3 @@ def answer(theatre: Theatre) -> None:
     else:
         side_um = 1000 * theatre.aim.pose.side_mm
         theatre.hands.send("drill.point", round((theatre.aim.u - 0.5) * side_um), round((0.5 - theatre.aim.v) * side_um))
-
-
-def draw(theatre: Theatre, ui: Ui) -> None:
-    """Draw the row of decisions (a drill has its own panel)."""
-    rows = kinds()
-    if not rows or question(theatre) is not None:
-        return
-    at, word = theatre.decision
-    chosen = ui.combo("voice.decide", [label for _, label, _ in rows], at, 118, "What you decide or say beside the needle")
-    if chosen is not None:
-        theatre.decision = at, word = chosen, -1
-    ui.same(4)
-    op, label, words = rows[at]
-    chosen = ui.combo("voice.decision", words, word, max(90.0, ui.rest(90) - 46), label)
-    if chosen is not None:
-        theatre.decision = at, word = at, chosen
-    ui.same(4)
-    if ui.button("voice.say", "Say", "Say it, or do it", enabled=word >= 0):
-        theatre.hands.send(op, word)
-        theatre.decision = at, -1

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _PLUS = (pygame.K_PLUS, pygame.K_EQUALS, pygame.K_KP_PLUS)
 _MINUS = (pygame.K_MINUS, pygame.K_KP_MINUS)
 _QUIET = (pygame.ACTIVEEVENT, pygame.AUDIODEVICEADDED)
+PANELS = ("console", "tray", "room", "touch", "voice", "live", "reference", "banner")
+"""Panels in the order in which F6 (pad: LB, RB) goes through them."""
 _ONE_WAY = {"UP": -1, "LS-UP": -1, "DOWN": 1, "LS-DOWN": 1}
 
 
@@ -29,6 +31,7 @@ class Inputs:
         self.window = window
         self.panels = False
         self.listening: tuple[str, str] | None = None
+        self._panel = 0
         self.heard = ""  # what the page of controls says about the last change
         self.keyboard = Keyboard(window.controls, self._window_act)
         self.pad = Pad(window.controls, self._window_act, devices=not window.headless)
@@ -111,6 +114,8 @@ class Inputs:
             self._give(False)
             if theatre.menu.open:
                 theatre.menu.back()
+        elif self.panels and event.key == pygame.K_F6:
+            self._next_panel(-1 if getattr(event, "mod", 0) & pygame.KMOD_SHIFT else 1)
         elif theatre.help_open:
             if self.window.controls.acts("keys").get(spec_of(event)) == "help":
                 self._window_act("help")
@@ -147,7 +152,12 @@ class Inputs:
         """Give the keys to the panels, or to the hands."""
         self.panels = to_panels
         if to_panels and self._theatre:
+            self.window.ui.focus_panel = PANELS[self._panel]
             self.keyboard.forget(self._theatre)
+
+    def _next_panel(self, by: int) -> None:
+        self._panel = (self._panel + by) % len(PANELS)
+        self.window.ui.focus_panel = PANELS[self._panel]
 
     def _set_navigation(self) -> None:
         io = self.window.backend.io
@@ -163,6 +173,10 @@ class Inputs:
             return True
         theatre = self._theatre
         if self.navigating:
+            if name in ("LB", "RB") and self.panels:
+                if down:
+                    self._next_panel(1 if name == "RB" else -1)
+                return True
             self.window.backend.pad(name, down)
             if name in ("B", "BACK") and down and theatre is not None:
                 theatre.help_open = False

@@ -29,6 +29,7 @@ MORE = (
     ("Wheel on LIVE or touch", "advance, withdraw (Shift: fine; Alt: bevel)"),
     ("Click on a picture", "choose the aim; right click: centre there"),
     ("Ctrl + and Ctrl -", "text size"),
+    ("Tab, F6, arrows, Space", "in the panels: next widget, next panel (pad: LB, RB), change, press"),
     ("Esc", "back: from panels, menu or help to the hands"),
 )
 

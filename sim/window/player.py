@@ -15,6 +15,7 @@ from sim.phantom import skin_y
 from sim.window.aim import project
 from sim.window.robot import Frames, Robot
 
+
 class Player:
     """Does acts and menu rows; subclasses say with which device."""
 

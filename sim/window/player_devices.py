@@ -57,7 +57,7 @@ class ByPad(Player):
 
     def _chord(self, spec: str, down: bool) -> Frames:
         held, _, name = spec.rpartition("+")
-        for part in ([held, name] if down else [name, held]):
+        for part in [held, name] if down else [name, held]:
             if part:
                 self._input(part, down)
                 yield

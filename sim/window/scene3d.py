@@ -285,7 +285,11 @@ class RoomView:
         gl.glDisable(gl.GL_DEPTH_TEST)
         for line in lines:
             if len(line.points) > 1:
-                self._line.fill(*meshes.swept(np.asarray(line.points, np.float64), np.full(len(line.points), max(0.5, self.camera.distance_mm / 900)), 5))
+                self._line.fill(
+                    *meshes.swept(
+                        np.asarray(line.points, np.float64), np.full(len(line.points), max(0.5, self.camera.distance_mm / 900)), 5
+                    )
+                )
                 self._paint(self._line, line.colour)
         gl.glEnable(gl.GL_DEPTH_TEST)
 

@@ -64,7 +64,6 @@ class Theatre:
         self.timeout_level = 3
         self.timeout_side = -1
         self.declare_level = 3
-        self.decision = (0, -1)  # kind of decision and word, as chosen in the voice panel
         self.help_open = False
         self.finish_armed = False
         self.sound_on = True

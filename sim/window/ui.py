@@ -27,6 +27,7 @@ class Ui:
         self.hovered = ""
         self.bold = bold
         self.scale = 1.0
+        self.focus_panel = ""  # the panel that gets the keys with the next frame
         self.keys_now: dict[str, str] = {}  # key as shipped -> key as it is now, for tooltips
         self._gap: float | None = None
         self._wrap = True
@@ -59,7 +60,12 @@ class Ui:
         imgui.push_style_var(imgui.StyleVar_.window_border_size, 1.0 if border else 0.0)
         if not padding:
             imgui.push_style_var(imgui.StyleVar_.window_padding, imgui.ImVec2(0, 0))
+        focus, self.focus_panel = name == self.focus_panel, "" if name == self.focus_panel else self.focus_panel
+        if focus:
+            imgui.set_next_window_focus()
         imgui.begin(f"##{name}", None, flags)
+        if focus:
+            imgui.set_keyboard_focus_here()  # its first widget, else Tab has nowhere to begin
         self._gap, self._indent = None, 0.0
         try:
             yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imgui_bundle import imgui
 
 from sim.command import LEVELS, SIDES
-from sim.window import decide, drillpanel, theme
+from sim.window import drillpanel, theme
 from sim.window.layout import Rect
 from sim.window.theatre import Theatre
 from sim.window.tutorial import Tutorial
@@ -24,7 +24,6 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect, tutorial: Tutorial | None = None)
             _before(theatre, ui)
             _timeout(theatre, ui)
         _during(theatre, ui)
-        decide.draw(theatre, ui)
         _status(theatre, ui)
         _next(theatre, ui, tutorial)
         _log(theatre, ui)
