@@ -287,7 +287,7 @@ class RoomView:
             if len(line.points) > 1:
                 self._line.fill(
                     *meshes.swept(
-                        np.asarray(line.points, np.float64), np.full(len(line.points), max(0.5, self.camera.distance_mm / 900)), 5
+                        np.asarray(line.points, np.float64), np.full(len(line.points), max(0.5, self.camera.distance_mm / 600)), 5
                     )
                 )
                 self._paint(self._line, line.colour)
