@@ -14,7 +14,7 @@ from commands.seat import Who
 from sim.errors import NumericalFault, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from scenarios.headless import Camera
     from scenarios.registry import Scenario
@@ -179,9 +179,24 @@ def attempt(
 
 
 def window_attempt(
-    scenario: Scenario, seed: int, mode: str, folder: Path, progress: Progress, who: Who | None = None, backend: str = "cpu"
+    scenario: Scenario,
+    seed: int,
+    mode: str,
+    folder: Path,
+    progress: Progress,
+    who: Who | None = None,
+    backend: str = "cpu",
+    again: Sequence[tuple[int, Command]] = (),
+    until: int = 0,
+    undone: int = 0,
 ) -> Attempt:
-    """Return one attempt at the window: journalled, scored at the end, sealed once."""
+    """Return one attempt at the window: journalled, scored at the end, sealed once.
+
+    backend: which projector draws the pictures. again, until, undone: after undo in practice, the commands to give once more up
+    to a tick, and how often that was done: the record names its operator so ("trainee, 2 undone"), it counts for no record of
+    one's own and can be no assessment.
+    """
+    from commands.gallery import aids
     from scenarios.beam_tables import load_beam
     from scoring.rubric import assessment_blockers
     from scoring.score import score
@@ -192,7 +207,8 @@ def window_attempt(
     if mode == "assessment" and (blockers := assessment_blockers(rubric)):
         raise UsageError(f"{scenario.id} cannot be assessed: {blockers[0]} ({len(blockers)} in all)")
     who = who or Who(input_device="mouse-keyboard")
-    recorder = begin_record(scenario, seed, mode, "trainee", writable_folder(folder), progress, who)
+    operator = f"trainee, {undone} undone" if undone else "trainee"
+    recorder = begin_record(scenario, seed, mode, operator, writable_folder(folder), progress, who)
     given: list[tuple[int, Command]] = []
 
     def tick() -> tuple[Command, tuple[Event, ...]]:
@@ -204,6 +220,16 @@ def window_attempt(
             given.append((recorder.session.state.tick, command))
         return command, new
 
+    def rewind(to: int) -> Attempt:
+        recorder.close()
+        kept = [(at, command) for at, command in given if at <= to]
+        return window_attempt(scenario, seed, mode, folder, progress, who, backend, kept, to, undone + 1)
+
+    due = dict(again)
+    while recorder.session.state.tick < until:
+        if command := due.get(recorder.session.state.tick + 1):
+            recorder.session.send(command)
+        tick()
     patient = scenario.file.patient
     allergies = ", ".join(patient.allergies) or "none known"
     chart = (scenario.file.vignette, patient.history, f"Medication: {', '.join(patient.medication) or 'none'}")
@@ -219,6 +245,8 @@ def window_attempt(
         score=lambda events: score(events, given, rubric).public(),
         save=lambda: seal_record(recorder, scenario, folder, who)[0],
         abandon=lambda: _give_up(recorder, who),
+        rewind=rewind if mode == "practice" else None,
+        **aids(recorder.session.study, scenario, rubric, given, folder),
     )
 
 
@@ -231,23 +259,24 @@ def _give_up(recorder: Recorder, who: Who) -> None:
 def window_desk(
     scenario: str | None, seed: int, folder: Path, mode: str = "practice", who: Who | None = None, backend: str = "cpu"
 ) -> Desk:
-    """Return the desk of the window: one scenario at once, or the chooser."""
-    from scenarios.registry import all_scenarios, find_scenario
-    from sim.window import Desk, ScenarioCard
+    """Return the desk of the window: one scenario at once, or the gallery."""
+    from commands.gallery import cards_of, thumbnail, user_file
+    from scenarios.registry import find_scenario
+    from sim.window import Desk
 
-    def start(name: str, mode: str) -> Attempt:
+    def start(name: str, mode: str, own_seed: int | None = None) -> Attempt:
         with progress_bar(quiet=True) as progress:
-            return window_attempt(find_scenario(name), seed, mode, folder, progress, who, backend)
+            chosen = seed if own_seed is None else own_seed
+            return window_attempt(find_scenario(name), chosen, mode, folder, progress, who, backend)
 
+    files: dict[str, Any] = {"controls": user_file("controls.toml"), "settings": user_file("window.toml")}
     if scenario is not None:
-        return Desk(attempt=start(scenario, mode))
-    cards = [
-        ScenarioCard(
-            s.id, s.file.title, s.file.procedure, tuple(s.file.tags), s.file.target.level, s.file.target.side, s.file.vignette
-        )
-        for s in all_scenarios()[0]
-    ]
-    return Desk(scenarios=tuple(cards), start=start)
+        return Desk(attempt=start(scenario, mode), **files)
+    cards, progress = cards_of(folder)
+    return Desk(
+        scenarios=cards, progress=progress, start=start, cards=lambda: cards_of(folder), thumbnail=thumbnail,
+        tutorial="tfesi-l4l5-right", **files,
+    )  # fmt: skip
 
 
 def save_pictures(camera: Camera, folder: Path) -> list[tuple[str, bytes, int]]:

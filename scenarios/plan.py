@@ -61,6 +61,13 @@ def _whole(phantom: Phantom, level: str) -> bool:
     return all(f"{level}.{what}" in phantom.landmarks for what in (*needed, "pedicle.right.medial"))
 
 
+def gel_plan(phantom: Phantom) -> Plan:
+    """Return the plan of a block without a patient: its first bead, no level, no side."""
+    marks = {bone.name: np.asarray(bone.translation_mm, np.float64) for bone in phantom.bones}
+    first = marks[min(marks)]
+    return Plan("", "", "gel", first, np.array([0.0, 0.0, 1.0]), {}, {}, marks)
+
+
 def _place(phantom: Phantom, target: TargetTable) -> F64:
     key = f"target.{target.approach}.{target.level}.{target.side}"
     if key not in phantom.landmarks and phantom.individual.get("pathology"):

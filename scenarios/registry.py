@@ -12,7 +12,7 @@ from scenarios.toml_file import load
 from sim.errors import DataError, unknown_name
 
 ROOT = Path(__file__).parent
-_NOT_SCENARIOS = {"rubric.toml"}
+_NOT_SCENARIOS = "rubric*.toml"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def load_scenario(path: Path) -> Scenario:
 
 def scenario_paths(root: Path = ROOT) -> list[Path]:
     """Return the scenario files of the shipped procedures, in name order."""
-    return sorted(p for p in root.glob("*/*.toml") if p.parent.name != "data" and p.name not in _NOT_SCENARIOS)
+    return sorted(p for p in root.glob("*/*.toml") if p.parent.name != "data" and not p.match(_NOT_SCENARIOS))
 
 
 def all_scenarios(root: Path = ROOT) -> tuple[list[Scenario], list[str]]:

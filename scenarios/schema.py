@@ -104,6 +104,15 @@ class CorticalDefectTable(Strict):
     up_mm: Annotated[float, Field(ge=-10.0, le=10.0)] = 0.0
 
 
+class DrillTable(Strict):
+    """A foundation drill ([drill]): what is asked (sim/drill.py), how often, and how the C-arm stands at first (mdeg)."""
+
+    kind: Literal["square", "tunnel", "centre", "point", "needle", "choose"]
+    questions: Annotated[int, Field(ge=1, le=8)]
+    primary_mdeg: Annotated[int, Field(ge=-60_000, le=60_000)] = 0
+    secondary_mdeg: Annotated[int, Field(ge=-30_000, le=30_000)] = 0
+
+
 class ScenarioFile(Strict):
     """One scenario. `version` is raised whenever the same commands could give another score."""
 
@@ -125,6 +134,8 @@ class ScenarioFile(Strict):
     demonstration: DemonstrationTable
     pathology: list[PathologyTable] = Field(default_factory=list)
     cortical_defect: list[CorticalDefectTable] = Field(default_factory=list)
+    drill: DrillTable | None = None
+    """What procedure "drill" asks; nothing for any other."""
     retired: bool = False
     """A retired scenario can still be replayed and verified; no new battery may hold it."""
     retired_reason: str = ""
@@ -151,6 +162,12 @@ class ScenarioFile(Strict):
             raise ValueError("target: S1 has no body that can be filled; expected T11 to L5")
         if not filling and self.target.level.startswith("T"):
             raise ValueError(f"target: {self.target.level}; expected L1 to S1 with this approach")
+        return self
+
+    @model_validator(mode="after")
+    def _drill_belongs(self) -> ScenarioFile:
+        if (self.procedure == "drill") != (self.drill is not None):
+            raise ValueError(f"procedure '{self.procedure}': procedure 'drill' and the table [drill] belong together")
         return self
 
     @model_validator(mode="after")

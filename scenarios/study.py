@@ -8,8 +8,10 @@ from dataclasses import replace
 
 from anatomy_assets.patient import build
 from anatomy_assets.population import PatientOptions
+from scenarios.drilling import make_drill
+from scenarios.gel import make_gel
 from scenarios.patients import find_patient, trapped
-from scenarios.plan import make_plan
+from scenarios.plan import gel_plan, make_plan
 from scenarios.registry import Scenario
 from scenarios.toolbox import load_toolbox, tools_hash
 from scenarios.vertebral import APPROACHES, with_defects, with_ways
@@ -31,6 +33,8 @@ def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None
 
 def _patient(scenario: Scenario, seed: int, progress: Progress | None) -> Phantom:
     file = scenario.file
+    if file.drill is not None and file.drill.kind == "needle":
+        return make_gel(seed)
     trap = (file.target.level, file.target.side) if file.vessel.at_target else None
     if scenario.patient:
         return trapped(scenario.patient, *trap) if trap else find_patient(scenario.patient)
@@ -45,8 +49,10 @@ def _patient(scenario: Scenario, seed: int, progress: Progress | None) -> Phanto
 def make_study(scenario: Scenario, seed: int, mode: str = "practice", progress: Progress | None = None) -> Study:
     """Return the study of one attempt."""
     phantom = make_phantom(scenario, seed, progress)
-    plan = make_plan(phantom, scenario.file.target, scenario.file.further)
-    return Study(
+    drill = scenario.file.drill
+    block = drill is not None and drill.kind == "needle"
+    plan = gel_plan(phantom) if block else make_plan(phantom, scenario.file.target, scenario.file.further)
+    study = Study(
         scenario=scenario.study_id,
         scenario_hash=scenario.hash,
         tools_hash=tools_hash(),
@@ -57,3 +63,4 @@ def make_study(scenario: Scenario, seed: int, mode: str = "practice", progress: 
         plan=replace(plan, vessel_by_chance=scenario.file.vessel.by_chance),
         toolbox=load_toolbox(),
     )
+    return study if drill is None else replace(study, plan=replace(study.plan, drill=make_drill(study, drill)))

@@ -72,7 +72,8 @@ def critical_section(score: Score, rubric: Rubric) -> Section:
     happened = sorted((f for f in score.critical if f.done), key=lambda f: f.tick)
     if not happened:
         names = ", ".join(item.title[0].lower() + item.title[1:] for item in rubric.critical)
-        return Section("critical", "Critical errors", [Text(f"None. Looked for: {names}.", "good")])
+        words = f"None. Looked for: {names}." if names else "None: a drill has no critical errors, for nobody is treated."
+        return Section("critical", "Critical errors", [Text(words, "good")])
     rows = tuple((f"{f.title} ({f.id}), at {clock(f.tick)}", _because(f.why, rules[f.id].why)) for f in happened)
     proposed = [f.id for f in happened if rules[f.id].status == "proposed"]
     note = f"Proposed, not yet confirmed by a clinical board: {', '.join(proposed)}." if proposed else ""

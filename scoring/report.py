@@ -31,7 +31,7 @@ def sections(
         debrief.change_section(score, rubric),
         debrief.checklist_section(score),
         debrief.efficiency_section(score, rubric),
-        tip_section(events, score, rubric),
+        answers_section(events) if is_drill(events) else tip_section(events, score, rubric),
         time_section(events, score),
         debrief.dose_section(events, score),
     ]
@@ -43,6 +43,35 @@ def sections(
         debrief.limits_section(rubric, patient),
     ]
     return parts
+
+
+def is_drill(events: Sequence[Event]) -> bool:
+    """Return True for the record of a foundation drill."""
+    return any(fact.kind == "drill_asked" for fact in events)
+
+
+def answers_section(events: Sequence[Event]) -> Section:
+    """Return the questions of a drill, one a row, with how far each answer was off."""
+    rows = tuple(
+        (clock(fact.tick), str(fact["number"]), fact["wanted"], _answer_words(fact), _off_words(fact))
+        for fact in events
+        if fact.kind == "drill_answered"
+    )
+    header = ("Answered at", "Question", "Asked for", "Off by", "From the middle of the picture")
+    return Section("answers", "Answers", [Table("Answers." if rows else "Answers: none.", header, rows, (12, 10, 38, 24, 16))])
+
+
+def _answer_words(fact: Event) -> str:
+    error, unit = fact["error"], fact["unit"]
+    if unit == "mdeg":
+        return f"{error / 1000:.1f} degrees"
+    if unit == "um":
+        return f"{error / 1000:.1f} mm"
+    return "right" if error == 0 else f"wrong: {fact['given']}"
+
+
+def _off_words(fact: Event) -> str:
+    return f"{fact['off_um'] / 1000:.0f} mm" if fact["unit"] in ("mdeg", "levels") else ""
 
 
 def tip_section(events: Sequence[Event], score: Score, rubric: Rubric) -> Section:
@@ -111,7 +140,7 @@ def heading(transcript: TranscriptLike, rubric: Rubric) -> tuple[str, str]:
     """Return title and subtitle of a report."""
     head = transcript.header
     plan = next((fact for fact in transcript.events if fact.kind == "began"), None)
-    where = f"{plan['level']} {plan['side']}" if plan else ""
+    where = f"{plan['level']} {plan['side']}" if plan and not is_drill(transcript.events) else ""
     parts = [
         f"Scenario {head.get('scenario', 'unknown')}",
         f"planned {where}" if where else "",

@@ -203,11 +203,12 @@ class Head(Strict):
     title: Text
     metric_spec: Text
     status: Board
-    therapeutic: Annotated[list[Text], Field(min_length=1)]
-    drugs: Annotated[list[Text], Field(min_length=1)]
+    therapeutic: list[Text]
+    drugs: list[Text]
     canal_tissues: list[Text]
     counting_landmarks: list[Text]
     limits: list[Text]  # limits of validity, shown in every report
+    practice_only: bool = False  # a drill: it needs no critical errors, and no assessment may hold it
 
 
 class Rubric(Strict):
@@ -215,7 +216,7 @@ class Rubric(Strict):
 
     rubric: Head
     passing: Passing
-    critical: Annotated[list[Critical], Field(min_length=1)]
+    critical: list[Critical] = []
     checklist: Annotated[list[CheckItem], Field(min_length=1)]
     efficiency: list[EfficiencyItem]
     thresholds: dict[Name, Threshold]
@@ -226,6 +227,10 @@ class Rubric(Strict):
     def _whole(self) -> Rubric:
         if self.rubric.metric_spec != METRIC_SPEC:
             raise ValueError(f"metric_spec '{self.rubric.metric_spec}'; this version measures by '{METRIC_SPEC}'")
+        if not (self.rubric.therapeutic and self.rubric.drugs) and not self.rubric.practice_only:
+            raise ValueError("therapeutic and drugs: expected at least one each, or practice_only = true in [rubric]")
+        if not self.critical and not self.rubric.practice_only:
+            raise ValueError("no [[critical]]; expected at least one, or practice_only = true in [rubric]")
         for part in (self.critical, self.checklist, self.efficiency):
             ids = [item.id for item in part]
             twice = sorted({name for name in ids if ids.count(name) > 1})
@@ -306,7 +311,8 @@ def read_rubric(path: str | Path) -> Rubric:
 
 def assessment_blockers(rubric: Rubric) -> list[str]:
     """Return why this rubric may not be used in an assessment: every unread source or number that gates; [] when none does."""
-    out = [f"critical '{error.id}' rests on a source that nobody has read" for error in rubric.critical if not error.verified]
+    out = ["the rubric is for practice only"] if rubric.rubric.practice_only else []
+    out += [f"critical '{error.id}' rests on a source that nobody has read" for error in rubric.critical if not error.verified]
     for where, conditions in _gating(rubric):
         for name in rubric.unverified(conditions):
             row = rubric.thresholds[name]

@@ -90,6 +90,13 @@ TABLE: dict[str, tuple[Argument, ...]] = {
     "rf.stimulate": (_a("frequency_hz", 1, 200), _a("current_ua", 0, 10_000)),
     "rf.lesion": (_a("temperature_mc", 37_000, 95_000), _a("time_ms", 1_000, 600_000)),
     "rf.stop": (),
+    # drills: the answer to what is asked now (docs/DRILLS.md)
+    "drill.answer": (),  # as it stands: the last picture, or the needle
+    "drill.point": (
+        _a("x_um", -200_000, 200_000),
+        _a("y_um", -200_000, 200_000),
+    ),  # on the receptor, from its middle, right and up
+    "drill.choose": (_a("choice", 0, 9),),
     # speech and end
     "ask.pain": (),
     "finish": (),

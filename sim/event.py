@@ -262,6 +262,18 @@ TABLE: dict[str, dict[str, type]] = {
     },
     "nerve_lesioned": _LESIONED,
     "sac_heated": _LESIONED,
+    # drills: an error is never negative; unit "um", "mdeg", "levels" or "choice"
+    "drill_asked": {"number": int, "of": int, "kind": str, "prompt": str},
+    "drill_answered": {
+        "number": int,
+        "of": int,
+        "kind": str,
+        "given": str,
+        "wanted": str,
+        "error": int,
+        "unit": str,
+        "off_um": int,  # distance of the place asked for from the central ray of the picture, 0 where it does not matter
+    },
     # patient
     "patient_said": {"what": str, "dermatome": str, "side": str, "area": str, "grade": int},  # area: "down to the big toe"
     "patient_moved": {"why": str, "grade": int},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,37 @@ class Vertebra:
 
 
 @dataclass(frozen=True)
+class DrillItem:
+    """One question of a drill. kind: "square", "tunnel", "point", "centre", "needle" or "choose" (sim/drill.py).
+
+    at_mm (3,): the place that is asked for; within_mm: how far from it still counts as there (a bead's radius). normal (3,):
+    unit normal of the endplate, or unit direction from the target to the detector. name: the vertebra meant. choices and
+    right: what can be chosen, and which one is right.
+    """
+
+    kind: str
+    prompt: str
+    at_mm: F64 = field(default_factory=lambda: np.zeros(3))
+    normal: F64 = field(default_factory=lambda: np.array([0.0, 0.0, 1.0]))
+    within_mm: float = 0.0
+    name: str = ""
+    choices: tuple[str, ...] = ()
+    right: int = -1
+
+
+@dataclass(frozen=True)
+class Drill:
+    """A set of questions, asked one after the other. allowed: the commands that belong to it (`finish` always does).
+
+    start: primary_mdeg, secondary_mdeg, x_um, y_um, z_um: where the C-arm stands when the first one is asked.
+    """
+
+    items: tuple[DrillItem, ...]
+    allowed: frozenset[str]
+    start: tuple[int, int, int, int, int]
+
+
+@dataclass(frozen=True)
 class Plan:
     """Target and surroundings of one procedure, taken from the phantom's landmarks (scenarios/plan.py).
 
@@ -47,6 +78,7 @@ class Plan:
     further: goals beside the main one, in the order of the plan (a block of two or three nerves). vessel_by_chance: small
     vessels, too small to be tubes, lie about at the published rate of the region.
     vertebrae: bodies about the planned one where a body is to be filled; none in other procedures.
+    drill: what a foundation drill asks.
     """
 
     level: str
@@ -60,6 +92,7 @@ class Plan:
     further: tuple[Goal, ...] = ()
     vessel_by_chance: bool = False
     vertebrae: tuple[Vertebra, ...] = ()
+    drill: Drill | None = None
 
     @property
     def goals(self) -> tuple[Goal, ...]:

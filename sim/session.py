@@ -1,6 +1,6 @@
 """The core's front: begin, advance, view. Pure functions of (study, state, command); one tick is 10 ms.
 
-Order within a tick, always the same: procedure, C-arm, needle, lead, injectate, cement, generator, touch, block,
+Order within a tick, always the same: procedure, C-arm, needle, lead, injectate, cement, generator, drill, touch, block,
 patient. An engine reads the state of its siblings as it was when its turn came, never their code; facts travel as events.
 """
 
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from sim import block, carm, cement, heat, lead, needle, patient, procedure, spread, touch
+from sim import block, carm, cement, drill, heat, lead, needle, patient, procedure, spread, touch
 from sim.command import IDLE, Command
 from sim.event import Event, event
 from sim.state import State, Study
@@ -28,6 +28,7 @@ ENGINES: tuple[tuple[str, Callable[[Study, State, Command], tuple[object, list[E
     ("spread", spread.advance),
     ("cement", cement.advance),
     ("heat", heat.advance),
+    ("drill", drill.advance),
 )
 """Parts of the state and who advances them, in the order of a tick. Those of HEARERS come after them."""
 
@@ -42,7 +43,7 @@ HEARERS: tuple[tuple[str, Callable[[Study, State, Command, tuple[Event, ...]], t
 def begin(study: Study) -> tuple[State, tuple[Event, ...]]:
     """Return the state at tick 0 and the opening event."""
     state = State(
-        carm=carm.begin(study),
+        carm=drill.placed(study, carm.begin(study)),
         needle=needle.begin(study),
         lead=lead.begin(study),
         spread=spread.begin(study),
@@ -55,7 +56,8 @@ def begin(study: Study) -> tuple[State, tuple[Event, ...]]:
     )
     plan = study.plan
     began = event(0, "began", scenario=study.scenario, level=plan.level, side=plan.side, approach=plan.approach)
-    return state, (began, *(event(0, "planned", level=goal.level, side=goal.side) for goal in plan.further))
+    planned = (event(0, "planned", level=goal.level, side=goal.side) for goal in plan.further)
+    return state, (began, *planned, *drill.asked(study, 0, 0))
 
 
 def advance(study: Study, state: State, command: Command = IDLE) -> tuple[State, tuple[Event, ...]]:
@@ -71,6 +73,9 @@ def advance(study: Study, state: State, command: Command = IDLE) -> tuple[State,
         if command is not asked:
             events.append(event(tick, "clamped", op=asked.op, asked=list(asked.args), done=list(command.args)))
         chain = hashlib.sha256(chain + f"{tick}:{asked.op}:{asked.args}".encode()).digest()
+        if why := drill.refusal(study, command):
+            events.append(event(tick, "refused", op=command.op, why=why))
+            command = IDLE
     state = replace(state, tick=tick, chain=chain)
 
     for name, engine in ENGINES:

@@ -1,252 +1,23 @@
-"""The window: geometry and manners without OpenGL, then the whole window headless, driven by posted events."""
+"""The whole window headless, driven by posted events."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from sim.command import TABLE, Command
-from sim.errors import DataError, MachineError
-from sim.event import TABLE as EVENTS
-from sim.event import Event
-from sim.frames import hub_frame
-from sim.phantom import skin_y
+from sim.command import TABLE
+from sim.errors import DataError
 from sim.session import Session
-from sim.view import pose_of
-from sim.window import Attempt, Desk, ScenarioCard, boot, drive
-from sim.window.aim import Aim, centre_on, in_line_with_beam, picture_point_mm, project
-from sim.window.debrief import sections
-from sim.window.layout import MONITOR_MIN, layout
-from sim.window.theatre import MAX_TICKS_PER_FRAME, Theatre
-from sim.window.words import SILENT, sentences
+from sim.window import Attempt, Desk, ScenarioCard
+from sim.window.layout import layout
 from tests.make_phantom import simple_study
-from tests.window_fake import FakeSession, fake_attempt
+from tests.window_fake import fake_attempt
+from tests.window_play import play, play_desk, sent
+from tests.window_rects import assert_apart
 
 ROOT = Path(__file__).parents[1]
-CARM = simple_study().toolbox.carm
-
-
-# --- geometry -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("angles", [(0, 0), (25_000, 10_000), (-25_000, -12_000), (90_000, 0), (-90_000, 20_000)])
-def test_projecting_a_picture_point_gives_it_back(angles):
-    pose = pose_of(CARM, *angles, (5_000, -10_000, 20_000), 1)
-    for u, v in ((0.5, 0.5), (0.1, 0.8), (0.93, 0.07)):
-        on_detector = picture_point_mm(pose, u, v)
-        between = pose.source_mm + 0.6 * (on_detector - pose.source_mm)
-        assert project(pose, between) == pytest.approx((u, v), abs=1e-9)
-
-
-def test_the_picture_shows_the_patients_left_on_the_left_and_the_head_up():
-    pose = pose_of(CARM, 0, 0, (0, 0, 0), 0)
-    assert project(pose, np.array([30.0, 0.0, 0.0]))[0] < 0.5
-    assert project(pose, np.array([0.0, 0.0, 30.0]))[1] < 0.5
-
-
-@pytest.mark.parametrize("angles", [(0, 0), (25_000, 0), (-30_000, 15_000), (20_000, -20_000)])
-@pytest.mark.parametrize("at", [(0.5, 0.5), (0.42, 0.6)])
-def test_a_needle_in_line_with_the_beam_projects_to_one_point(angles, at):
-    fields = simple_study().phantom.fields
-    pose = pose_of(CARM, *angles, (0, 20_000, 0), 0)
-    command = in_line_with_beam(fields, Aim(pose, *at))
-    assert isinstance(command, Command) and command.op == "needle.place"
-    x, z = command.args[0] / 1000, command.args[1] / 1000
-    entry = np.array([x, skin_y(fields, x, z), z])
-    tip = entry + 80.0 * hub_frame(*command.args[2:])[:, 2]
-    assert project(pose, entry) == pytest.approx(at, abs=1e-4)
-    assert project(pose, tip) == pytest.approx(at, abs=1e-4)
-    assert tip[1] < entry[1]
-
-
-def test_a_lateral_beam_is_refused_in_words():
-    answer = in_line_with_beam(simple_study().phantom.fields, Aim(pose_of(CARM, 90_000, 0, (0, 0, 0), 0), 0.5, 0.5))
-    assert isinstance(answer, str) and answer.endswith(".")
-
-
-def test_centring_brings_the_point_to_the_middle():
-    pose = pose_of(CARM, -25_000, 10_000, (0, 0, 0), 0)
-    point = np.array([12.0, -3.0, 20.0])
-    shift = centre_on(pose, Aim(pose, *project(pose, point)), CARM.sod_mm)
-    u, v = project(pose_of(CARM, -25_000, 10_000, shift, 0), point)
-    assert abs(u - 0.5) < 0.02 and abs(v - 0.5) < 0.02
-
-
-# --- words, layout, debrief -----------------------------------------------------------------------
-
-SAMPLE = {int: 3, str: "L4", bool: True, list: []}
-
-
-def test_every_event_is_said_or_silent_on_purpose():
-    for kind, fields in EVENTS.items():
-        lines = sentences(Event(5, kind, {name: SAMPLE[t] for name, t in fields.items()}), practice=True)
-        assert bool(lines) != (kind in SILENT), kind
-        assert all("{" not in line.text for line in lines), kind
-
-
-def test_an_assessment_hides_what_no_eye_can_see():
-    fact = Event(5, "structure_entered", {n: SAMPLE[t] for n, t in EVENTS["structure_entered"].items()})
-    assert sentences(fact, practice=True) and not sentences(fact, practice=False)
-
-
-@pytest.mark.parametrize("size", [(1280, 720), (1280, 800), (1600, 900), (1920, 1080), (2560, 1440)])
-@pytest.mark.parametrize("scale", [1.0, 1.15, 1.3, 1.5])
-def test_panels_fill_the_window_without_overlap(size, scale):
-    rects = list(layout(*size, scale).values())
-    for i, a in enumerate(rects):
-        assert a.x >= 0 and a.y >= 0 and a.x + a.w <= size[0] and a.y + a.h <= size[1]
-        assert a.w > 100 and a.h > 40
-        for b in rects[i + 1 :]:
-            assert a.x + a.w <= b.x or b.x + b.w <= a.x or a.y + a.h <= b.y or b.y + b.h <= a.y
-    assert layout(*size, scale)["live"].w >= MONITOR_MIN
-
-
-def test_the_debrief_reads_from_the_top():
-    report = {
-        "passed": False,
-        "critical_errors": ["wrong_side"],
-        "critical": {"wrong_side": {"title": "Wrong side", "why": "left was treated", "tick": 6000}},
-        "checklist": {
-            "chart": {"done": True, "title": "Chart reviewed", "tick": 100},
-            "prep": {"done": False, "title": "Skin"},
-            "x": None,
-        },
-        "efficiency": {"fluoro": {"value": 12.34, "unit": "s", "against": "within"}},
-        "tip_error_mm": 2.25,
-    }
-    read = sections(report, "runs/a.scottie")
-    assert [s.title for s in read] == ["Verdict", "Critical errors", "What went well", "Change next time", "Efficiency", "Record"]
-    assert read[0].lines[0] == "Not passed: 1 critical error."
-    assert read[1].lines == ("1:00  Wrong side - left was treated",)
-    assert "fluoro: 12.34 s (within norm)" in read[4].lines
-    assert sections({}, "")[0].lines == ("No rubric for this attempt.",)
-
-
-# --- the room without a screen --------------------------------------------------------------------
-
-
-def theatre(**more) -> Theatre:
-    return Theatre(fake_attempt(simple_study(), **more), picture_px=32, threaded=False)
-
-
-def test_time_runs_in_ticks_and_catching_up_is_bounded():
-    room = theatre()
-    room.advance(0.025)
-    assert room.state.tick == 2
-    room.advance(0.005)
-    assert room.state.tick == 3
-    room.advance(60.0)
-    assert room.state.tick <= 3 + MAX_TICKS_PER_FRAME and room.slow
-
-
-def test_two_quick_nudges_add_up():
-    room = theatre()
-    room.hands.turn(primary_deg=5)
-    room.hands.turn(primary_deg=5)
-    room.advance(0.1)
-    assert room.state.carm.primary_target_mdeg == 10_000
-
-
-def test_storing_copies_the_live_picture():
-    room = theatre()
-    room.hands.shot()
-    room.advance(0.05)
-    room.hands.store()
-    room.advance(0.05)
-    assert room.reference is room.live is not None
-
-
-def test_letting_go_of_everything_ends_beam_and_injection():
-    room = theatre()
-    room.hands.hold("pedal", True)
-    room.hands.attach(0)
-    room.hands.hold("inject", True)
-    room.advance(0.2)
-    assert room.state.carm.beam == "live" and room.state.spread.flowing
-    room.hands.release_all()
-    room.advance(0.1)
-    assert room.state.carm.beam == "" and not room.state.spread.flowing
-
-
-def test_a_broken_picture_is_said_and_does_not_end_the_attempt():
-    def broken(_view, _side):
-        raise RuntimeError("no photons")
-
-    room = theatre(picture=broken)
-    room.hands.shot()
-    room.advance(0.1)
-    assert room.live is not None and "no photons" in room.log[-1].text
-
-
-def test_the_end_scores_saves_and_gives_up_nothing():
-    called = []
-    room = theatre(score=lambda events: {"passed": True}, save=lambda: "x.scottie", abandon=lambda: called.append(1))
-    room.hands.send("finish")
-    room.advance(0.05)
-    room.stop()
-    assert room.report == {"passed": True} and room.saved == "x.scottie" and not called
-    room = theatre(abandon=lambda: called.append(1))
-    room.stop()
-    assert called == [1]
-
-
-# --- what the machine lacks -----------------------------------------------------------------------
-
-
-def test_importing_the_window_loads_no_opengl():
-    code = "import sys, sim.window; sys.exit(any(m in sys.modules for m in ('OpenGL', 'imgui_bundle', 'pygame')))"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="displays are named by variables on Linux only")
-def test_no_display_is_one_line_that_names_run(monkeypatch):
-    monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    with pytest.raises(MachineError, match=r"no display.*main\.py run") as caught:
-        boot.prepare(headless=False)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="packages are Debian's")
-def test_a_missing_library_is_named_with_its_package(monkeypatch):
-    monkeypatch.setattr(boot, "_loads", lambda library: library != "libEGL.so.1")
-    with pytest.raises(MachineError, match=r"libegl1 not found.*apt-get install .*libegl1$"):
-        boot.prepare(headless=True)
-
-
-def test_a_missing_package_is_named_with_pip(monkeypatch):
-    monkeypatch.setattr(boot.importlib.util, "find_spec", lambda name: None if name == "imgui_bundle" else object())
-    with pytest.raises(MachineError, match=r"imgui-bundle is not installed; install with: .*pip install imgui-bundle"):
-        boot.missing_module()
-
-
-# --- the whole window, by posted events -----------------------------------------------------------
-
-
-def play(script, size=(1280, 720), attempt=None, **desk):
-    """Run a script headless; skip where this machine has no OpenGL at all."""
-    try:
-        boot.prepare(headless=True)
-    except MachineError as lack:
-        pytest.skip(str(lack))
-
-    def whole(robot):
-        yield from robot.ready()
-        yield from robot.wait(2)
-        yield from script(robot)
-
-    return drive(
-        Desk(attempt=attempt or fake_attempt(simple_study()), size=size, picture_px=64, **desk), whole, max_frames=20_000
-    )
-
-
-def sent(window):
-    return [(c.op, *c.args) for c in window.theatre.hands.sent]
 
 
 def test_console_by_mouse():
@@ -438,7 +209,7 @@ def test_panels_by_keyboard_alone():
 
     def script(robot):
         yield from robot.key(pygame.K_TAB)
-        assert robot.window.panels_have_keys
+        assert robot.window.inputs.panels
         for _ in range(3):
             yield from robot.key(pygame.K_TAB)
             yield
@@ -468,25 +239,86 @@ def test_help_pauses_and_a_slider_can_be_typed():
     assert ("carm.to", 37_000, 0) in sent(play(script))
 
 
-@pytest.mark.parametrize(("size", "scale"), [((1280, 720), 1.0), ((1600, 900), 1.0), ((1600, 900), 1.3), ((1280, 720), 1.5)])
+SIZES = [
+    ((1280, 720), 1.0),
+    ((1600, 900), 1.3),
+    ((1280, 720), 1.5),
+    ((1920, 1080), 1.0),
+    ((1920, 1080), 1.5),
+    ((3840, 2160), 1.5),
+]
+
+
+@pytest.mark.parametrize(("size", "scale"), SIZES)
 def test_no_widget_is_cut_off_or_covered(size, scale):
+    """The room, the menu and the page of controls, at every size that is promised."""
+    import pygame
+
+    seen = {}
+
+    def script(robot):
+        for name, key in (("room", None), ("menu", pygame.K_SLASH), ("help", pygame.K_F1)):
+            if key is not None:
+                yield from robot.key(key)
+            yield
+            seen[name] = dict(robot.window.ui.rects)
+            yield from robot.key(pygame.K_ESCAPE)
+
+    play(script, size=size, text_scale=scale)
+    panels = tuple(layout(*size, scale))
+    assert {"console.pedal", "console.shot", "tray.needle", "voice.chart", "live.picture"} <= seen["room"].keys()
+    assert_apart(seen["room"], size, panels)
+    assert "menu.0" in seen["menu"] and "help.keys.pedal" in seen["help"]
+    assert_apart({n.replace("menu.", "room."): r for n, r in seen["menu"].items()}, size, panels)
+    assert_apart(seen["help"], size, ("help",))
+
+
+@pytest.mark.parametrize(("size", "scale"), [((1280, 720), 1.0), ((1280, 720), 1.5), ((3840, 2160), 1.5)])
+def test_no_widget_of_the_gallery_is_cut_off_or_covered(size, scale):
+    cards = tuple(
+        ScenarioCard(f"c{i}", f"Case {i} with a title of some length", level="L4", summary="Why. " * 20) for i in range(9)
+    )
     seen = {}
 
     def script(robot):
         yield from robot.wait(2)
         seen.update(robot.window.ui.rects)
 
-    play(script, size=size, text_scale=scale)
-    panels = layout(*size, scale)
-    assert {"console.pedal", "console.shot", "tray.needle", "voice.chart", "live.picture"} <= seen.keys()
-    inside = {n: r for n, r in seen.items() if n.split(".")[0] in panels and "." in n}
-    for name, r in inside.items():
-        box = panels[name.split(".")[0]]
-        assert r.x >= box.x - 1 and r.x + r.w <= box.x + box.w + 1, f"{name} is cut off"
-        for other, o in inside.items():
-            if other != name and other.split(".")[0] == name.split(".")[0]:
-                apart = r.x + r.w <= o.x + 1 or o.x + o.w <= r.x + 1 or r.y + r.h <= o.y + 1 or o.y + o.h <= r.y + 1
-                assert apart, f"{name} covers {other}"
+    play_desk(script, Desk(scenarios=cards, start=lambda *_: None, size=size, text_scale=scale, tutorial="c1"))
+    assert {"chooser.begin", "chooser.mode.2", "chooser.0", "chooser.tutorial"} <= seen.keys()
+    assert_apart(seen, size, ("chooser",))
+
+
+def test_every_widget_of_the_room_is_reached_by_keyboard():
+    """Tab and F6 bring the focus to each button, slider and list that can be worked."""
+    import pygame
+    from imgui_bundle import imgui
+
+    reached = set()
+
+    def script(robot):
+        window = robot.window
+        real = window.ui.record
+
+        def record(name, enabled=True):
+            real(name, enabled)
+            if imgui.is_item_focused():
+                reached.add(name)
+
+        window.ui.record = record
+        yield from robot.key(pygame.K_TAB)
+        for _ in range(8):
+            for _ in range(34):
+                yield from robot.key(pygame.K_TAB)
+            yield from robot.key(pygame.K_F6)
+        wanted.update(n for n in window.ui.rects if "." in n and n not in window.ui.disabled)
+
+    wanted = set()
+    play(script)
+    shown_only = {"banner.site", "banner.mode", "voice.clock", "voice.log", "voice.next", "live.picture", "reference.picture",
+                  "touch.trace", "touch.bar", "room.view"}  # fmt: skip
+    missing = {n for n in wanted - reached - shown_only if not n.startswith("phase.")}
+    assert not missing, " ".join(sorted(missing))
 
 
 def test_an_assessment_has_no_skin_slider_and_no_anatomy():
@@ -505,7 +337,7 @@ def test_choosing_a_scenario_and_an_error_of_its_start():
     cards = (ScenarioCard("a", "Broken case"), ScenarioCard("b", "Good case", level="L4", side="right"))
     asked = []
 
-    def start(name, mode):
+    def start(name, mode, seed):
         asked.append((name, mode))
         if name == "a":
             raise DataError("a.toml: key 'x' is 1; expected 2")
@@ -519,14 +351,11 @@ def test_choosing_a_scenario_and_an_error_of_its_start():
         assert "expected 2" in window.error
         yield from robot.wait(2)
         yield from robot.click("chooser.1")
-        yield from robot.click("chooser.mode.1")
+        yield from robot.click("chooser.mode.2")
         yield from robot.click("chooser.begin")
         yield from robot.ready()
 
-    try:
-        drive(Desk(scenarios=cards, start=start), script)
-    except MachineError as lack:
-        pytest.skip(str(lack))
+    play_desk(script, Desk(scenarios=cards, start=start))
     assert asked == [("a", "practice"), ("b", "assessment")]
 
 
@@ -557,26 +386,3 @@ def test_every_command_can_be_given():
     source = "".join(p.read_text() for p in (ROOT / "sim" / "window").glob("*.py"))
     for op in TABLE:
         assert op == "idle" or f'"{op}"' in source, op
-
-
-@pytest.mark.slow
-def test_a_whole_injection_by_posted_events():
-    from scenarios.registry import find_scenario
-    from scenarios.study import make_study
-    from sim.window.demo import tfesi
-
-    study = make_study(find_scenario("tfesi-l4l5-right"), 1)
-    stages = []
-
-    def script(robot):
-        yield from tfesi(robot, stages.append)
-
-    window = drive(Desk(attempt=Attempt(Session(study)), size=(1280, 800), picture_px=64), script)
-    assert stages[-1] == "debrief" and window.theatre.finished
-
-
-def test_the_fake_obeys_the_protocol():
-    session = FakeSession(simple_study())
-    session.send(Command("xray.shot"))
-    command, _ = session.tick()
-    assert command.op == "xray.shot" and session.state.carm.pictures == 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scenarios.operators import mbb, tfesi, vp
+from scenarios.operators import drill, mbb, tfesi, vp
+from scenarios.operators.drill import DRILL_FAULTS, DRILL_OPERATORS
 from scenarios.operators.mbb import MBB_FAULTS, MBB_OPERATORS
 from scenarios.operators.room import Room, Script
 from scenarios.operators.tfesi import TFESI_FAULTS, TFESI_OPERATORS
@@ -12,13 +13,18 @@ from scenarios.operators.vp import VP_FAULTS, VP_OPERATORS
 from scenarios.registry import Scenario
 from sim.errors import unknown_name
 
-OPERATORS = {"mbb": MBB_OPERATORS, "tfesi": TFESI_OPERATORS, "vertebroplasty": VP_OPERATORS}
+OPERATORS = {"drill": DRILL_OPERATORS, "mbb": MBB_OPERATORS, "tfesi": TFESI_OPERATORS, "vertebroplasty": VP_OPERATORS}
 """procedure -> operator name -> script."""
 
-FAULTS = {"mbb": MBB_FAULTS, "tfesi": TFESI_FAULTS, "vertebroplasty": VP_FAULTS}
+FAULTS = {"drill": DRILL_FAULTS, "mbb": MBB_FAULTS, "tfesi": TFESI_FAULTS, "vertebroplasty": VP_FAULTS}
 """procedure -> careless operator -> the critical error that must show ("": none, the passing rule alone is broken)."""
 
-GRADED: dict[str, Callable[[str], Script | None]] = {"mbb": mbb.graded, "tfesi": tfesi.graded, "vertebroplasty": vp.graded}
+GRADED: dict[str, Callable[[str], Script | None]] = {
+    "drill": drill.graded,
+    "mbb": mbb.graded,
+    "tfesi": tfesi.graded,
+    "vertebroplasty": vp.graded,
+}
 """procedure -> maker of an operator of any skill from a name like trainee-37 (for simulated cohorts)."""
 
 

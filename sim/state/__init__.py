@@ -3,6 +3,7 @@
 from sim.state.block import BlockState
 from sim.state.carm import CArmState
 from sim.state.cement import CementFront, CementState
+from sim.state.drill import DrillState
 from sim.state.heat import HeatState
 from sim.state.lead import LeadState
 from sim.state.needle import NeedleState
@@ -18,6 +19,7 @@ __all__ = [
     "CementFront",
     "CementState",
     "Contact",
+    "DrillState",
     "HeatState",
     "LeadState",
     "NeedleState",

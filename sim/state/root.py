@@ -12,6 +12,7 @@ from sim.plan import Plan
 from sim.state.block import BlockState
 from sim.state.carm import CArmState
 from sim.state.cement import CementState
+from sim.state.drill import DrillState
 from sim.state.heat import HeatState
 from sim.state.lead import LeadState
 from sim.state.needle import NeedleState
@@ -72,6 +73,7 @@ class State:
     cement: CementState = field(default_factory=CementState)
     touch: TouchState = field(default_factory=TouchState)
     block: BlockState = field(default_factory=BlockState)
+    drill: DrillState = field(default_factory=DrillState)
 
     def digest(self, step_um: int = 1) -> str:
         """Return SHA-256 (hex) of the state with lengths rounded to step_um."""
@@ -84,4 +86,5 @@ class State:
             rounded += b"|" + self.lead.quantised(step_um)
         rounded += self.heat.quantised(step_um)  # nothing where no generator was used
         rounded += self.touch.quantised(step_um) + self.block.quantised(step_um)  # nothing while the tip touches nothing
+        rounded += self.drill.quantised(step_um)  # nothing outside drills
         return hashlib.sha256(self.tick.to_bytes(8, "little") + self.chain + rounded).hexdigest()

@@ -5,7 +5,19 @@ Importing this package needs no display, no OpenGL and no ImGui; its functions l
 
 from __future__ import annotations
 
-from sim.window.desk import Attempt, Desk, PatientCard, ScenarioCard
+from sim.window.desk import Attempt, Desk, PatientCard, Progress, ScenarioCard, Step, Suggestion
 from sim.window.start import drive, measure_fps, require_display, run_window
 
-__all__ = ["Attempt", "Desk", "PatientCard", "ScenarioCard", "drive", "measure_fps", "require_display", "run_window"]
+__all__ = [
+    "Attempt",
+    "Desk",
+    "PatientCard",
+    "Progress",
+    "ScenarioCard",
+    "Step",
+    "Suggestion",
+    "drive",
+    "measure_fps",
+    "require_display",
+    "run_window",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,23 @@ from numpy.typing import NDArray
 from OpenGL import GL as gl
 
 from sim.errors import MachineError
-from sim.window import banner, boot, chooser, console, debrief, glkit, helppage, roompanel, theme, touch, tray, voice
+from sim.window import banner, boot, chooser, console, debrief, glkit, helppage, menupanel, roompanel, theme, touch, tray, voice
 from sim.window.backend import Backend
+from sim.window.controls import load_controls
 from sim.window.desk import Attempt, Desk
-from sim.window.keys import Keyboard
+from sim.window.inputs import Inputs
 from sim.window.layout import layout
 from sim.window.monitors import Monitor
+from sim.window.replay import Replay
 from sim.window.robot import Robot
 from sim.window.scene3d import RoomView
+from sim.window.settings import load_settings, save_settings
 from sim.window.sound import Sound
 from sim.window.starter import Starter
 from sim.window.theatre import Theatre
+from sim.window.tutorial import Tutorial
 from sim.window.ui import Ui
+from sim.window.words import ASSISTANT
 
 HEADLESS_STEP_S = 0.04
 IDLE_REDRAW_S = 0.25
@@ -40,19 +45,27 @@ class Window:
     def __init__(self, desk: Desk, headless: bool = False, real_time: bool = False) -> None:
         self.desk, self.headless = desk, headless
         self.stepped = headless and not real_time  # every frame is the same stretch of command time
+        self.settings = load_settings(desk.settings)
+        if desk.settings is not None:
+            desk.size, desk.text_scale = (self.settings.width, self.settings.height), self.settings.text_scale
+        self.controls = load_controls(desk.controls)
         boot.open_display(desk.title, desk.size, headless)
         self._check_gl()
         self.backend = Backend(strict=headless)
         _body, bold = theme.load_fonts()
         self.ui = Ui(bold)
-        self.sound = Sound(desk.sound and not headless)
-        self.keyboard = Keyboard()
+        self.sound = Sound(desk.sound and self.settings.sound and not headless)
+        self.inputs = Inputs(self)
         self.chooser = chooser.Chooser(desk)
+        self.chooser.first_time = desk.settings is not None and not self.settings.tutorial_seen
+        self.replay: Replay | None = None
+        self.tutorial: Tutorial | None = None
         self.theatre: Theatre | None = None
         self.room: RoomView | None = None
         self.screen = "chooser"
         self.error = ""
-        self.panels_have_keys = False
+        self.note = "; ".join(self.controls.told)
+        self.minimised = False
         self.closing = False
         self.frames = 0
         self.drawn = 0
@@ -60,10 +73,12 @@ class Window:
         self._hot = HOT_FRAMES
         self._last_draw = self._last_time = time.perf_counter()
         self._waiting: Starter | None = None
+        self._guided = False
+        self._renewed = False
         self.set_scale(desk.text_scale)
         self.monitors = {name: Monitor(name) for name in ("live", "reference")}
         if desk.attempt is not None:
-            self._start(lambda: desk.attempt)
+            self._start(lambda: desk.attempt, desk.guided)
 
     def _check_gl(self) -> None:
         try:
@@ -86,30 +101,37 @@ class Window:
         """Set the text scale (1.0 to 2.0)."""
         self.ui.scale = min(2.0, max(1.0, scale))
         theme.apply(self.ui.scale)
+        self.settings.text_scale = self.ui.scale
         self._hot = HOT_FRAMES
 
     # --- screens -------------------------------------------------------------------------------------
-    def _enter(self, attempt: Attempt) -> None:
-        if self.theatre is not None:
-            self.theatre.stop()
-        self.theatre = Theatre(attempt, self.desk.picture_px, threaded=not self.stepped)
+    def _enter(self, attempt: Attempt, guided: bool) -> None:
+        before = self.theatre
+        if before is not None:
+            before.stop()
+        self.theatre = Theatre(attempt, self.desk.picture_px, threaded=not self.stepped, guided=guided)
+        camera = self.room.camera if self.room is not None and before is not None and before.coach.undo_to is not None else None
         self.room = RoomView(self.theatre)
+        if camera is not None and before is not None:
+            self.room.camera = camera
+            self.theatre.take_over(before)
+        self.room.skin_alpha = self.settings.skin_alpha
+        self.replay = None
         self.screen = "room"
         self._last_time = time.perf_counter()
 
-    def _begin(self) -> None:
-        """Start the chosen scenario."""
-        card, mode = self.desk.scenarios[self.chooser.picked], chooser.MODES[self.chooser.mode]
+    def _begin(self, scenario: str, mode: str, guided: bool, seed: int | None) -> None:
+        """Start a scenario."""
         start = self.desk.start
         if start is None:
             self.error = "This desk cannot start scenarios."
             return
-        self._start(lambda: start(card.id, mode))
+        self._start(lambda: start(scenario, mode, seed), guided)
 
-    def _start(self, make: Callable[[], Attempt | None]) -> None:
+    def _start(self, make: Callable[[], Attempt | None], guided: bool = False, warm: bool = True) -> None:
         """Make an attempt ready in a thread: patient, pictures and compiled code take seconds."""
-        self.error, self.screen = "", "waiting"
-        self._waiting = Starter(make)
+        self.error, self.screen, self.note = "", "waiting", ""
+        self._waiting, self._guided = Starter(make, warm), guided
 
     def _await(self) -> None:
         start = self._waiting
@@ -117,14 +139,25 @@ class Window:
             return
         self._waiting = None
         if start.attempt is not None:
-            self._enter(start.attempt)
+            self._enter(start.attempt, self._guided)
+        elif self.theatre is not None and self.theatre.coach.undo_to is not None:
+            self.theatre.coach.undo_to, self.screen = None, "room"
+            self.tell(f"Not undone: {start.error}")
         else:
             self.error, self.screen = start.error, "chooser"
+
+    def _undo(self, theatre: Theatre) -> None:
+        """Go back to before the last act: the record is made again up to there, in the starter's thread."""
+        to, rewind = theatre.coach.undo_to, theatre.attempt.rewind
+        assert to is not None and rewind is not None
+        self.inputs.forget(theatre)
+        theatre.give_up_quietly()
+        self._start(lambda: rewind(to), theatre.coach.guided, warm=False)
 
     def begin_for_bench(self) -> None:
         """Have a room to draw: the desk's attempt, or its first scenario."""
         if self._waiting is None and self.theatre is None and self.desk.scenarios:
-            self._begin()
+            self._begin(self.desk.scenarios[0].id, "practice", False, None)
         while self._waiting is not None:
             time.sleep(0.05)
             self._await()
@@ -147,7 +180,8 @@ class Window:
         """One turn of the loop; True if it was drawn."""
         self.frames += 1
         with self._timed("input"):
-            self._read_input()
+            if self.inputs.read():
+                self._hot = HOT_FRAMES
         changed = self._advance()
         now = time.perf_counter()
         due = now - self._last_draw > IDLE_REDRAW_S or self.screen == "waiting"
@@ -156,7 +190,18 @@ class Window:
             return False
         self._hot = max(0, self._hot - 1)
         self._last_draw = now
-        self._draw()
+        if self.minimised or min(self.size) < 100:
+            time.sleep(0.02)  # nothing can be seen; the attempt goes on
+            return False
+        try:
+            self._draw()
+        except gl.GLError as error:
+            if self._renewed:
+                raise MachineError(f"OpenGL fails again after it was started anew ({error}); update the driver") from None
+            self._renewed = True
+            self.renew_graphics("OpenGL lost its context")
+            return False
+        self._renewed = False
         with self._timed("flip"):
             pygame.display.flip()
             if self.headless:
@@ -180,8 +225,12 @@ class Window:
         if self.theatre is None or self.screen != "room" or self.theatre.help_open:
             return False
         with self._timed("core"):
-            self.keyboard.repeat(self.theatre)
-            changed = self.theatre.advance(HEADLESS_STEP_S if self.stepped else passed)
+            step = HEADLESS_STEP_S if self.stepped else passed
+            self.inputs.repeat(step, self.theatre)
+            changed = self.theatre.advance(step)
+        if self.theatre.coach.undo_to is not None:
+            self._undo(self.theatre)
+            return True
         if self.theatre.sound_on:
             needle = self.theatre.state.needle
             self.sound.play(self.theatre.pulses, needle.moving, touch.relative(needle.force_n))
@@ -189,56 +238,47 @@ class Window:
             self.screen = "debrief"
         return changed
 
-    # --- input ---------------------------------------------------------------------------------------
-    def _read_input(self) -> None:
-        for event in pygame.event.get():
-            if event.type not in (pygame.ACTIVEEVENT, pygame.AUDIODEVICEADDED):
-                self._hot = HOT_FRAMES
-            if event.type == pygame.QUIT:
-                self.closing = True
-            elif event.type == pygame.WINDOWFOCUSLOST and self.theatre:
-                self.keyboard.forget(self.theatre)
-                self.theatre.hands.release_all()
-            typing = self.backend.io.want_text_input
-            self.backend.feed(event, keys=self.panels_have_keys or typing or self.screen != "room")
-            if event.type == pygame.KEYDOWN:
-                self._key_down(event, typing)
-            elif event.type == pygame.KEYUP and self.theatre:
-                self.keyboard.let_go(event.key, self.theatre)
+    # --- what inputs and panels ask of the window ----------------------------------------------------
+    def begin(self) -> None:
+        """Start what is picked in the gallery."""
+        if self.chooser.ready:
+            self.tutorial = None
+            self._begin(self.chooser.card.id, self.chooser.core_mode, self.chooser.guided, None)
 
-    def _key_down(self, event: pygame.event.Event, typing: bool) -> None:
-        ctrl = bool(getattr(event, "mod", 0) & pygame.KMOD_CTRL)
-        if ctrl and event.key in (pygame.K_PLUS, pygame.K_EQUALS, pygame.K_KP_PLUS, pygame.K_MINUS, pygame.K_KP_MINUS):
-            self._next_scale(-1 if event.key in (pygame.K_MINUS, pygame.K_KP_MINUS) else 1)
-        elif self.screen == "chooser" and event.key == pygame.K_RETURN and self.desk.scenarios:
-            self._begin()
-        elif self.screen == "debrief" and event.key == pygame.K_ESCAPE:
+    def escape(self) -> None:
+        """Leave the debrief; elsewhere there is nothing to leave."""
+        if self.screen == "debrief":
             self.closing = True
-        elif self.screen == "room" and self.theatre is not None:
-            self._room_key(event, typing, self.theatre)
 
-    def _room_key(self, event: pygame.event.Event, typing: bool, theatre: Theatre) -> None:
-        if event.key == pygame.K_F1:
-            theatre.help_open = not theatre.help_open
-            self.keyboard.forget(theatre)
-        elif event.key == pygame.K_ESCAPE:
-            theatre.help_open = False
-            self._give_keys(False)
-        elif event.key == pygame.K_TAB and not self.panels_have_keys:
-            self._give_keys(True)
-        elif not (self.panels_have_keys or typing or theatre.help_open):
-            self.keyboard.press(event, theatre)
+    def tell(self, text: str) -> None:
+        """Say something about the machine: in the log, or on the gallery before there is one."""
+        if self.theatre is not None and self.screen == "room":
+            self.theatre.say(ASSISTANT, text)
+        else:
+            self.note = text
 
-    def _give_keys(self, to_panels: bool) -> None:
-        """Tab gives the keyboard to the panels, Esc takes it back."""
-        self.panels_have_keys = to_panels
-        flag = imgui.ConfigFlags_.nav_enable_keyboard
-        io = self.backend.io
-        io.config_flags = (io.config_flags | flag) if to_panels else (io.config_flags & ~flag)
-
-    def _next_scale(self, step: int) -> None:
+    def next_scale(self, step: int) -> None:
+        """Make the text a step larger or smaller."""
         nearest = min(range(len(SCALES)), key=lambda i: abs(SCALES[i] - self.ui.scale))
         self.set_scale(SCALES[min(len(SCALES) - 1, max(0, nearest + step))])
+
+    def renew_graphics(self, why: str) -> None:
+        """Make everything that lived on the graphics device again; the attempt itself is not there and goes on."""
+        with suppress(Exception):  # what is left of the old context may answer anything
+            self.backend.close()
+        boot.open_display(self.desk.title, self.size, self.headless)
+        self.backend = Backend(strict=self.headless)
+        _body, self.ui.bold = theme.load_fonts()
+        self.set_scale(self.ui.scale)
+        self.monitors = {name: Monitor(name) for name in ("live", "reference")}
+        self.chooser.forget_pictures()
+        self.replay = None
+        if self.theatre is not None:
+            camera, alpha = (self.room.camera, self.room.skin_alpha) if self.room else (None, None)
+            self.room = RoomView(self.theatre)
+            if camera is not None:
+                self.room.camera, self.room.skin_alpha = camera, alpha
+        self.tell(f"{why}; the pictures were made again, nothing of the attempt is lost.")
 
     # --- drawing -------------------------------------------------------------------------------------
     def _draw(self) -> None:
@@ -257,36 +297,66 @@ class Window:
 
     def _screen(self) -> None:
         """Build the present screen; nothing may escape between begin and end of an ImGui frame."""
+        self.ui.keys_now = {k: self.controls.keys[a] for a, k in self.controls.shipped("keys").items() if k}
         if self.screen == "chooser":
-            if self.chooser.draw(self.ui, self.size, self.error):
-                self._begin()
+            self._gallery()
         elif self.screen == "waiting":
             chooser.draw_waiting(self.ui, self.size, self._waiting.seconds() if self._waiting else 0.0)
         elif self.theatre is not None and self.screen == "debrief":
             self._debrief(self.theatre)
         elif self.theatre is not None and self.theatre.help_open:
-            if helppage.draw(self.ui, self.size):
+            if helppage.draw(self.ui, self.size, self.controls, self.inputs):
                 self.theatre.help_open = False
         elif self.theatre is not None:
             self._room(self.theatre)
 
+    def _gallery(self) -> None:
+        asked = self.chooser.draw(self.ui, self.size, self.error or self.note)
+        if asked == "begin":
+            self.begin()
+        elif asked:
+            name, seed = self.chooser.suggested(asked)
+            self._begin(name, "practice", self.chooser.guided and asked != chooser.TUTORIAL, seed)
+            self.tutorial = Tutorial() if asked == chooser.TUTORIAL else None
+
     def _room(self, theatre: Theatre) -> None:
         rects = layout(*self.size, self.ui.scale)
         left, right = theatre.monitors()
-        banner.draw(theatre, self.ui, rects["banner"], self.panels_have_keys)
+        keys = self.controls.keys
+        note = f"keys: hands ({keys['panels']})   {keys['help']} help"
+        banner.draw(theatre, self.ui, rects["banner"], self.inputs.panels, note)
         self.monitors["live"].draw(theatre, self.ui, rects["live"], left, not theatre.swapped)
         self.monitors["reference"].draw(theatre, self.ui, rects["reference"], right, theatre.swapped)
         console.draw(theatre, self.ui, rects["console"])
         tray.draw(theatre, self.ui, rects["tray"])
         touch.draw(theatre, self.ui, rects["touch"])
-        voice.draw(theatre, self.ui, rects["voice"])
+        if self.tutorial is not None:
+            self.tutorial.look(theatre)
+            self.settings.tutorial_seen = True
+        voice.draw(theatre, self.ui, rects["voice"], self.tutorial)
+        self._frame_widget()
         assert self.room is not None
+        if theatre.menu.open:
+            menupanel.draw(theatre, self.ui, rects["room"], self.controls, self.inputs.pad.seen)
+            return
         with self._timed("room3d"):
             roompanel.draw(theatre, self.ui, rects["room"], self.room)
+        self.settings.skin_alpha = self.room.skin_alpha if theatre.practice else self.settings.skin_alpha
+
+    def _frame_widget(self) -> None:
+        """Frame the widget of the tutorial's step."""
+        step = self.tutorial.step if self.tutorial else None
+        at = self.ui.rects.get(step.widget) if step else None
+        if at is not None:
+            low, high = imgui.ImVec2(at.x - 3, at.y - 3), imgui.ImVec2(at.x + at.w + 3, at.y + at.h + 3)
+            imgui.get_foreground_draw_list().add_rect(low, high, theme.packed(theme.ACCENT), 4.0, self.ui.px(2))
 
     def _debrief(self, theatre: Theatre) -> None:
-        answer = debrief.draw(theatre, self.ui, self.size, bool(self.desk.scenarios and self.desk.start))
+        if self.replay is None:
+            self.replay = Replay(theatre, self.desk.picture_px)
+        answer = debrief.draw(theatre, self.ui, self.size, bool(self.desk.scenarios and self.desk.start), self.replay)
         if answer == "again":
+            self.chooser.refresh()
             self.screen = "chooser"
         elif answer == "close":
             self.closing = True
@@ -300,6 +370,9 @@ class Window:
         """Close everything; harmless when called twice."""
         if self.theatre is not None:
             self.theatre.stop()
+        self.settings.width, self.settings.height = (int(n) for n in self.size) if not self.minimised else self.desk.size
+        save_settings(self.desk.settings, self.settings)
+        self.chooser.stop()
         self.sound.close()
         if pygame.display.get_init():
             self.backend.close()

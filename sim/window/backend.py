@@ -20,6 +20,12 @@ _NAMED = {
 _KEYS = {code: getattr(imgui.Key, name) for code, name in _NAMED.items()}
 _KEYS |= {pygame.K_a + i: getattr(imgui.Key, chr(97 + i)) for i in range(26)}
 _KEYS |= {pygame.K_F1 + i: getattr(imgui.Key, f"f{i + 1}") for i in range(12)}
+_PAD = {
+    "A": "gamepad_face_down", "B": "gamepad_face_right", "X": "gamepad_face_left", "Y": "gamepad_face_up",
+    "UP": "gamepad_dpad_up", "DOWN": "gamepad_dpad_down", "LEFT": "gamepad_dpad_left", "RIGHT": "gamepad_dpad_right",
+    "LB": "gamepad_l1", "RB": "gamepad_r1", "LS-UP": "gamepad_dpad_up", "LS-DOWN": "gamepad_dpad_down",
+    "LS-LEFT": "gamepad_dpad_left", "LS-RIGHT": "gamepad_dpad_right",
+}  # fmt: skip
 _MODS = (
     (pygame.KMOD_CTRL, imgui.Key.mod_ctrl),
     (pygame.KMOD_SHIFT, imgui.Key.mod_shift),
@@ -36,6 +42,7 @@ class Backend:
         self.io = imgui.get_io()
         self.io.set_ini_filename("")
         self.io.config_error_recovery_enable_assert = strict
+        self.io.backend_flags |= imgui.BackendFlags_.has_gamepad
         self.renderer = ProgrammablePipelineRenderer()
         self._last = time.perf_counter()
 
@@ -66,6 +73,11 @@ class Backend:
             self.io.add_key_event(key, bool(getattr(event, "mod", 0) & mask))
         if event.key in _KEYS and (keys or not down):
             self.io.add_key_event(_KEYS[event.key], down)
+
+    def pad(self, name: str, down: bool) -> None:
+        """Pass an input of the gamepad on, for walking through widgets."""
+        if name in _PAD:
+            self.io.add_key_event(getattr(imgui.Key, _PAD[name]), down)
 
     def begin(self, width: int, height: int, step_s: float | None) -> None:
         """Begin a frame of this size; `step_s` fixes its length (headless)."""

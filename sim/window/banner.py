@@ -10,22 +10,23 @@ from sim.window.layout import Rect
 from sim.window.theatre import Theatre
 from sim.window.ui import Ui
 
-HANDS_NOTE, PANELS_NOTE = "keys: hands (Tab)   F1 help", "keys: panels (Esc)"
+PANELS_NOTE = "keys: panels (Esc)"
 _LABELS = {"timeout": "Time-out", "done": "Done"}
 
 
-def draw(theatre: Theatre, ui: Ui, rect: Rect, panels_have_keys: bool) -> None:
+def draw(theatre: Theatre, ui: Ui, rect: Rect, panels_have_keys: bool, hands_note: str) -> None:
     """Draw the banner."""
     plan = theatre.study.plan
     with ui.panel("banner", rect, scroll=False):
         top = imgui.get_cursor_pos_y()
-        ui.text(f"{plan.side.upper()}  {' '.join(goal.level for goal in plan.goals)}", theme.ACCENT, 30, bold=True)
+        site = f"{plan.side.upper()}  {' '.join(goal.level for goal in plan.goals)}" if plan.drill is None else "DRILL"
+        ui.text(site, theme.ACCENT, 30, bold=True)
         ui.record("banner.site")
         ui.tip("Side and level(s) on the order; check them with the chart and the picture")
         left = imgui.get_item_rect_max().x - rect.x + ui.px(14)
         _patient(theatre, ui, left, top)
-        _mode(theatre, ui, rect, top, panels_have_keys)
-        _rail(theatre, ui, rect, left + ui.text_width(_person(theatre)) + ui.px(30))
+        _mode(theatre, ui, rect, top, panels_have_keys, hands_note)
+        _rail(theatre, ui, rect, left + ui.text_width(_person(theatre)) + ui.px(30), hands_note)
 
 
 def _patient(theatre: Theatre, ui: Ui, left: float, top: float) -> None:
@@ -49,12 +50,19 @@ def _person(theatre: Theatre) -> str:
     return max(f"{card.name}  {_facts(theatre)}", f"Allergies: {card.allergies}", key=len)
 
 
-def _mode(theatre: Theatre, ui: Ui, rect: Rect, top: float, panels_have_keys: bool) -> None:
-    text = "PRACTICE" if theatre.practice else "ASSESSMENT"
-    note = PANELS_NOTE if panels_have_keys else HANDS_NOTE
-    width = ui.text_width(HANDS_NOTE)
+def mode_word(theatre: Theatre) -> str:
+    """Return the mode as it always stands in the banner."""
+    if not theatre.practice:
+        return "ASSESSMENT"
+    return "PAUSED" if theatre.coach.paused else "GUIDED" if theatre.coach.guided else "PRACTICE"
+
+
+def _mode(theatre: Theatre, ui: Ui, rect: Rect, top: float, panels_have_keys: bool, hands_note: str) -> None:
+    text = mode_word(theatre)
+    note = PANELS_NOTE if panels_have_keys else hands_note
+    width = ui.text_width(hands_note)
     imgui.set_cursor_pos(imgui.ImVec2(rect.w - width - ui.px(10), top - ui.px(3)))
-    ui.text(text, theme.ACCENT if not theatre.practice else theme.TEXT, bold=True)
+    ui.text(text, theme.ACCENT if not theatre.practice or theatre.coach.paused else theme.TEXT, bold=True)
     ui.record("banner.mode")
     ui.same(10, wrap=False)
     if ui.button("banner.help", "?", "Keys and how this works", "F1"):
@@ -63,14 +71,14 @@ def _mode(theatre: Theatre, ui: Ui, rect: Rect, top: float, panels_have_keys: bo
     ui.text(note, theme.ACCENT if panels_have_keys else theme.DIM)
 
 
-def _rail(theatre: Theatre, ui: Ui, rect: Rect, left: float) -> None:
+def _rail(theatre: Theatre, ui: Ui, rect: Rect, left: float, hands_note: str) -> None:
     """Draw the phases from left to right: the present one has the bar and the accent, the past ones are bright.
 
     Where they do not fit, only the present one is named with its number.
     """
     labels = [_LABELS.get(p, p.capitalize()) for p in PHASES]
     now = PHASES.index(theatre.state.procedure.phase)
-    gap, right = ui.px(9), ui.text_width(HANDS_NOTE) + ui.px(26)
+    gap, right = ui.px(9), ui.text_width(hands_note) + ui.px(26)
     widths = [ui.text_width(label) for label in labels]
     start = rect.x + rect.w - right - sum(widths) - gap * (len(widths) - 1)
     y = rect.y + ui.px(17)

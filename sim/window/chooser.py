@@ -1,4 +1,4 @@
-"""The chooser: one row per scenario, and the mode. Also the sign that a patient is being made ready."""
+"""The gallery: what to do next, one card with a picture for every case, the mode. Also the sign that a patient is made ready."""
 
 from __future__ import annotations
 
@@ -6,62 +6,226 @@ from imgui_bundle import imgui
 
 from sim.window import theme
 from sim.window.desk import Desk, ScenarioCard
+from sim.window.glkit import GreyTexture
 from sim.window.layout import Rect
+from sim.window.thumbs import Thumbs
 from sim.window.ui import Ui
 
-MODES = ("practice", "assessment")
+MODES = (
+    ("Guided", "Practice: the next step is named, hints, undo, pause, fading skin", "practice"),
+    ("Free", "Practice: hints when asked for, undo, pause, fading skin", "practice"),
+    ("Assessment", "As in life: no aids, no pause, the room from outside", "assessment"),
+)
+PICTURE, CARD = 104, 372
+TUTORIAL = "tutorial"
 
 
 class Chooser:
-    """Remembers what is picked."""
+    """Remembers what is picked. `suggested` gives (scenario, seed) of what `draw` returned."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.picked = 0
-        self.mode = 0
+        self.picked = next((i for i, card in enumerate(desk.scenarios) if not card.error), 0)
+        self.mode = 0 if desk.guided else 1
+        self.kind = 0
+        self.first_time = False
+        self._thumbs = Thumbs(desk.thumbnail)
+        self._textures: dict[str, GreyTexture] = {}
 
-    def draw(self, ui: Ui, size: tuple[int, int], error: str) -> bool:
-        """Draw it; True when Begin was pressed."""
-        width = min(size[0] - 40.0, 900 * ui.scale)
-        begin = False
-        with ui.panel("chooser", Rect((size[0] - width) / 2, 20, width, size[1] - 40), border=False):
+    @property
+    def card(self) -> ScenarioCard:
+        """The picked card."""
+        return self.desk.scenarios[self.picked]
+
+    @property
+    def guided(self) -> bool:
+        """True if practice shall name the next step."""
+        return self.mode == 0
+
+    @property
+    def core_mode(self) -> str:
+        """The mode as the record knows it."""
+        return MODES[self.mode][2]
+
+    @property
+    def ready(self) -> bool:
+        """True if the picked case can be started in the picked mode."""
+        return bool(self.desk.scenarios) and not self.card.error and not (self.card.practice_only and self.mode == 2)
+
+    def suggested(self, key: str) -> tuple[str, int | None]:
+        """Return the scenario and the patient of a suggestion."""
+        if key == TUTORIAL:
+            return self.desk.tutorial, None
+        row = self.desk.progress.suggestions[int(key)]
+        return row.scenario, row.seed
+
+    def refresh(self) -> None:
+        """Read the cards again: records may have changed."""
+        if self.desk.cards is not None:
+            picked = self.card.id if self.desk.scenarios else ""
+            self.desk.scenarios, self.desk.progress = self.desk.cards()
+            self.picked = next((i for i, c in enumerate(self.desk.scenarios) if c.id == picked), 0)
+
+    def forget_pictures(self) -> None:
+        """Upload the pictures again: the graphics device lost them."""
+        self._textures.clear()
+
+    def stop(self) -> None:
+        """Make no more pictures."""
+        self._thumbs.stop()
+
+    # --- drawing -------------------------------------------------------------------------------------
+    def draw(self, ui: Ui, size: tuple[int, int], error: str) -> str:
+        """Draw it; return "begin", the key of a suggestion, or ""."""
+        width = min(size[0] - 30.0, 1560 * ui.scale)
+        with ui.panel("chooser", Rect((size[0] - width) / 2, 10, width, size[1] - 20), border=False):
             ui.text(self.desk.title, size=28, bold=True)
+            ui.same(16)
             ui.text("Choose a case. Nothing here is a real patient.", theme.DIM)
-            imgui.spacing()
-            wide = max((ui.text_width(c.title or c.id) for c in self.desk.scenarios), default=0.0) / ui.scale + 20
-            for i, card in enumerate(self.desk.scenarios):
-                self._row(ui, i, card, wide)
-            if self.desk.scenarios:
-                imgui.dummy(imgui.ImVec2(0, ui.px(4)))
-                ui.words(self.desk.scenarios[self.picked].summary)
-            imgui.dummy(imgui.ImVec2(0, ui.px(8)))
-            chosen = ui.radio("chooser.mode", ("Practice: hints, fading skin", "Assessment: as in life"), self.mode)
+            answer = self._suggestions(ui)
+            chosen = ui.radio("chooser.mode", tuple(m[0] for m in MODES), self.mode)
             if chosen is not None:
                 self.mode = chosen
-            imgui.dummy(imgui.ImVec2(0, ui.px(8)))
-            begin = ui.button("chooser.begin", "Begin", "", "Enter", 160, on=True, enabled=bool(self.desk.scenarios))
+            ui.same(12)
+            if ui.button("chooser.begin", "Begin", "", "Enter", 130, on=True, enabled=self.ready):
+                answer = "begin"
+            ui.same(12)
+            ui.text(self._mode_words(), theme.DIM)
             if error:
-                imgui.text_wrapped(error)
-        return begin
+                ui.words(error, theme.ACCENT)
+            self._kinds(ui)
+            if self.desk.scenarios:
+                self._summary(ui)
+            self._cards(ui, width)
+        return answer
 
-    def _row(self, ui: Ui, index: int, card: ScenarioCard, wide: float) -> None:
-        if ui.button(f"chooser.{index}", card.title or card.id, width=wide, on=index == self.picked):
+    def _mode_words(self) -> str:
+        if self.desk.scenarios and self.card.practice_only and self.mode == 2:
+            return "This one is for practice only."
+        return MODES[self.mode][1]
+
+    def _suggestions(self, ui: Ui) -> str:
+        answer, first = "", True
+        if self.first_time and self.desk.tutorial:
+            if ui.button(
+                "chooser.tutorial", "First time here: five minutes with the room", "What is where and how it is moved", on=True
+            ):
+                answer = TUTORIAL
+            first = False
+        for i, row in enumerate(self.desk.progress.suggestions):
+            if not first:
+                ui.same(8)
+            first = False
+            if ui.button(f"chooser.suggestion.{i}", row.title, row.why):
+                answer = str(i)
+        if not self.first_time and self.desk.tutorial:
+            if not first:
+                ui.same(8)
+            if ui.button("chooser.tutorial", "Tutorial", "Five minutes with the room"):
+                answer = TUTORIAL
+        for line in self.desk.progress.lines:
+            ui.words(line, theme.DIM)
+        return answer
+
+    def _kinds(self, ui: Ui) -> None:
+        kinds = self._procedures()
+        if len(kinds) < 2:
+            return
+        chosen = ui.radio("chooser.kind", ("All", *(k.upper() if len(k) < 6 else k.capitalize() for k in kinds)), self.kind)
+        if chosen is not None:
+            self.kind = chosen
+
+    def _procedures(self) -> list[str]:
+        return list(dict.fromkeys(card.procedure for card in self.desk.scenarios if card.procedure))
+
+    def _summary(self, ui: Ui) -> None:
+        card = self.card
+        ui.words(card.error or card.summary, theme.ACCENT if card.error else theme.TEXT)
+        more = "   ".join(filter(None, (card.stage, f"best: {card.best}" if card.best else "", card.last, card.tip)))
+        if more:
+            ui.words(more, theme.DIM)
+
+    def _cards(self, ui: Ui, width: float) -> None:
+        kinds = self._procedures()
+        wanted = kinds[self.kind - 1] if 0 < self.kind <= len(kinds) else ""
+        rows = [(i, c) for i, c in enumerate(self.desk.scenarios) if not wanted or c.procedure == wanted]
+        columns = max(1, int((width - 20) / ui.px(CARD)))
+        imgui.begin_child("##cards", imgui.ImVec2(0, max(ui.px(150), imgui.get_content_region_avail().y)))
+        if imgui.begin_table("##gallery", columns, imgui.TableFlags_.sizing_stretch_same):
+            for i, card in rows:
+                imgui.table_next_column()
+                self._card(ui, i, card)
+            imgui.end_table()
+        imgui.end_child()
+
+    def _card(self, ui: Ui, index: int, card: ScenarioCard) -> None:
+        wide = imgui.get_content_region_avail().x
+        title = _fitting(ui, card.title or card.id, wide - ui.px(20))
+        if ui.button(f"chooser.{index}", title, card.title, width=(wide - 4) / ui.scale, on=index == self.picked):
             self.picked = index
-        ui.same(10)
+        if self.desk.thumbnail is not None:
+            self._picture(ui, card)
+            imgui.same_line()
+        imgui.begin_group()
         ui.text(" ".join(filter(None, (card.side, card.level))), bold=True)
-        ui.same(10)
-        ui.text(", ".join(f.replace("_", " ") for f in (card.procedure, *card.tags) if f), theme.DIM)
+        imgui.push_text_wrap_pos(0.0)
+        for text, colour in _card_lines(card):
+            imgui.push_style_color(imgui.Col_.text, theme.vec(colour))
+            imgui.text_unformatted(text)
+            imgui.pop_style_color()
+        imgui.pop_text_wrap_pos()
+        imgui.end_group()
+        imgui.dummy(imgui.ImVec2(0, ui.px(6)))
+
+    def _picture(self, ui: Ui, card: ScenarioCard) -> None:
+        side = imgui.ImVec2(ui.px(PICTURE), ui.px(PICTURE))
+        if card.error:
+            imgui.dummy(side)
+            return
+        low = imgui.get_cursor_screen_pos()
+        seen = imgui.is_rect_visible(side)
+        if card.id not in self._textures and seen and (pixels := self._thumbs.get(card.id)) is not None:
+            self._textures[card.id] = GreyTexture()
+            self._textures[card.id].upload(pixels)
+        if card.id in self._textures:
+            imgui.image(imgui.ImTextureRef(self._textures[card.id].name), side)
+        else:
+            imgui.dummy(side)
+            sign = self._thumbs.sign(card.id)
+            imgui.get_window_draw_list().add_rect(low, imgui.ImVec2(low.x + side.x, low.y + side.y), theme.packed(theme.LINE))
+            at = imgui.ImVec2(low.x + ui.px(6), low.y + ui.px(40))
+            imgui.get_window_draw_list().add_text(at, theme.packed(theme.DIM), sign)
+
+
+def _card_lines(card: ScenarioCard) -> list[tuple[str, theme.Colour]]:
+    if card.error:
+        return [("cannot be started: " + card.error, theme.ACCENT)]
+    tags = ", ".join(dict.fromkeys(f.replace("_", " ") for f in (card.procedure, *card.tags) if f))
+    best = f"best {card.best}" if card.best else "not yet passed" if card.last else "not yet tried"
+    lines = [(tags, theme.DIM), (best, theme.TEXT), (card.last, theme.DIM)]
+    if not card.open:
+        lines.append(("better after the stages before it", theme.DIM))
+    return [line for line in lines if line[0]]
+
+
+def _fitting(ui: Ui, text: str, width: float) -> str:
+    while len(text) > 4 and ui.text_width(text) > width:
+        text = text[:-2].rstrip(" .") + "."
+    return text
 
 
 def draw_waiting(ui: Ui, size: tuple[int, int], seconds: float) -> None:
     """Say that the patient is being made ready, and for how long already."""
-    with ui.panel("waiting", Rect(size[0] / 2 - 260, size[1] / 2 - 60, 520, 120), scroll=False, border=False):
+    wide, high = ui.px(520), ui.px(120)
+    with ui.panel("waiting", Rect((size[0] - wide) / 2, (size[1] - high) / 2, wide, high), scroll=False, border=False):
         ui.text("The patient is being brought in", size=22, bold=True)
         ui.text(f"anatomy and X-ray tables are being made: {seconds:.0f} s" + "." * (int(seconds * 2) % 4), theme.DIM)
         at = imgui.get_cursor_screen_pos()
         place = (seconds * 0.4) % 1.0
         draw_list = imgui.get_window_draw_list()
-        draw_list.add_rect_filled(at, imgui.ImVec2(at.x + 480, at.y + 4), theme.packed(theme.LINE))
+        draw_list.add_rect_filled(at, imgui.ImVec2(at.x + ui.px(480), at.y + 4), theme.packed(theme.LINE))
         draw_list.add_rect_filled(
-            imgui.ImVec2(at.x + 400 * place, at.y), imgui.ImVec2(at.x + 400 * place + 80, at.y + 4), theme.packed(theme.ACCENT)
+            imgui.ImVec2(at.x + ui.px(400) * place, at.y),
+            imgui.ImVec2(at.x + ui.px(400) * place + ui.px(80), at.y + 4),
+            theme.packed(theme.ACCENT),
         )

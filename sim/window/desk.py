@@ -50,7 +50,11 @@ class PatientCard:
 
 @dataclass(frozen=True)
 class ScenarioCard:
-    """One row of the chooser."""
+    """One card of the gallery. `error`: why the case cannot be started (it is listed all the same).
+
+    best, last: one's own record and newest attempt in words ("" none); `open`: False while earlier stages are not learned
+    (it can be started all the same); `tip`: a small goal, or what is next.
+    """
 
     id: str
     title: str
@@ -59,6 +63,41 @@ class ScenarioCard:
     level: str = ""
     side: str = ""
     summary: str = ""
+    best: str = ""
+    last: str = ""
+    tip: str = ""
+    stage: str = ""
+    open: bool = True
+    error: str = ""
+    practice_only: bool = False
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A case to start from the top of the gallery: what it is called there, which case, which patient, why."""
+
+    title: str
+    scenario: str
+    seed: int
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the gallery says above the cards: suggestions (next step, case of the day) and lines (streak, stage)."""
+
+    suggestions: tuple[Suggestion, ...] = ()
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the checklist as the guided mode sees it."""
+
+    id: str
+    title: str
+    advice: str = ""
+    done: bool = False
 
 
 def _no_score(_events: Sequence[Event]) -> Mapping[str, Any]:
@@ -76,6 +115,11 @@ class Attempt:
     `abandon` () is called instead when the window is closed before. `texts` overrides sentences of
     sim.window.words by key. `view` and `picture` (view, side in pixels) -> uint8 (n, n) replace
     sim.session.view and the fluoroscopy, for tests.
+
+    Practice: `guide` (events) -> the steps, for guided mode and hints; `ghosts` () -> name -> points (n, 3) mm, the ideal way
+    and earlier paths; `rewind` (tick) -> the same attempt as it was at that tick, marked as undone. The debrief: `report`
+    (suffix ".html" or ".pdf", [(caption, grey picture, tick)]) -> path of the written report; `trend` lines of one's own
+    earlier attempts (date, text, points in percent or None).
     """
 
     session: Session
@@ -92,19 +136,34 @@ class Attempt:
     texts: Mapping[str, str] = field(default_factory=dict)
     view: Callable[[Study, State], View] | None = None
     picture: Callable[[View, int], Picture] | None = None
+    guide: Callable[[Sequence[Event]], Sequence[Step]] | None = None
+    ghosts: Callable[[], Mapping[str, Any]] | None = None
+    rewind: Callable[[int], Attempt] | None = None
+    report: Callable[[str, Sequence[tuple[str, Picture, int]]], str | Path] | None = None
+    trend: Callable[[], Sequence[tuple[str, str, float | None]]] | None = None
 
 
 @dataclass
 class Desk:
     """Everything the window needs. Give `attempt` to begin at once, or `scenarios` and `start` for the chooser.
 
-    `start` (scenario id, mode "practice" or "assessment") -> Attempt may take seconds: it runs in a thread
-    while the window says so.
+    `start` (scenario id, mode "practice" or "assessment", seed or None for the usual patient) -> Attempt may take seconds:
+    it runs in a thread while the window says so. `cards` () -> the cards and the progress as they are now (asked again
+    when the gallery is shown again); `thumbnail` (scenario id) -> grey picture (n, n) or None, slow, asked in a thread.
+    `controls`, `settings`: the user's own files. `guided`: begin an attempt in guided mode.
+    `tutorial`: the scenario on which the tutorial runs ("" none).
     """
 
     attempt: Attempt | None = None
     scenarios: tuple[ScenarioCard, ...] = ()
-    start: Callable[[str, str], Attempt] | None = None
+    start: Callable[[str, str, int | None], Attempt] | None = None
+    progress: Progress = field(default_factory=Progress)
+    cards: Callable[[], tuple[tuple[ScenarioCard, ...], Progress]] | None = None
+    thumbnail: Callable[[str], Picture | None] | None = None
+    controls: Path | None = None
+    settings: Path | None = None
+    guided: bool = False
+    tutorial: str = ""
     title: str = "Scottie"
     size: tuple[int, int] = (1280, 800)
     text_scale: float = 1.0

@@ -1,32 +1,85 @@
-"""F1: every key, drawn from the table of keys."""
+"""F1: every act with its key and its button of the gamepad, from the table of controls; each can be changed here."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from imgui_bundle import imgui
 
 from sim.window import theme
-from sim.window.keys import KEYS, MORE
+from sim.window.acts import ACTS
+from sim.window.controls import Controls
+from sim.window.keys import MORE
 from sim.window.layout import Rect
 from sim.window.ui import Ui
 
+if TYPE_CHECKING:
+    from sim.window.inputs import Inputs
 
-def draw(ui: Ui, size: tuple[int, int]) -> bool:
+GROUPS = ("X-rays", "C-arm", "Point", "Needle", "Syringe", "Room")
+
+
+def draw(ui: Ui, size: tuple[int, int], controls: Controls, inputs: Inputs) -> bool:
     """Draw the page instead of the room; True when it was closed."""
-    rows = [(k.name, k.does) for k in KEYS] + list(MORE)
-    width = min(size[0] - 40.0, 1000 * ui.scale)
-    with ui.panel("help", Rect((size[0] - width) / 2, 20, width, size[1] - 40)):
-        ui.text("Keys (all but B, N, C, O and V are also on the panels, for the mouse alone)", size=20, bold=True)
-        ui.same(20)
-        closed = ui.button("help.close", "Back to the room", "", "F1")
+    width = min(size[0] - 40.0, 1240 * ui.scale)
+    with ui.panel("help", Rect((size[0] - width) / 2, 10, width, size[1] - 20)):
+        ui.text("Controls", size=20, bold=True)
+        ui.same(14)
+        closed = ui.button("help.close", "Back to the room", "", controls.keys["help"])
+        ui.same(6)
+        if ui.button("help.reset", "All as shipped", "Forget every own control"):
+            controls.reset()
+            inputs.heard = controls.save() or "All controls are as shipped."
+        ui.same(14)
+        ui.text(_sign(controls, inputs), theme.ACCENT if inputs.listening or _clashes(controls) else theme.DIM)
+        for line in controls.told:
+            ui.words(line, theme.ACCENT)
         imgui.spacing()
-        half = (len(rows) + 1) // 2
-        if imgui.begin_table("##keys", 4, imgui.TableFlags_.sizing_stretch_prop):
-            for i in range(half):
-                imgui.table_next_row()
-                for key, does in rows[i::half]:
-                    imgui.table_next_column()
-                    ui.words(key, theme.ACCENT)
-                    imgui.table_next_column()
-                    ui.words(does)
+        columns = 2 if width > 1000 * ui.scale else 1
+        if imgui.begin_table("##controls", columns):
+            imgui.table_next_row()
+            for column in range(columns):
+                imgui.table_next_column()
+                for group in GROUPS[column::columns]:
+                    _group(ui, group, controls, inputs)
             imgui.end_table()
+        for key, does in MORE:
+            ui.text(key, theme.ACCENT)
+            ui.same(10)
+            ui.text(does)
     return closed
+
+
+def _clashes(controls: Controls) -> list[str]:
+    return [f"{spec} has {len(acts)} acts" for kind in ("keys", "pad") for spec, acts in controls.clashes(kind).items()]
+
+
+def _sign(controls: Controls, inputs: Inputs) -> str:
+    if inputs.listening:
+        kind, act = inputs.listening
+        what = "a key" if kind == "keys" else "a button of the gamepad"
+        return f"Press {what} for: {ACTS[act].does}   (Esc: leave it, Del: none)"
+    pad = "gamepad found" if inputs.pad.seen else "no gamepad"
+    return inputs.heard or "; ".join(_clashes(controls)) or f"Click on a control to change it ({pad}). Shift + key: fine steps."
+
+
+def _group(ui: Ui, group: str, controls: Controls, inputs: Inputs) -> None:
+    clash = {kind: controls.clashes(kind) for kind in ("keys", "pad")}
+    ui.text(group, theme.DIM, bold=True)
+    if not imgui.begin_table(f"##{group}", 3, imgui.TableFlags_.sizing_stretch_prop):
+        return
+    for name, weight in (("act", 0.62), ("key", 0.19), ("pad", 0.19)):
+        imgui.table_setup_column(name, imgui.TableColumnFlags_.width_stretch, weight)
+    for act, row in ACTS.items():
+        if row.group != group:
+            continue
+        imgui.table_next_row()
+        imgui.table_next_column()
+        ui.words(row.does)
+        for kind in ("keys", "pad"):
+            imgui.table_next_column()
+            spec = controls.of(kind)[act]
+            mark = " !" if spec in clash[kind] else ""
+            if ui.button(f"help.{kind}.{act}", (spec or "-") + mark, on=inputs.listening == (kind, act)):
+                inputs.listening = (kind, act)
+    imgui.end_table()

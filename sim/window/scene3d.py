@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,14 @@ TUBE_COLOURS = {
 }  # fmt: skip
 
 
+class Line3D(NamedTuple):
+    """A line to draw through everything: the ideal way, a path that was taken. points: (n, 3) mm."""
+
+    name: str
+    points: NDArray[Any]
+    colour: tuple[float, ...]
+
+
 @dataclass
 class Camera:
     """Looks at `target` from `distance`, turned by azimuth (round the body axis up) and elevation."""
@@ -113,6 +121,7 @@ class RoomView:
         self.theatre = theatre
         self.camera = Camera()
         self.skin_alpha = 1.0
+        self.bone_alpha = 1.0
         self._still, self._shown = glkit.Target(), glkit.Target()
         self._program = glkit.program(VERTEX, FRAGMENT)
         self._where = {n: gl.glGetUniformLocation(self._program, n) for n in ("model", "camera", "colour", "eye")}
@@ -148,7 +157,7 @@ class RoomView:
         self._arm = glkit.GpuMesh(*meshes.c_arm(arm.sod_mm, arm.sdd_mm, max(arm.detector_mm)))
         self._beam = glkit.GpuMesh(*meshes.beam(arm.sod_mm, arm.sdd_mm, 1.0, 1.0))
         empty = np.zeros((0, 6), np.float32), np.zeros((0, 3), np.int32)
-        self._needle, self._hub, self._hand, self._marker, self._spot = (glkit.GpuMesh(*empty) for _ in range(5))
+        self._needle, self._hub, self._hand, self._marker, self._spot, self._line = (glkit.GpuMesh(*empty) for _ in range(6))
 
     def _thin(self, bone: Any) -> tuple[Any, Any]:
         points, faces = meshes.thinned(bone.shell_vertices, bone.shell_faces, meshes.BONE_LIMIT)
@@ -159,7 +168,16 @@ class RoomView:
         """Bring the texture up to date; False when nothing had moved."""
         alpha = self.skin_alpha if self.theatre.practice else 1.0
         cam = self.camera
-        still = (width, height, alpha, cam.azimuth_deg, cam.elevation_deg, cam.distance_mm)
+        still = (
+            width,
+            height,
+            alpha,
+            self.bone_alpha,
+            *(float(x) for x in cam.target),
+            cam.azimuth_deg,
+            cam.elevation_deg,
+            cam.distance_mm,
+        )
         state = self.theatre.state
         arm = state.carm
         field_open = (arm.half_width_permille, arm.half_height_permille, arm.magnification)
@@ -172,7 +190,9 @@ class RoomView:
             id(state.needle.nodes_mm),
             state.needle.placed,
         )
-        seen = (*still, *moving, self.theatre.marker_on, tuple(self.theatre.marker_mm), self.theatre.laser_on)
+        lines = self.theatre.lines()
+        drawn = tuple((line.name, len(line.points)) for line in lines)
+        seen = (*still, *moving, drawn, self.theatre.marker_on, tuple(self.theatre.marker_mm), self.theatre.laser_on)
         if seen == self._seen:
             return False
         self._seen = seen
@@ -183,6 +203,7 @@ class RoomView:
         self._still.copy_to(self._shown)
         self._shown.bind()
         self._draw_moving()
+        self._draw_lines(lines)
         self._end()
         self.draws += 1
         return True
@@ -224,8 +245,12 @@ class RoomView:
         gl.glClear(gl.GL_COLOR_BUFFER_BIT | gl.GL_DEPTH_BUFFER_BIT)
         self._paint(self._table, TABLE)
         if alpha < 0.995:
-            for mesh, colour in self._inside:
+            for mesh, colour in self._inside[1:]:
                 self._paint(mesh, colour)
+            for mesh, colour in self._inside[:1]:
+                self._see_through(self.bone_alpha < 0.995)
+                self._paint(mesh, (*colour[:3], self.bone_alpha))
+                self._see_through(False)
         if alpha > 0.005:
             self._see_through(alpha < 0.995)
             gl.glEnable(gl.GL_CULL_FACE)
@@ -259,6 +284,18 @@ class RoomView:
             self._paint(self._beam, (1.0, 0.74, 0.25, 0.13))
             self._see_through(False)
         self._place(np.eye(4))
+
+    def _draw_lines(self, lines: tuple[Line3D, ...]) -> None:
+        gl.glDisable(gl.GL_DEPTH_TEST)
+        for line in lines:
+            if len(line.points) > 1:
+                self._line.fill(
+                    *meshes.swept(
+                        np.asarray(line.points, np.float64), np.full(len(line.points), max(0.5, self.camera.distance_mm / 600)), 5
+                    )
+                )
+                self._paint(self._line, line.colour)
+        gl.glEnable(gl.GL_DEPTH_TEST)
 
     def _draw_needle(self) -> None:
         needle = self.theatre.state.needle

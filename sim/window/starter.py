@@ -45,7 +45,8 @@ def warm_up(attempt: Attempt) -> None:
 class Starter:
     """Runs `make` and the warm-up in a thread."""
 
-    def __init__(self, make: Callable[[], Attempt | None]) -> None:
+    def __init__(self, make: Callable[[], Attempt | None], warm: bool = True) -> None:
+        self._warm = warm
         self.done = threading.Event()
         self.attempt: Attempt | None = None
         self.error = ""
@@ -59,7 +60,7 @@ class Starter:
     def _work(self, make: Callable[[], Attempt | None]) -> None:
         try:
             attempt = make()
-            if attempt is not None:
+            if attempt is not None and self._warm:
                 warm_up(attempt)
             self.attempt = attempt
         except ScottieError as error:

@@ -20,9 +20,12 @@ from sim.state import State
 from sim.view import pose_of
 from sim.window.aim import Aim, meets_back, project
 from sim.window.cine import Cine
+from sim.window.coach import Coach
 from sim.window.desk import Attempt
 from sim.window.fluoro import PictureMaker, Shot, picture_function
 from sim.window.hands import Hands
+from sim.window.history import History
+from sim.window.menu import Menu
 from sim.window.words import ASSISTANT, Line, sentences
 
 TICK_S = 0.01
@@ -34,7 +37,7 @@ TRACE_LENGTH = 240
 class Theatre:
     """One attempt at the window: `advance` it by the time that passed, then draw what it holds."""
 
-    def __init__(self, attempt: Attempt, picture_px: int = 512, threaded: bool = True) -> None:
+    def __init__(self, attempt: Attempt, picture_px: int = 512, threaded: bool = True, guided: bool = False) -> None:
         self.attempt = attempt
         self.session = attempt.session
         self._core_tick = attempt.tick or attempt.session.tick
@@ -52,6 +55,10 @@ class Theatre:
         self.laser_on = False
         self.store_waiting = False
         self.aim: Aim | None = None
+        self.aiming = False
+        self.history = History()
+        self.menu = Menu(self)
+        self.coach = Coach(self, guided)
         self.marker_on = False
         self.marker_mm = self._first_marker()
         self.log: deque[Line] = deque(maxlen=400)
@@ -73,6 +80,7 @@ class Theatre:
         self._seen_pictures = self.state.carm.pictures
         self._obeyed = 0
         self._given_up = False
+        self.history.keep(self.state)
         for line in filter(None, attempt.brief.splitlines()[:3]):
             self.say(ASSISTANT, line)
 
@@ -123,10 +131,11 @@ class Theatre:
         """Run the core for the time that passed (bounded) and fetch finished pictures; True if anything changed."""
         before = (self.state.needle, self.state.carm, self.state.spread, self.state.procedure)
         lines = self.new_lines
-        self._debt += seconds
+        self._debt += 0.0 if self.coach.paused else seconds
         ticks = int(self._debt / TICK_S + 1e-9)
         self._debt -= ticks * TICK_S
         self._run(ticks)
+        self.coach.look()
         changed = self._take_picture() | self.cine.advance(seconds)
         after = (self.state.needle, self.state.carm, self.state.spread, self.state.procedure)
         return changed or lines != self.new_lines or any(a is not b for a, b in zip(before, after, strict=True))
@@ -145,12 +154,15 @@ class Theatre:
 
     def _tick(self) -> None:
         command, events = self._core_tick()
-        self._obeyed += command.op != "idle"
+        if command.op != "idle":
+            self._obeyed += 1
+            self.history.acted(self.state.tick)
         if self._obeyed >= len(self.hands.sent):
             self.hands.obeyed()
         for fact in events:
             self._hear(fact)
         self._see()
+        self.history.keep(self.state, force=self.finished)
 
     def _hear(self, fact: Event) -> None:
         for line in sentences(fact, self.practice, self.attempt.texts):
@@ -179,6 +191,7 @@ class Theatre:
             "average": self.display.average,
         }
         self.maker.ask(view, about)
+        self.history.pictured(view, about)
 
     def _view(self) -> Any:
         if self.attempt.view is not None:
@@ -244,6 +257,79 @@ class Theatre:
         answer = self.hands.place_in_line(self.aim)
         if answer:
             self.say(ASSISTANT, answer)
+        else:
+            self.aiming = False
+
+    def toggle_aiming(self) -> None:
+        """Give the pointing keys (and the stick) to the aim on the live picture, or take them back."""
+        self.aiming = not self.aiming and self.live is not None
+        if self.live is None:
+            self.say(ASSISTANT, "Take a picture first: the aim lies on it.")
+        elif self.aiming and self.aim is None:
+            self.aim_at(self.live, 0.5, 0.5)
+
+    def nudge_aim(self, right: float, down: float, fine: bool) -> None:
+        """Move the aim on the live picture."""
+        if self.live is None:
+            return
+        step = 0.002 if fine else 0.02
+        u, v = (self.aim.u, self.aim.v) if self.aim else (0.5, 0.5)
+        self.aim_at(self.live, min(1.0, max(0.0, u + right * step)), min(1.0, max(0.0, v + down * step)))
+
+    def centre_aim(self) -> None:
+        """Slide the C-arm so that the aim comes to the middle."""
+        if self.aim is None:
+            self.say(ASSISTANT, "There is no aim: click on the picture, or switch the aim on and move it.")
+            return
+        self.hands.centre_picture(self.aim)
+        self.aim, self.aiming = None, False
+
+    def place_at_marker(self) -> None:
+        """Put the needle on the skin at the marker, held as it is now."""
+        if not self.marker_on:
+            self.say(ASSISTANT, "The marker is not on the skin.")
+            return
+        self.hands.place_at(float(self.marker_mm[0]), float(self.marker_mm[2]))
+        self.marker_on = False
+
+    def lines(self) -> tuple[Any, ...]:
+        """Return the lines that the room view draws: the ghosts, in practice, while they are on."""
+        if not (self.practice and self.coach.ghost_on):
+            return ()
+        from sim.window.scene3d import Line3D
+
+        return tuple(Line3D(name, points, (1.0, 0.74, 0.25, 1.0)) for name, points in self.coach.load_ghosts().items())
+
+    def hint(self) -> None:
+        """Say what is next (practice)."""
+        self.coach.hint()
+
+    def toggle_pause(self) -> None:
+        """Stop the clock or let it run (practice)."""
+        self.coach.toggle_pause()
+
+    def ask_undo(self) -> None:
+        """Go back to before the last act (practice)."""
+        self.coach.ask_undo()
+
+    def toggle_ghost(self) -> None:
+        """Show or hide the ideal way (practice)."""
+        self.coach.toggle_ghost()
+
+    def take_over(self, other: Theatre) -> None:
+        """Go on where another theatre of the same attempt stood at this one's tick (after undo)."""
+        tick = self.state.tick
+        self.marker_on, self.marker_mm, self.swapped = other.marker_on, other.marker_mm, other.swapped
+        self.sound_on, self.coach.ghost_on, self.coach.ghosts = other.sound_on, other.coach.ghost_on, other.coach.ghosts
+        self.references = [shot for shot in other.references if shot.tick <= tick]
+        self.reference_index = len(self.references) - 1
+        self.live = other.live if other.live is not None and other.live.tick <= tick else self.reference
+        self.log.clear()
+        self.log.extend(line for line in other.log if line.tick <= tick)
+        self.history.rewound(other.history, tick)
+        for name in ("draw_ml", "volume_ml", "rate_ml_s", "needle", "agent", "oblique_deg"):
+            setattr(self.hands, name, getattr(other.hands, name))
+        self.say(ASSISTANT, f"Undone: back at {tick // 6000}:{tick // 100 % 60:02d}. The record says so.")
 
     def show_chart(self) -> None:
         """Read the chart: its lines go to the log."""
@@ -262,6 +348,11 @@ class Theatre:
             self.saved = str(self.attempt.save() or "") if self.attempt.save else ""
         except Exception as error:
             self.saved = f"NOT SAVED: {error}"
+
+    def give_up_quietly(self) -> None:
+        """Leave this attempt to the one that is rewound from it: it is neither saved nor abandoned from here."""
+        self._given_up = True
+        self.maker.stop()
 
     def stop(self) -> None:
         """End the picture thread; an attempt that was not finished is given up."""

@@ -27,6 +27,8 @@ class Ui:
         self.hovered = ""
         self.bold = bold
         self.scale = 1.0
+        self.focus_panel = ""  # the panel that gets the keys with the next frame
+        self.keys_now: dict[str, str] = {}  # key as shipped -> key as it is now, for tooltips
         self._gap: float | None = None
         self._wrap = True
         self._right = 0.0
@@ -58,7 +60,12 @@ class Ui:
         imgui.push_style_var(imgui.StyleVar_.window_border_size, 1.0 if border else 0.0)
         if not padding:
             imgui.push_style_var(imgui.StyleVar_.window_padding, imgui.ImVec2(0, 0))
+        focus, self.focus_panel = name == self.focus_panel, "" if name == self.focus_panel else self.focus_panel
+        if focus:
+            imgui.set_next_window_focus()
         imgui.begin(f"##{name}", None, flags)
+        if focus:
+            imgui.set_keyboard_focus_here()  # its first widget, else Tab has nowhere to begin
         self._gap, self._indent = None, 0.0
         try:
             yield
@@ -91,7 +98,8 @@ class Ui:
                 imgui.end_disabled()
 
     def tip(self, text: str, key: str = "") -> None:
-        """Explain the last item, with its key."""
+        """Explain the last item, with its key (named as shipped)."""
+        key = self.keys_now.get(key, key)
         if (
             (text or key)
             and not imgui.is_any_mouse_down()

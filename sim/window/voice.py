@@ -5,22 +5,27 @@ from __future__ import annotations
 from imgui_bundle import imgui
 
 from sim.command import LEVELS, SIDES
-from sim.window import theme
+from sim.window import drillpanel, theme
 from sim.window.layout import Rect
 from sim.window.theatre import Theatre
+from sim.window.tutorial import Tutorial
 from sim.window.ui import Ui
 from sim.window.words import ASSISTANT, HINT, PATIENT
 
 _COLOURS = {PATIENT: theme.ACCENT, HINT: theme.DIM}
 
 
-def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
-    """Draw speech buttons, the log and the status line."""
+def draw(theatre: Theatre, ui: Ui, rect: Rect, tutorial: Tutorial | None = None) -> None:
+    """Draw speech buttons, the status line, what is next (guided mode, tutorial) and the log."""
     with ui.panel("voice", rect):
-        _before(theatre, ui)
-        _timeout(theatre, ui)
+        if drillpanel.shown(theatre):
+            drillpanel.draw(theatre, ui)
+        else:
+            _before(theatre, ui)
+            _timeout(theatre, ui)
         _during(theatre, ui)
         _status(theatre, ui)
+        _next(theatre, ui, tutorial)
         _log(theatre, ui)
 
 
@@ -107,6 +112,23 @@ def _status(theatre: Theatre, ui: Ui) -> None:
         theme.ACCENT if arm.beam else theme.TEXT,
     )
     ui.text(f"pulse {patient.heart_rate_bpm}   BP {patient.systolic_mmhg}   SpO2 {patient.spo2_percent} %", theme.DIM)
+
+
+def _next(theatre: Theatre, ui: Ui, tutorial: Tutorial | None) -> None:
+    """Say what the tutorial asks for, or the next step of the guided mode."""
+    step = tutorial.step if tutorial else None
+    if tutorial is not None and step is not None:
+        ui.words(f"{tutorial.at + 1}/{len(tutorial.steps)}  {step.text}", theme.ACCENT)
+        if ui.button("voice.skip_step", "Skip this", "Go on with the next step of the tutorial"):
+            tutorial.at += 1
+        ui.same(4)
+        if ui.button("voice.end_tutorial", "End the tutorial"):
+            tutorial.skipped = True
+        return
+    coming = theatre.coach.next if theatre.coach.guided else None
+    if coming is not None:
+        ui.words(f"Next: {coming.title}", theme.ACCENT)
+        ui.record("voice.next")
 
 
 def _log(theatre: Theatre, ui: Ui) -> None:

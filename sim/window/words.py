@@ -136,6 +136,19 @@ def sentences(fact: Event, practice: bool, texts: Mapping[str, str] | None = Non
     return out
 
 
+_OFF = {"um": ("mm", 1000), "mdeg": ("degrees", 1000), "levels": ("levels", 1), "choice": ("", 1)}
+
+
+def _drilled(fact: Event) -> str:
+    """Return a question of a drill, or how good an answer was: a drill is practice."""
+    if fact.kind == "drill_asked":
+        return f"{fact['number']} of {fact['of']}: {fact['prompt']}"
+    unit, factor = _OFF.get(fact["unit"], ("", 1))
+    if factor == 1:
+        return "Right." if fact["error"] == 0 else f"Wrong: {fact['wanted']} was right, not {fact['given']}."
+    return f"{fact['error'] / factor:.1f} {unit} off ({fact['wanted']})."
+
+
 def _spoken(fact: Event, texts: Mapping[str, str]) -> tuple[str, str]:
     if fact.kind == "patient_said":
         return PATIENT, _patient(fact, texts)
@@ -147,6 +160,8 @@ def _spoken(fact: Event, texts: Mapping[str, str]) -> tuple[str, str]:
         return ASSISTANT, texts.get(f"adverse.{fact['what']}", _ADVERSE.get(fact["what"], _sentence(fact["what"])))
     if fact.kind == "discharged":
         return ASSISTANT, f"As the patient leaves: {_OUTCOME.get(fact['outcome'], fact['outcome'])}."
+    if fact.kind.startswith("drill_"):
+        return ASSISTANT, _drilled(fact)
     if fact.kind == "refused":
         return ASSISTANT, texts.get(f"refused.{fact['op']}", _sentence(fact["why"]))
     if fact.kind == "exposed":
