@@ -16,8 +16,13 @@ from sim.plan import Goal, Plan
 F64 = NDArray[np.float64]
 
 
-SQUARED = {"subpedicular": "{level}.endplate.inferior.normal", "medial_branch": "{below}.endplate.superior.normal"}
-"""Approach -> the endplate that is squared; a medial branch crosses the vertebra below its own level."""
+SQUARED = {
+    "subpedicular": "{level}.endplate.inferior.normal",
+    "infraneural": "{below}.endplate.superior.normal",
+    "medial_branch": "{below}.endplate.superior.normal",
+}
+"""Approach -> the endplate that is squared: a medial branch crosses the vertebra below its own level, and Kambin's triangle
+stands on the upper endplate of that vertebra."""
 
 
 def make_plan(phantom: Phantom, target: TargetTable, further: Sequence[TargetTable] = ()) -> Plan:
@@ -35,6 +40,8 @@ def make_plan(phantom: Phantom, target: TargetTable, further: Sequence[TargetTab
                 foramina[level, side] = phantom.landmark(centre)
             if border in phantom.landmarks:
                 medial[level, side] = float(phantom.landmark(border)[0])
+    if target.approach != "medial_branch":
+        foramina |= _sacral(phantom)
     seen = {name: phantom.landmark(f"{name}.body.centre") for name in LEVELS if f"{name}.body.centre" in phantom.landmarks}
     if "S1.canal.centre" in phantom.landmarks:
         seen["sacrum"] = phantom.landmark("S1.canal.centre")
@@ -49,6 +56,16 @@ def make_plan(phantom: Phantom, target: TargetTable, further: Sequence[TargetTab
         field_landmarks=seen,
         further=tuple(Goal(t.level, t.side, _place(phantom, t)) for t in further),
     )
+
+
+def _sacral(phantom: Phantom) -> dict[tuple[str, str], F64]:
+    """Return the middle of the first sacral foramen of each side, between its dorsal and its ventral opening."""
+    out = {}
+    for side in SIDES:
+        doors = [f"S1.foramen.{word}.{side}" for word in ("dorsal", "ventral")]
+        if all(door in phantom.landmarks for door in doors):
+            out["S1", side] = 0.5 * (phantom.landmark(doors[0]) + phantom.landmark(doors[1]))
+    return out
 
 
 def _place(phantom: Phantom, target: TargetTable) -> F64:

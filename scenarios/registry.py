@@ -12,7 +12,6 @@ from scenarios.toml_file import load
 from sim.errors import DataError, unknown_name
 
 ROOT = Path(__file__).parent
-_NOT_SCENARIOS = {"rubric.toml"}
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,14 @@ def load_scenario(path: Path) -> Scenario:
     return scenario
 
 
+def _is_rubric(path: Path) -> bool:
+    """Return whether a file is a rubric: it has a table [rubric], which no scenario has."""
+    return "\n[rubric]\n" in path.read_text(encoding="utf-8", errors="replace")
+
+
 def scenario_paths(root: Path = ROOT) -> list[Path]:
     """Return the scenario files of the shipped procedures, in name order."""
-    return sorted(p for p in root.glob("*/*.toml") if p.parent.name != "data" and p.name not in _NOT_SCENARIOS)
+    return sorted(p for p in root.glob("*/*.toml") if p.parent.name != "data" and not _is_rubric(p))
 
 
 def all_scenarios(root: Path = ROOT) -> tuple[list[Scenario], list[str]]:

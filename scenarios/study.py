@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from anatomy_assets.patient import build
 from anatomy_assets.population import PatientOptions
+from scenarios.chart import demands
 from scenarios.patients import find_patient, trapped
 from scenarios.plan import make_plan
 from scenarios.registry import Scenario
@@ -44,4 +45,5 @@ def make_study(scenario: Scenario, seed: int, mode: str = "practice", progress: 
         phantom=phantom,
         plan=make_plan(phantom, scenario.file.target, scenario.file.further),
         toolbox=load_toolbox(),
+        chart=demands(scenario.file),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scoring.metrics import block, cement, imaging, injection, lesion, needle, preparation
+from scoring.metrics import block, cement, decision, imaging, injection, lesion, needle, preparation
 from scoring.metrics.base import METRIC_SPEC, REGISTRY, TICK_MS, Measure, MetricSpec, Moment, Settings, Unit, Value, metric
 from scoring.metrics.board import Board, begin, in_order, measure
 from scoring.metrics.situation import Contrast, Situation
@@ -23,6 +23,7 @@ __all__ = [
     "begin",
     "block",
     "cement",
+    "decision",
     "imaging",
     "in_order",
     "injection",
