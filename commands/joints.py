@@ -37,6 +37,15 @@ def load_rubric(scenario: Scenario) -> Rubric:
     return read_rubric(scenario.rubric_path)
 
 
+def check_assessable(scenario: Scenario) -> None:
+    """Raise UsageError where the rubric or the chart of a scenario rests on something that nobody has verified."""
+    from scenarios.chart import blockers
+    from scoring.rubric import assessment_blockers
+
+    if found := [*assessment_blockers(load_rubric(scenario)), *blockers(scenario.file)]:
+        raise UsageError(f"{scenario.id} cannot be assessed: {found[0]} ({len(found)} in all)")
+
+
 def scenario_of(header: dict[str, Any]) -> Scenario:
     """Return the scenario that a record names (a shipped one)."""
     from scenarios.registry import find_scenario
@@ -141,7 +150,6 @@ def attempt(
     from scenarios.operators import find_operator
     from scenarios.registry import find_scenario
     from scoring.report import report_html
-    from scoring.rubric import assessment_blockers
     from sim.attempt import read_journal
 
     scenario = find_scenario(name)
@@ -150,8 +158,8 @@ def attempt(
     if mode not in ("practice", "assessment"):
         raise UsageError(f"--mode {mode}: expected practice or assessment")
     rubric = load_rubric(scenario)
-    if mode == "assessment" and (blockers := assessment_blockers(rubric)):
-        raise UsageError(f"{scenario.id} cannot be assessed: {blockers[0]} ({len(blockers)} in all)")
+    if mode == "assessment":
+        check_assessable(scenario)
     folder = writable_folder(out)
     recorder = begin_record(scenario, seed, mode, operator, folder, progress, who)
     camera = Camera(recorder.session.study)
@@ -181,14 +189,14 @@ def attempt(
 def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progress: Progress, who: Who | None = None) -> Attempt:
     """Return one attempt at the window: journalled, scored at the end, sealed once."""
     from scenarios.beam_tables import load_beam
-    from scoring.rubric import assessment_blockers
+    from scenarios.chart import chart_lines
     from scoring.score import score
     from sim.scene import make_scene
     from sim.window import Attempt, PatientCard
 
     rubric = load_rubric(scenario)
-    if mode == "assessment" and (blockers := assessment_blockers(rubric)):
-        raise UsageError(f"{scenario.id} cannot be assessed: {blockers[0]} ({len(blockers)} in all)")
+    if mode == "assessment":
+        check_assessable(scenario)
     who = who or Who(input_device="mouse-keyboard")
     recorder = begin_record(scenario, seed, mode, "trainee", writable_folder(folder), progress, who)
     given: list[tuple[int, Command]] = []
@@ -204,7 +212,7 @@ def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progr
 
     patient = scenario.file.patient
     allergies = ", ".join(patient.allergies) or "none known"
-    chart = (scenario.file.vignette, patient.history, f"Medication: {', '.join(patient.medication) or 'none'}")
+    chart = chart_lines(scenario.file)
     return Attempt(
         session=recorder.session,
         tick=tick,

@@ -212,4 +212,14 @@ class ScenarioFile(Strict):
         return tuple(one.what for one in self.chart.finding if one.must == "avoid") if self.chart else ()
 
 
-__all__ = ["ChartTable", "Level", "PathologyTable", "PatientTable", "Quantity", "ScenarioFile", "Side", "TargetTable", "VesselTable"]
+__all__ = [
+    "ChartTable",
+    "Level",
+    "PathologyTable",
+    "PatientTable",
+    "Quantity",
+    "ScenarioFile",
+    "Side",
+    "TargetTable",
+    "VesselTable",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imgui_bundle import imgui
 
 from sim.command import LEVELS, SIDES
-from sim.window import theme
+from sim.window import decisions, theme
 from sim.window.layout import Rect
 from sim.window.theatre import Theatre
 from sim.window.ui import Ui
@@ -19,6 +19,7 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
     with ui.panel("voice", rect):
         _before(theatre, ui)
         _timeout(theatre, ui)
+        decisions.draw(theatre, ui)
         _during(theatre, ui)
         _status(theatre, ui)
         _log(theatre, ui)
