@@ -28,7 +28,8 @@ def list_scenarios(
 
     look_in(scenarios)
     if sets:
-        return _list_sets(json_)
+        _list_sets(json_)
+        return
     good, errors = all_scenarios()
     if set_:
         good = find_set(set_).scenarios()

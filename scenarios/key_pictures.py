@@ -1,15 +1,16 @@
 """Key pictures of a chart: one axial and one sagittal slice of the phantom at the target, as a T2-weighted spin echo shows them.
 
-`key_pictures(phantom, level, side)` gives (caption, uint8 (rows, columns)) pairs; a window or a report shows them as they are. Signal
-of a tissue: share * (1 - exp(-TR/T1)) * exp(-TE/T2), values in data/mri.toml. Pictures follow the radiologist's habit: axial seen from
-the feet (patient's right on the left), front of the patient up; sagittal with the front on the left. They show this patient's own
-anatomy and findings, at the grid of the labels (1 mm); thin nerves and vessels come from their tubes.
+`key_pictures(phantom, level, side)` gives (caption, uint8 (rows, columns)) pairs; a window or a report shows them as they are.
+Signal of a tissue: share * (1 - exp(-TR/T1)) * exp(-TE/T2), values in data/mri.toml. Pictures follow radiologists: axial seen
+from the feet (patient's right on the left), front of the patient up; sagittal with the front on the left. They show this
+patient's own anatomy and findings, at the grid of the labels (1 mm); thin nerves come from their tubes.
 """
 
 from __future__ import annotations
 
 import math
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +137,7 @@ def _stamp(grey: F64, nodes: F64, points: F64, normal: F64, signal: float) -> No
     origin = points[0, 0]
     right, down = points[0, 1] - origin, points[1, 0] - origin
     right, down = right / PIXEL_MM, down / PIXEL_MM
-    for a, b in zip(nodes[:-1], nodes[1:], strict=True):
+    for a, b in pairwise(nodes):
         for t in np.linspace(0.0, 1.0, 5):
             ball = (1.0 - t) * a[:4] + t * b[:4]
             off = float(np.dot(ball[:3] - origin, normal))

@@ -79,6 +79,6 @@ def _place(phantom: Phantom, target: TargetTable) -> F64:
 def _squared(phantom: Phantom, target: TargetTable) -> F64:
     below = LEVELS[min(LEVELS.index(target.level) + 1, len(LEVELS) - 1)]
     key = SQUARED[target.approach].format(level=target.level, below=below)
-    if key not in phantom.landmarks:  # the sacrum's own plate is not given apart from that of the disc above it
-        key = f"{target.level}.endplate.inferior.normal"
+    if key not in phantom.landmarks:  # no landmark gives the plane of the sacrum's own plate: that of L5 above the disc stands in
+        key = f"{'L5' if target.level == 'S1' else target.level}.endplate.inferior.normal"
     return phantom.landmark(key)

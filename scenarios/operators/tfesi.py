@@ -14,7 +14,6 @@ from scenarios.operators.acts import Corridor
 from scenarios.operators.room import Acts, Room, Script
 from scenarios.operators.skill import FAMILY, Hands, skill_of
 
-
 TEST_DOSE, TEST_DOSE_UL = "lidocaine 1 %", 1000
 """lumbar_tfesi_subpedicular.local_anaesthetic_test_dose (WIKIMSK): 1 to 2 mL of 1 to 2 % lidocaine."""
 

@@ -1,6 +1,7 @@
 """One row of the speech panel for decisions beside the needle.
 
-Postpone, name a risk, name and answer a complication, check before discharge, write the note: first what, then which, then say it.
+Postpone, name a risk, name and answer a complication, check before discharge, write the note:
+first what, then which, then say it.
 """
 
 from __future__ import annotations
