@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.pictures import png_bytes
+from scenarios.pictures import middle_of, png_bytes
 from scenarios.toml_file import DATA, Quantity, Strict, load
 from sim.clinic import spoken
 from sim.phantom import Phantom, Tissue, TubeKind
@@ -97,13 +97,13 @@ def _foramen(phantom: Phantom, level: str, side: str) -> F64:
 def _centre(phantom: Phantom, level: str, side: str) -> F64:
     """Return the middle of the field: the height of the foramen, the midline, the back of the body."""
     at = _foramen(phantom, level, side).copy()
-    at[0] = phantom.landmark("S1.canal.centre" if level == "S1" else f"{level}.body.centre")[0]
+    at[0] = middle_of(phantom, level)[0]
     return at
 
 
 def _slice(phantom: Phantom, centre: F64, right: F64, up: F64) -> U8:
     """Return a plane (2n, 2n) uint8: columns run along `right`, rows against `up` (unit vectors along the axes)."""
-    n = round(HALF_MM / PIXEL_MM)
+    n = int(HALF_MM / PIXEL_MM)
     steps = (np.arange(-n, n) + 0.5) * PIXEL_MM
     points = centre + steps[None, :, None] * right - steps[:, None, None] * up
     grey = _between(phantom, points)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.operators.room import Acts, Room, micrometres
+from scenarios.pictures import middle_of
 from sim.clinic import CHECKS, COMPLICATIONS, REASONS, RESPONSES, RISKS
 from sim.command import LEVELS, SIDES, Command
 from sim.frames import dot
@@ -173,7 +174,7 @@ def opposite(side: str) -> str:
 def count_level(room: Room) -> Acts:
     """Scout AP with the sacrum in the field, then count upwards."""
     phantom, target = room.study.phantom, room.scenario.file.target
-    sacrum, body = phantom.landmark("S1.canal.centre"), phantom.landmark(f"{target.level}.body.centre")
+    sacrum, body = phantom.landmark("S1.canal.centre"), middle_of(phantom, target.level)
     yield from room.centre_carm(0.5 * (sacrum + body))
     yield from room.turn_carm(0, 0)
     yield from room.shoot()

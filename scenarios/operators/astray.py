@@ -83,7 +83,7 @@ def sac_way(room: Room, level: str, side: str) -> Corridor:
     """
     phantom, sign = room.study.phantom, 1 if side == "left" else -1
     sac = next(tube for tube in phantom.tubes if tube.kind is TubeKind.SAC)
-    height = phantom.landmark(f"{level}.foramen.{side}.centre")[2]
+    height = phantom.landmark(f"{'L5' if level == 'S1' else level}.foramen.{side}.centre")[2]  # S1: the window above the sacrum
     for up, turn, tilt in sorted(product(SAC_UP_MM, SAC_TURN_MDEG, SAC_TILT_MDEG), key=lambda way: sum(map(abs, way[1:]))):
         node = sac.nodes[int(np.argmin(np.abs(sac.nodes[:, 2] - height - up)))]
         end = node[:3] + np.array([sign * SAC_BESIDE_MM, 0.0, 0.0])

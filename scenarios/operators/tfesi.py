@@ -7,12 +7,13 @@ drift, lateral for depth, contrast under live X-rays, AP and lateral before the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scenarios.operators import acts, astray
 from scenarios.operators.acts import Corridor
 from scenarios.operators.room import Acts, Room, Script
 from scenarios.operators.skill import FAMILY, Hands, skill_of
+from sim.frames import gantry
 
 TEST_DOSE, TEST_DOSE_UL = "lidocaine 1 %", 1000
 """lumbar_tfesi_subpedicular.local_anaesthetic_test_dose (WIKIMSK): 1 to 2 mL of 1 to 2 % lidocaine."""
@@ -49,7 +50,9 @@ def tfesi(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
         shift, other = yield from acts.prepare(room, habit.level_shift, habit.other_side, habit.timeout)
         level, side = acts.shifted(target.level, shift), acts.opposite(target.side) if other else target.side
         way = acts.corridor(room, _approach(target.approach, level), level, side)
-        if habit.too_deep:
+        if habit.too_deep and level == "S1":
+            way = astray.sac_way(room, level, side)  # bone closes every flat way into the sacral canal
+        elif habit.too_deep:
             way = astray.canal_way(room, level, side)
         elif habit.into_sac:
             way = astray.sac_way(room, level, side)
@@ -62,7 +65,7 @@ def tfesi(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
         if tests:
             clear = yield from acts.contrast(room, habit.reacts_to_vessel)
             if not clear and habit.reacts_to_vessel:
-                way = acts.corridor(room, "alternative", level, side)
+                way = _second_way(room, way, level, side)
                 yield from _reposition(room, way)
                 clear = yield from acts.contrast(room, habit.reacts_to_vessel)
         if clear or not habit.reacts_to_vessel:
@@ -81,6 +84,18 @@ def tfesi(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
 def _approach(planned: str, level: str) -> str:
     """Return the approach to a level: the sacrum has one alone, through its dorsal opening."""
     return "subpedicular" if level == "S1" else planned
+
+
+BACK_MM = 3.0
+"""How far the needle is held back on the same line where a patient has no other way to a level."""
+
+
+def _second_way(room: Room, way: Corridor, level: str, side: str) -> Corridor:
+    """Return where the needle goes when contrast ran off: the other target, or the same line, not so deep."""
+    target = room.scenario.file.target
+    if target.approach == "subpedicular" and f"target.alternative.{level}.{side}" in room.study.phantom.landmarks:
+        return acts.corridor(room, "alternative", level, side)
+    return replace(way, target_mm=way.target_mm + BACK_MM * gantry(way.primary_mdeg, way.secondary_mdeg).normal)
 
 
 def graded(name: str) -> Script | None:
