@@ -177,7 +177,7 @@ def attempt(
     run_script(recorder.session.study, scenario, script, tick, recorder.session.state, camera if pictures else None)
     record, result = seal_record(recorder, scenario, folder, who)
     progress("drawing the pictures", 0.96)
-    images = save_pictures(camera, folder)
+    images = [*key_images(recorder.session.study, pictures), *save_pictures(camera, folder)]
     verdict = "recorded; not yet replayed (main.py verify)"
     write_file(
         folder / "report.html", report_html(read_journal(record), result, rubric, images, verdict, patient_words(scenario))
@@ -251,6 +251,15 @@ def window_desk(scenario: str | None, seed: int, folder: Path, mode: str = "prac
         for s in all_scenarios()[0]
     ]
     return Desk(scenarios=tuple(cards), start=start)
+
+
+def key_images(study: Study, wanted: bool = True) -> list[tuple[str, bytes, int]]:
+    """Return the key pictures of the chart for a report as (caption, PNG, tick 0)."""
+    from scenarios.key_pictures import key_pngs
+
+    if not wanted:
+        return []
+    return [(f"Chart: {caption}", png, 0) for caption, png in key_pngs(study.phantom, study.plan.level, study.plan.side)]
 
 
 def save_pictures(camera: Camera, folder: Path) -> list[tuple[str, bytes, int]]:

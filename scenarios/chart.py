@@ -25,7 +25,7 @@ def chart_lines(file: ScenarioFile) -> tuple[str, ...]:
         return (file.vignette, who.history, f"Medication: {', '.join(who.medication) or 'none'}", allergies)
     lines = [file.vignette, f"Indication: {chart.indication}", f"Imaging: {chart.imaging}", f"History: {who.history}", allergies]
     lines += [f"Medication: {row.name}, last taken {row.last_taken}" for row in chart.medication] or ["Medication: none"]
-    lines += [f"Laboratory: {row.name} {row.value:g}{_unit(row.unit)} ({row.taken})" for row in chart.lab]
+    lines += [f"Laboratory: {row.name} {row.result:g}{_unit(row.unit)} ({row.taken})" for row in chart.lab]
     lines += [f"Pregnancy: {chart.pregnancy}", f"Infection: {chart.infection}"]
     return (*lines, *([f"Policy of this site: {chart.policy}"] if chart.policy else []))
 

@@ -82,10 +82,10 @@ class MedicationRow(Strict):
 
 
 class LabRow(Strict):
-    """One laboratory value."""
+    """One laboratory value of this invented patient."""
 
     name: str
-    value: float
+    result: float
     unit: str
     taken: str
 

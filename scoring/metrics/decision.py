@@ -31,11 +31,11 @@ def postponed_rightly(m: Measure, now: Moment) -> Measure:
     return replace(m.set(True, now, f"Postponed for {_said(now['reason'])}. {says}"), memo=m.memo)
 
 
-@metric("went_on", "count", 0)
+@metric("went_on", "count")
 def went_on(m: Measure, now: Moment) -> Measure:
-    """Count needle placements in a patient whose chart asks for postponing."""
+    """Count needle placements in a patient whose chart asks for postponing; none where it does not ask."""
     if _asked(now, "postpone"):
-        return m if m.memo else replace(m, memo=now["says"])
+        return m if m.memo else Measure(0, memo=now["says"])
     if now.kind != "needle_placed" or m.memo is None:
         return m
     return m.count(now, f"The needle was placed. {m.memo}")
