@@ -254,12 +254,16 @@ def window_desk(scenario: str | None, seed: int, folder: Path, mode: str = "prac
 
 
 def key_images(study: Study, wanted: bool = True) -> list[tuple[str, bytes, int]]:
-    """Return the key pictures of the chart for a report as (caption, PNG, tick 0)."""
+    """Return the key pictures of the chart for a report as (caption, PNG, tick 0); none of a patient who lacks the landmarks."""
     from scenarios.key_pictures import key_pngs
 
     if not wanted:
         return []
-    return [(f"Chart: {caption}", png, 0) for caption, png in key_pngs(study.phantom, study.plan.level, study.plan.side)]
+    try:
+        pictures = key_pngs(study.phantom, study.plan.level, study.plan.side)
+    except KeyError:  # an imported patient may not have the whole level
+        return []
+    return [(f"Chart: {caption}", png, 0) for caption, png in pictures]
 
 
 def save_pictures(camera: Camera, folder: Path) -> list[tuple[str, bytes, int]]:

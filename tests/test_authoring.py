@@ -151,6 +151,7 @@ def test_every_case_of_a_set_exists_and_fits(one: CaseSet):
 
         held = [why for s in cases for why in (*assessment_blockers(read_rubric(s.rubric_path)), *blockers(s.file))]
         assert held == [], "an assessment set holds only cases whose sources have been read"
+        assert len({s.rubric_path for s in cases}) == 1, "a standard rests on one rubric"
 
 
 def test_each_procedure_has_twelve_cases_an_easy_and_a_hard_set_and_an_assessment_set():
