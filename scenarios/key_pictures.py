@@ -70,7 +70,7 @@ def signals() -> F64:
 def key_pictures(phantom: Phantom, level: str, side: str) -> list[tuple[str, U8]]:
     """Return the key pictures at a level: (caption, grey picture uint8 (n, n)). KeyError: the patient lacks the level."""
     centre = _centre(phantom, level, side)
-    axial = _slice(phantom, centre, np.array([-1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0]))
+    axial = _slice(phantom, centre, np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0]))
     through = centre.copy()
     through[0] = _foramen(phantom, level, side)[0]
     flat, up = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])

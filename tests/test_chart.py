@@ -285,12 +285,16 @@ def test_key_pictures_show_the_patient_s_own_labels_the_right_way_round():
     centre = phantom.landmark("L4.foramen.right.centre").copy()
     centre[0] = phantom.landmark("L4.body.centre")[0]
     node = sac.nodes[np.argmin(np.abs(sac.nodes[:, 2] - centre[2]))]
-    row, column = n / 2 + (node[1] - centre[1]) / PIXEL_MM, n / 2 - (node[0] - centre[0]) / PIXEL_MM
+    row, column = n / 2 + (node[1] - centre[1]) / PIXEL_MM, n / 2 + (node[0] - centre[0]) / PIXEL_MM
     patch = axial[round(row) - 6 : round(row) + 7, round(column) - 6 : round(column) + 7]
     assert np.median(patch) > 200, "the sac is bright where the phantom has it"
     assert axial[:20].mean() > axial[-5:].mean(), "belly above, air behind the back below"
-    right = phantom.landmark("L4.foramen.right.centre")
-    assert n / 2 - (right[0] - centre[0]) / PIXEL_MM < n / 2, "the patient's right is on the left"
+    labels = np.full_like(phantom.volume.labels, Tissue.AIR)
+    middle_voxel = round((centre[0] - phantom.volume.origin_mm[0]) / phantom.volume.spacing_mm)
+    labels[:middle_voxel] = Tissue.CSF  # +x is the patient's left: this is the right half
+    halved = replace(phantom, volume=replace(phantom.volume, labels=labels), tubes=())
+    shown = key_pictures(halved, "L4", "right")[0][1]
+    assert shown[:, : n // 2 - 5].min() > 200 and shown[:, n // 2 + 5 :].max() == 0, "the patient's right is on the left"
 
 
 def test_the_chart_command_writes_text_and_pictures(tmp_path):
