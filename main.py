@@ -11,13 +11,16 @@ from typing import Any
 
 import typer
 
-from commands import badge, battery, cohort, machine, patient, practise, report, trust, verify
+from commands import author, badge, battery, cohort, machine, patient, practise, report, trust, verify
 from sim.errors import ScottieError
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 COMMANDS = {
     "list": practise.list_scenarios,
+    "scenarios": practise.list_scenarios,
+    "chart": author.chart,
+    "check-scenario": author.check_scenario,
     "run": practise.run,
     "demo": practise.demo,
     "play": practise.play,

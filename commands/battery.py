@@ -27,8 +27,9 @@ Records = Annotated[Path, typer.Argument(help="folder with the attempts and sitt
 def make(
     out: Annotated[Path, typer.Option(help="the assignment file; keep it until the sitting: it holds the seeds")],
     id_: Annotated[str, typer.Option("--id", help="name of the battery, e.g. tfesi-2026-spring")],
-    scenario: Annotated[list[str], typer.Option(help="one per item, in order; or one for all seeds")],
     seed: Annotated[list[int], typer.Option(help="one per item, in order")],
+    scenario: Annotated[list[str] | None, typer.Option(help="one per item, in order; or one for all seeds")] = None,
+    set_: Annotated[str, typer.Option("--set", help="instead: the cases of an assessment set (main.py list --sets)")] = "",
     title: Annotated[str, typer.Option(help="title for people")] = "",
     learner: Annotated[list[str] | None, typer.Option(help="pseudonyms; left out: open to all")] = None,
     opens: Annotated[str, typer.Option(help="UTC, as 2026-01-31T12:00:00Z")] = "",
@@ -41,6 +42,7 @@ def make(
     from scoring.trust.documents import write_whole
     from sim.attempt import ENGINE_VERSION
 
+    scenario = _cases(scenario, set_)
     names = scenario * len(seed) if len(scenario) == 1 else scenario
     if len(names) != len(seed):
         raise UsageError(f"{len(scenario)} scenarios and {len(seed)} seeds; expected one seed per scenario, in order")
@@ -70,15 +72,27 @@ def make(
         say(f"note: {len(items)} items give a reliability of about .80 or more; {GOOD_ITEMS} are recommended (.90)")
 
 
+def _cases(scenario: list[str] | None, set_: str) -> list[str]:
+    """Return the cases that were asked for, one by one or as an assessment set."""
+    from scenarios.sets import find_set
+
+    if bool(scenario) == bool(set_):
+        raise UsageError("battery make: expected either --scenario (once or once per item) or --set")
+    if not set_:
+        return list(scenario or ())
+    chosen = find_set(set_)
+    if chosen.kind != "assessment":
+        raise UsageError(f"--set {set_}: is a practice set; expected an assessment set (main.py list --sets)")
+    return list(chosen.cases)
+
+
 def _assessable(scenario: Any) -> str:
     """Return the procedure of a scenario that may be assessed; UsageError for a retired one or an unverified rubric."""
-    from commands.joints import load_rubric
-    from scoring.rubric import assessment_blockers
+    from commands.joints import check_assessable
 
     if scenario.file.retired:
         raise UsageError(f"{scenario.id} is retired: {scenario.file.retired_reason}; expected another scenario")
-    if blockers := assessment_blockers(load_rubric(scenario)):
-        raise UsageError(f"{scenario.id} cannot be assessed: {blockers[0]} ({len(blockers)} in all)")
+    check_assessable(scenario)
     return str(scenario.file.procedure)
 
 

@@ -22,6 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of text
 
 Patient = Annotated[Path | None, typer.Option(help="an imported patient: X.phantom (main.py import)")]
 Backend = Annotated[str, typer.Option(help="who draws the pictures: cpu, or gl (OpenGL; needs the package moderngl)")]
+Folder = Annotated[Path | None, typer.Option("--scenarios", help="a folder with further scenario files (docs/AUTHORING.md)")]
 Jobs = Annotated[int, typer.Option(help="processes; 0: one per processor")]
 Trusted = Annotated[Path | None, typer.Option(help="key card, list of fingerprints, or folder of those")]
 Replay = Annotated[bool, typer.Option("--verify", help="replay every attempt (slow); default: chain and signature")]
@@ -98,6 +99,14 @@ def write_file(path: Path, content: bytes | str) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise MachineError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def look_in(folder: Path | None) -> None:
+    """Look for scenarios in a further folder, too (the same as SCOTTIE_SCENARIOS=FOLDER)."""
+    from scenarios.registry import register
+
+    if folder is not None:
+        register(folder)
 
 
 def check_seed(seed: int) -> int:

@@ -37,6 +37,15 @@ def load_rubric(scenario: Scenario) -> Rubric:
     return read_rubric(scenario.rubric_path)
 
 
+def check_assessable(scenario: Scenario) -> None:
+    """Raise UsageError where the rubric or the chart of a scenario rests on something that nobody has verified."""
+    from scenarios.chart import blockers
+    from scoring.rubric import assessment_blockers
+
+    if found := [*assessment_blockers(load_rubric(scenario)), *blockers(scenario.file)]:
+        raise UsageError(f"{scenario.id} cannot be assessed: {found[0]} ({len(found)} in all)")
+
+
 def scenario_of(header: dict[str, Any]) -> Scenario:
     """Return the scenario that a record names (a shipped one)."""
     from scenarios.registry import find_scenario
@@ -141,7 +150,6 @@ def attempt(
     from scenarios.operators import find_operator
     from scenarios.registry import find_scenario
     from scoring.report import report_html
-    from scoring.rubric import assessment_blockers
     from sim.attempt import read_journal
 
     scenario = find_scenario(name)
@@ -150,8 +158,8 @@ def attempt(
     if mode not in ("practice", "assessment"):
         raise UsageError(f"--mode {mode}: expected practice or assessment")
     rubric = load_rubric(scenario)
-    if mode == "assessment" and (blockers := assessment_blockers(rubric)):
-        raise UsageError(f"{scenario.id} cannot be assessed: {blockers[0]} ({len(blockers)} in all)")
+    if mode == "assessment":
+        check_assessable(scenario)
     folder = writable_folder(out)
     recorder = begin_record(scenario, seed, mode, operator, folder, progress, who)
     camera = Camera(recorder.session.study)
@@ -169,7 +177,7 @@ def attempt(
     run_script(recorder.session.study, scenario, script, tick, recorder.session.state, camera if pictures else None)
     record, result = seal_record(recorder, scenario, folder, who)
     progress("drawing the pictures", 0.96)
-    images = save_pictures(camera, folder)
+    images = [*key_images(recorder.session.study, pictures), *save_pictures(camera, folder)]
     verdict = "recorded; not yet replayed (main.py verify)"
     write_file(
         folder / "report.html", report_html(read_journal(record), result, rubric, images, verdict, patient_words(scenario))
@@ -198,14 +206,14 @@ def window_attempt(
     """
     from commands.gallery import aids
     from scenarios.beam_tables import load_beam
-    from scoring.rubric import assessment_blockers
+    from scenarios.chart import chart_lines
     from scoring.score import score
     from sim.scene import make_scene
     from sim.window import Attempt, PatientCard
 
     rubric = load_rubric(scenario)
-    if mode == "assessment" and (blockers := assessment_blockers(rubric)):
-        raise UsageError(f"{scenario.id} cannot be assessed: {blockers[0]} ({len(blockers)} in all)")
+    if mode == "assessment":
+        check_assessable(scenario)
     who = who or Who(input_device="mouse-keyboard")
     operator = f"trainee, {undone} undone" if undone else "trainee"
     recorder = begin_record(scenario, seed, mode, operator, writable_folder(folder), progress, who)
@@ -232,7 +240,7 @@ def window_attempt(
         tick()
     patient = scenario.file.patient
     allergies = ", ".join(patient.allergies) or "none known"
-    chart = (scenario.file.vignette, patient.history, f"Medication: {', '.join(patient.medication) or 'none'}")
+    chart = chart_lines(scenario.file)
     return Attempt(
         session=recorder.session,
         tick=tick,
@@ -277,6 +285,19 @@ def window_desk(
         scenarios=cards, progress=progress, start=start, cards=lambda: cards_of(folder), thumbnail=thumbnail,
         tutorial="tfesi-l4l5-right", **files,
     )  # fmt: skip
+
+
+def key_images(study: Study, wanted: bool = True) -> list[tuple[str, bytes, int]]:
+    """Return the key pictures of the chart for a report as (caption, PNG, tick 0); none of a patient who lacks the landmarks."""
+    from scenarios.key_pictures import key_pngs
+
+    if not wanted:
+        return []
+    try:
+        pictures = key_pngs(study.phantom, study.plan.level, study.plan.side)
+    except KeyError:  # an imported patient may not have the whole level
+        return []
+    return [(f"Chart: {caption}", png, 0) for caption, png in pictures]
 
 
 def save_pictures(camera: Camera, folder: Path) -> list[tuple[str, bytes, int]]:

@@ -9,22 +9,38 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.common import AsJson, Backend, Patient, check_seed, progress_bar, say
+from commands.common import AsJson, Backend, Folder, Patient, check_seed, look_in, progress_bar, say
 from commands.joints import attempt, on_patient, say_outcome, verdict_of, window_desk
 from commands.seat import Who, seated
 
 
-def list_scenarios(json_: AsJson = False) -> None:
-    """List the scenarios."""
+def list_scenarios(
+    json_: AsJson = False,
+    set_: Annotated[str, typer.Option("--set", help="only the cases of this set, in its order")] = "",
+    tag: Annotated[str, typer.Option(help="only cases with this tag or difficulty (easy, medium, hard)")] = "",
+    sets: Annotated[bool, typer.Option("--sets", help="list the sets instead")] = False,
+    scenarios: Folder = None,
+) -> None:
+    """List the scenarios, or the sets of them."""
     from scenarios.operators import operator_names
     from scenarios.registry import all_scenarios
+    from scenarios.sets import find_set
 
+    look_in(scenarios)
+    if sets:
+        _list_sets(json_)
+        return
     good, errors = all_scenarios()
+    if set_:
+        good = find_set(set_).scenarios()
+    if tag:
+        good = [s for s in good if tag in (s.file.difficulty, *s.file.tags)]
     rows: list[dict[str, Any]] = [
         {
             "id": s.id,
             "version": s.file.version,
             "procedure": s.file.procedure,
+            "difficulty": s.file.difficulty,
             "tags": s.file.tags,
             "level": s.file.target.level,
             "side": s.file.target.side,
@@ -41,6 +57,17 @@ def list_scenarios(json_: AsJson = False) -> None:
             say(f"{'':<28}     operators: {', '.join(row['operators'])}")
     for error in errors:
         print(f"scottie: {error}", file=sys.stderr)
+
+
+def _list_sets(json_: bool) -> None:
+    from scenarios.sets import load_sets
+
+    if json_:
+        say(json.dumps([one.model_dump() for one in load_sets()], indent=2))
+        return
+    for one in load_sets():
+        say(f"{one.id:<24} {one.kind:<11} {one.hard:<7} {one.title}")
+        say(f"{'':<24} {', '.join(one.cases)}")
 
 
 Learner = Annotated[str, typer.Option(help="pseudonym of the learner (main.py learner add makes one)")]
@@ -65,8 +92,10 @@ def run(
     handedness: Hand = "",
     input_device: Annotated[str, typer.Option(help="what the commands came from")] = "script",
     patient: Patient = None,
+    scenarios: Folder = None,
 ) -> None:
     """Let a scripted operator do a scenario, or the next item of a battery, without a window."""
+    look_in(scenarios)
     scenario = on_patient(scenario, patient, quiet=json_)
     case = seated(battery, scenario, seed, mode, out, Who(learner, site, handedness, input_device), item)
     with progress_bar(quiet=json_) as progress:
@@ -106,12 +135,14 @@ def play(
     input_device: Annotated[str, typer.Option(help="what the hands hold: mouse-keyboard, gamepad, ...")] = "mouse-keyboard",
     patient: Patient = None,
     backend: Backend = "cpu",
+    scenarios: Folder = None,
 ) -> None:
     """Open the window; with a battery, on its next item: an assessment, without aids and without a choice."""
     from scenarios.registry import find_scenario
     from sim.projector_gl import require_backend
     from sim.window import require_display, run_window
 
+    look_in(scenarios)
     scenario = on_patient(scenario, patient)
     if scenario is not None:
         find_scenario(scenario)

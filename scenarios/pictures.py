@@ -13,6 +13,7 @@ from scenarios.dicom_file import dicom_bytes
 from scenarios.registry import Scenario
 from scenarios.study import make_study
 from sim.command import Command
+from sim.phantom import Phantom
 from sim.picture import Imager, render
 from sim.projector_gl import projector_of
 from sim.scene import Scene, make_scene
@@ -23,11 +24,16 @@ from sim.view import View
 Progress = Callable[[str, float], None]
 
 
+def middle_of(phantom: Phantom, level: str) -> NDArray[np.float64]:
+    """Return the middle of a level (3,): of its vertebral body; of the sacrum, which has no body of its own, of its canal."""
+    return phantom.landmark(f"{level}.canal.centre" if level == "S1" else f"{level}.body.centre")
+
+
 def still_view(study: Study, primary_mdeg: int, secondary_mdeg: int) -> tuple[State, View]:
     """Return the state and view of a single shot at these angles, centred on the target, made through commands alone."""
     state, _ = begin(study)
     target = [round(float(c) * 1000.0) for c in study.plan.target_mm]
-    body = study.phantom.landmark(f"{study.plan.level}.body.centre")
+    body = middle_of(study.phantom, study.plan.level)
     centre = (round(float(body[0]) * 1000.0), target[1], target[2])
     for command in (Command("carm.centre", centre), Command("carm.to", (primary_mdeg, secondary_mdeg))):
         state, _ = advance(study, state, command)

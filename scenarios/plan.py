@@ -17,8 +17,13 @@ from sim.plan import Goal, Plan
 F64 = NDArray[np.float64]
 
 
-SQUARED = {"subpedicular": "{level}.endplate.inferior.normal", "medial_branch": "{below}.endplate.superior.normal"}
-"""Approach -> the endplate that is squared; a medial branch crosses the vertebra below its own level."""
+SQUARED = {
+    "subpedicular": "{level}.endplate.inferior.normal",
+    "infraneural": "{below}.endplate.superior.normal",
+    "medial_branch": "{below}.endplate.superior.normal",
+}
+"""Approach -> the endplate that is squared: a medial branch crosses the vertebra below its own level, and Kambin's triangle
+stands on the upper endplate of that vertebra."""
 
 
 def make_plan(phantom: Phantom, target: TargetTable, further: Sequence[TargetTable] = ()) -> Plan:
@@ -38,6 +43,8 @@ def make_plan(phantom: Phantom, target: TargetTable, further: Sequence[TargetTab
                 foramina[level, side] = phantom.landmark(centre)
             if border in phantom.landmarks:
                 medial[level, side] = float(phantom.landmark(border)[0])
+    if target.approach != "medial_branch":
+        foramina |= _sacral(phantom)
     seen = {name: phantom.landmark(f"{name}.body.centre") for name in levels if f"{name}.body.centre" in phantom.landmarks}
     if "S1.canal.centre" in phantom.landmarks:
         seen["sacrum"] = phantom.landmark("S1.canal.centre")
@@ -68,6 +75,16 @@ def gel_plan(phantom: Phantom) -> Plan:
     return Plan("", "", "gel", first, np.array([0.0, 0.0, 1.0]), {}, {}, marks)
 
 
+def _sacral(phantom: Phantom) -> dict[tuple[str, str], F64]:
+    """Return the middle of the first sacral foramen of each side, between its dorsal and its ventral opening."""
+    out = {}
+    for side in SIDES:
+        doors = [f"S1.foramen.{word}.{side}" for word in ("dorsal", "ventral")]
+        if all(door in phantom.landmarks for door in doors):
+            out["S1", side] = 0.5 * (phantom.landmark(doors[0]) + phantom.landmark(doors[1]))
+    return out
+
+
 def _place(phantom: Phantom, target: TargetTable) -> F64:
     key = f"target.{target.approach}.{target.level}.{target.side}"
     if key not in phantom.landmarks and phantom.individual.get("pathology"):
@@ -81,6 +98,6 @@ def _squared(phantom: Phantom, target: TargetTable) -> F64:
         return np.asarray(vertebra(phantom, target.level).axes[2], np.float64)
     below = LUMBAR[min(LUMBAR.index(target.level) + 1, len(LUMBAR) - 1)]
     key = SQUARED[target.approach].format(level=target.level, below=below)
-    if key not in phantom.landmarks:  # the sacrum's own plate is not given apart from that of the disc above it
-        key = f"{target.level}.endplate.inferior.normal"
+    if key not in phantom.landmarks:  # no landmark gives the plane of the sacrum's own plate: that of L5 above the disc stands in
+        key = f"{'L5' if target.level == 'S1' else target.level}.endplate.inferior.normal"
     return phantom.landmark(key)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scenarios.patients import MARK, adapted, find_patient, split
 from scenarios.schema import ScenarioFile
 from scenarios.toml_file import load
-from sim.errors import DataError, unknown_name
+from sim.errors import DataError, UsageError, unknown_name
 
 ROOT = Path(__file__).parent
-_NOT_SCENARIOS = "rubric*.toml"
+FOLDERS = "SCOTTIE_SCENARIOS"
+"""Environment variable: further folders in which scenario files are looked for (inherited by worker processes)."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,17 @@ class Scenario:
 
     @property
     def rubric_path(self) -> Path:
-        """The rubric that scores this scenario."""
-        return self.path.parent / self.file.rubric
+        """The rubric that scores this scenario: beside its file, else the shipped one of its procedure."""
+        return self._beside(self.file.rubric)
 
     @property
     def brief_path(self) -> Path:
-        """The trainee's brief (Markdown)."""
-        return self.path.parent / self.file.brief
+        """The trainee's brief (Markdown): beside the scenario's file, else the shipped one of its procedure."""
+        return self._beside(self.file.brief)
+
+    def _beside(self, name: str) -> Path:
+        own, shipped = self.path.parent / name, ROOT / self.file.procedure / name
+        return own if own.is_file() or not shipped.is_file() else shipped
 
     @property
     def hash(self) -> str:
@@ -54,25 +60,52 @@ def load_scenario(path: Path) -> Scenario:
     scenario = Scenario(path, load(path, ScenarioFile))
     for what, file in (("rubric", scenario.rubric_path), ("brief", scenario.brief_path)):
         if not file.is_file():
-            raise DataError(f"{path}: key '{what}' is '{file.name}'; expected a file beside it, there is none")
+            raise DataError(f"{path}: key '{what}' is '{file.name}'; expected a file beside it or a shipped one, there is none")
     return scenario
+
+
+def _is_rubric(path: Path) -> bool:
+    """Return whether a file is a rubric: it has a table [rubric], which no scenario has."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return text.startswith("[rubric]") or "\n[rubric]" in text
 
 
 def scenario_paths(root: Path = ROOT) -> list[Path]:
     """Return the scenario files of the shipped procedures, in name order."""
-    return sorted(p for p in root.glob("*/*.toml") if p.parent.name != "data" and not p.match(_NOT_SCENARIOS))
+    return sorted(p for p in root.glob("*/*.toml") if p.parent.name != "data" and not _is_rubric(p))
+
+
+def register(folder: Path) -> None:
+    """Look for scenarios in this folder, too; UsageError when there is no such folder."""
+    if not folder.is_dir():
+        raise UsageError(f"--scenarios {folder}: no such folder; expected one with scenario files (docs/AUTHORING.md)")
+    known = [p for p in os.environ.get(FOLDERS, "").split(os.pathsep) if p]
+    if str(folder.resolve()) not in known:
+        os.environ[FOLDERS] = os.pathsep.join([*known, str(folder.resolve())])
+
+
+def further_paths() -> list[Path]:
+    """Return the scenario files in the registered folders, in name order; a folder that is gone has none."""
+    folders = [Path(p) for p in os.environ.get(FOLDERS, "").split(os.pathsep) if p]
+    return [path for folder in folders for path in sorted(folder.rglob("*.toml")) if not _is_rubric(path)]
 
 
 def all_scenarios(root: Path = ROOT) -> tuple[list[Scenario], list[str]]:
     """Return (scenarios, errors): a broken file never hides the others; its error is one line."""
-    good: list[Scenario] = []
+    good: dict[str, Scenario] = {}
     errors: list[str] = []
-    for path in scenario_paths(root):
+    for path in (*scenario_paths(root), *further_paths()):
         try:
-            good.append(load_scenario(path))
+            one = load_scenario(path)
+            if one.id in good:
+                raise DataError(f"{path}: key 'id' is '{one.id}'; expected another, {good[one.id].path} has it")
+            good[one.id] = one
         except DataError as error:
             errors.append(str(error))
-    return sorted(good, key=lambda s: s.id), errors
+    return sorted(good.values(), key=lambda s: s.id), errors
 
 
 def find_scenario(name: str) -> Scenario:
@@ -90,7 +123,7 @@ def find_scenario(name: str) -> Scenario:
     for scenario in good:
         if scenario.id == name:
             return scenario
-    for path in scenario_paths():
+    for path in (*scenario_paths(), *further_paths()):
         if path.stem == name or f"{path.parent.name}-{path.stem}" == name:
             load_scenario(path)  # raises with the reason
     error = unknown_name("scenario", name, [s.id for s in good])

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from anatomy_assets.pathology import Pathology, check
-from scenarios.toml_file import Quantity, Strict
+from scenarios.toml_file import Quantity, Status, Strict
+from sim.clinic import CHECKS, REASONS, RISKS
 from sim.errors import UsageError
 
 Level = Literal["L1", "L2", "L3", "L4", "L5", "S1", "T12", "T11"]
@@ -37,7 +38,7 @@ class TargetTable(Strict):
 
     level: Level
     side: Side
-    approach: Literal["subpedicular", "medial_branch", "transpedicular", "parapedicular"]
+    approach: Literal["subpedicular", "infraneural", "medial_branch", "transpedicular", "parapedicular"]
 
 
 class VesselTable(Strict):
@@ -71,6 +72,69 @@ class PathologyTable(Strict):
             _ = self.found
         except UsageError as error:
             raise ValueError(str(error)) from None
+        return self
+
+
+class MedicationRow(Strict):
+    """One drug on the list, and when it was last taken."""
+
+    name: str
+    last_taken: str
+    role: Literal["anticoagulant", "antiplatelet", "other"] = "other"
+
+
+class LabRow(Strict):
+    """One laboratory value of this invented patient."""
+
+    name: str
+    result: float
+    unit: str
+    taken: str
+
+
+class ChartFinding(Strict):
+    """What follows from the chart: `must` "postpone" for the reason `what`, or "avoid" the agent or kind of agent `what`.
+
+    `says` is shown in the debrief, never before. A finding that is not verified may be practised and never assessed.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    must: Literal["postpone", "avoid"]
+    what: str
+    says: str
+    source: Annotated[str, Field(min_length=1)]
+    status: Status
+
+    @model_validator(mode="after")
+    def _known(self) -> ChartFinding:
+        if self.must == "postpone" and self.what not in REASONS:
+            raise ValueError(f"what '{self.what}'; expected one of: {', '.join(REASONS)}")
+        return self
+
+
+class ChartTable(Strict):
+    """The chart ([chart]): what is known before the needle, and what a talk and a discharge must hold in this case."""
+
+    indication: str
+    imaging: str
+    policy: str = ""
+    """The site's rule that decides where guidelines differ (antithrombotics)."""
+    pregnancy: Literal["not applicable", "excluded", "not tested", "confirmed"] = "not applicable"
+    infection: str = "none"
+    medication: list[MedicationRow] = Field(default_factory=list)
+    lab: list[LabRow] = Field(default_factory=list)
+    finding: list[ChartFinding] = Field(default_factory=list)
+    risks: list[str] = Field(default_factory=list)
+    discharge: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _words(self) -> ChartTable:
+        for name, given, known in (("risks", self.risks, RISKS), ("discharge", self.discharge, CHECKS)):
+            unknown = [word for word in given if word not in known]
+            if unknown or len(set(given)) < len(given):
+                raise ValueError(f"{name}: {unknown or given}; expected each once, out of: {', '.join(known)}")
+        if len({one.id for one in self.finding}) < len(self.finding):
+            raise ValueError("finding: expected every id once")
         return self
 
 
@@ -136,6 +200,7 @@ class ScenarioFile(Strict):
     cortical_defect: list[CorticalDefectTable] = Field(default_factory=list)
     drill: DrillTable | None = None
     """What procedure "drill" asks; nothing for any other."""
+    chart: ChartTable | None = None
     retired: bool = False
     """A retired scenario can still be replayed and verified; no new battery may hold it."""
     retired_reason: str = ""
@@ -189,5 +254,25 @@ class ScenarioFile(Strict):
         """What the patient suffers from."""
         return tuple(one.found for one in self.pathology)
 
+    @property
+    def postpones(self) -> tuple[str, ...]:
+        """The reasons for which this case must be postponed; empty where it may be done."""
+        return tuple(one.what for one in self.chart.finding if one.must == "postpone") if self.chart else ()
 
-__all__ = ["Level", "PathologyTable", "PatientTable", "Quantity", "ScenarioFile", "Side", "TargetTable", "VesselTable"]
+    @property
+    def avoids(self) -> tuple[str, ...]:
+        """Agents and kinds of agent that this patient must not be given."""
+        return tuple(one.what for one in self.chart.finding if one.must == "avoid") if self.chart else ()
+
+
+__all__ = [
+    "ChartTable",
+    "Level",
+    "PathologyTable",
+    "PatientTable",
+    "Quantity",
+    "ScenarioFile",
+    "Side",
+    "TargetTable",
+    "VesselTable",
+]

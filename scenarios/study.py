@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from anatomy_assets.patient import build
 from anatomy_assets.population import PatientOptions
+from scenarios.chart import demands
 from scenarios.drilling import make_drill
 from scenarios.gel import make_gel
 from scenarios.patients import find_patient, trapped
@@ -62,5 +63,6 @@ def make_study(scenario: Scenario, seed: int, mode: str = "practice", progress: 
         phantom=phantom,
         plan=replace(plan, vessel_by_chance=scenario.file.vessel.by_chance),
         toolbox=load_toolbox(),
+        chart=demands(scenario.file),
     )
     return study if drill is None else replace(study, plan=replace(study.plan, drill=make_drill(study, drill)))

@@ -130,7 +130,9 @@ def time_section(events: Sequence[Event], score: Score) -> Section:
 def pictures_section(images: Sequence[Image]) -> Section:
     """Return the pictures that were kept, in order of time."""
     photos = [
-        Photo(png, f"{clock(tick)}: {caption}", f"Simulated X-ray picture: {caption}")
+        Photo(
+            png, f"{clock(tick)}: {caption}", caption if caption.startswith("Chart: ") else f"Simulated X-ray picture: {caption}"
+        )
         for caption, png, tick in sorted(images, key=lambda image: image[2])
     ]
     return Section("pictures", "Pictures", [*photos])

@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from scoring.metrics import METRIC_SPEC, REGISTRY, Settings, Unit
+from sim.clinic import COMPLICATIONS, RESPONSES
 from sim.errors import DataError
 
 Status = Literal["verified", "recalled", "computed", "measured", "placeholder"]
@@ -194,6 +195,22 @@ class Strength(Strict):
     source: Text
 
 
+class Complication(Strict):
+    """What a sign means (words of sim/clinic.py) and what has to be done first. It counts in the checklist, it gates nothing."""
+
+    name: Name
+    first: Annotated[list[Name], Field(min_length=1)]
+    source: Text
+    status: Status
+
+    @model_validator(mode="after")
+    def _known(self) -> Complication:
+        unknown = [w for w, all_ in ((self.name, COMPLICATIONS), *((r, RESPONSES) for r in self.first)) if w not in all_]
+        if unknown:
+            raise ValueError(f"'{unknown[0]}'; expected words of sim/clinic.py: {', '.join((*COMPLICATIONS, *RESPONSES))}")
+        return self
+
+
 class Head(Strict):
     """What the rubric is and which words its metrics use."""
 
@@ -221,6 +238,7 @@ class Rubric(Strict):
     efficiency: list[EfficiencyItem]
     thresholds: dict[Name, Threshold]
     strengths: dict[str, Strength] = {}
+    complications: dict[str, Complication] = {}
     hash: str = ""
 
     @model_validator(mode="after")
@@ -273,12 +291,19 @@ class Rubric(Strict):
             canal_tissues=frozenset(self.rubric.canal_tissues),
             counting_landmarks=frozenset(self.rubric.counting_landmarks),
             ug_per_ul=tuple((name, row.mg_per_ml) for name, row in sorted(self.strengths.items())),
+            complications=tuple((sign, (row.name, tuple(row.first))) for sign, row in sorted(self.complications.items())),
         )
 
     def unverified(self, conditions: list[Condition]) -> list[str]:
         """Return the names of unverified thresholds that these conditions need."""
         names = dict.fromkeys(name for condition in conditions for name in condition.thresholds)
         return [name for name in names if not self.thresholds[name].verified]
+
+    def practice_only(self, conditions: list[Condition]) -> bool:
+        """Return whether these conditions rest on an unverified threshold or on an unverified first response."""
+        answers = any(condition.metric == "complications_answered" for condition in conditions)
+        unread = any(row.status != "verified" for row in self.complications.values())
+        return bool(self.unverified(conditions)) or (answers and unread)
 
 
 def parse_rubric(data: bytes, name: str) -> Rubric:
@@ -322,7 +347,7 @@ def assessment_blockers(rubric: Rubric) -> list[str]:
 
 def set_aside(rubric: Rubric) -> list[str]:
     """Return the ids of checklist items that rest on unverified numbers: practice only, no points in an assessment."""
-    return [item.id for item in rubric.checklist if rubric.unverified(item.needs_all)]
+    return [item.id for item in rubric.checklist if rubric.practice_only(item.needs_all)]
 
 
 def _gating(rubric: Rubric) -> Iterator[tuple[str, list[Condition]]]:

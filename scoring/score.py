@@ -241,7 +241,7 @@ class _Judge:
             why=SPARED if spared else joined(m.why for m in shown) or (NOT_ARISEN if done else NOT_SEEN),
             applicable=not (absent and item.absent == "not-applicable"),
             points=item.points,
-            verified=not self.rubric.unverified(item.needs_all),
+            verified=not self.rubric.practice_only(item.needs_all),
         )
 
     def one(self, condition: Condition) -> Finding:

@@ -27,7 +27,10 @@ from commands import joints
 from scenarios.operators import faults_of
 from scenarios.registry import all_scenarios, find_scenario
 
-MAIN = ("tfesi-l4l5-right", "tfesi-l4l5-right-vascular", "mbb-l4l5-right", "vp-l3-right-haemangioma")
+MAIN = (
+    *("tfesi-l4l5-right", "tfesi-l4l5-right-vascular", "tfesi-l4l5-left-infraneural", "tfesi-s1-left", "tfesi-l4l5-right-2"),
+    *("mbb-l4l5-right", "mbb-l4l5-right-2", "vp-l3-right-haemangioma"),
+)
 """One case of each kind: here the careless operators run on every seed, too."""
 
 

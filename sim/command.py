@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sim.clinic import CHECKS, COMPLICATIONS, REASONS, RESPONSES, RISKS
 from sim.errors import UsageError
 
 LUMBAR = ("L1", "L2", "L3", "L4", "L5", "S1")
@@ -90,6 +91,13 @@ TABLE: dict[str, tuple[Argument, ...]] = {
     "rf.stimulate": (_a("frequency_hz", 1, 200), _a("current_ua", 0, 10_000)),
     "rf.lesion": (_a("temperature_mc", 37_000, 95_000), _a("time_ms", 1_000, 600_000)),
     "rf.stop": (),
+    # decisions beside the needle; arguments are indices into the tuples of sim/clinic.py
+    "case.postpone": (_a("reason", 0, len(REASONS) - 1),),
+    "consent.risk": (_a("risk", 0, len(RISKS) - 1),),
+    "complication.name": (_a("complication", 0, len(COMPLICATIONS) - 1),),
+    "response.give": (_a("response", 0, len(RESPONSES) - 1),),
+    "discharge.check": (_a("check", 0, len(CHECKS) - 1),),
+    "note.write": (_a("complication", 0, len(COMPLICATIONS) - 1),),
     # drills: the answer to what is asked now (docs/DRILLS.md)
     "drill.answer": (),  # as it stands: the last picture, or the needle
     "drill.point": (

@@ -60,6 +60,7 @@ TABLE: dict[str, dict[str, type]] = {
     # attempt
     "began": {"scenario": str, "level": str, "side": str, "approach": str},
     "planned": {"level": str, "side": str},  # a further goal of the plan, beside the one that `began` names
+    "charted": {"finding": str, "must": str, "what": str, "says": str},  # what the chart asks (sim/clinic.py), one event each
     "phase": {"phase": str},
     "clamped": {"op": str, "asked": list, "done": list},
     "refused": {"op": str, "why": str},
@@ -70,6 +71,13 @@ TABLE: dict[str, dict[str, type]] = {
     "timeout_called": {"level": str, "side": str, "correct": bool},
     "skin_prepped": {},
     "level_declared": {"level": str},
+    # decisions beside the needle, words of sim/clinic.py
+    "case_postponed": {"reason": str},
+    "risk_named": {"risk": str},
+    "complication_named": {"complication": str},
+    "response_given": {"response": str},
+    "discharge_checked": {"check": str},
+    "note_written": {"complication": str},
     # X-rays: one event per pulse of a live run would be noise, so a run is one event at its end
     "exposed": {
         "mode": str,  # "shot", "live", "dsa"

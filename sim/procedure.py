@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sim.clinic import CHECKS, COMPLICATIONS, REASONS, RESPONSES, RISKS
 from sim.command import LEVELS, SIDES, Command
 from sim.event import Event, event
 from sim.state import ProcedureState, State, Study
@@ -47,6 +48,16 @@ _SAID = {
     "prep.skin": "skin_prepped",
 }
 
+_DECIDED: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "case.postpone": ("case_postponed", "reason", REASONS),
+    "consent.risk": ("risk_named", "risk", RISKS),
+    "complication.name": ("complication_named", "complication", COMPLICATIONS),
+    "response.give": ("response_given", "response", RESPONSES),
+    "discharge.check": ("discharge_checked", "check", CHECKS),
+    "note.write": ("note_written", "complication", COMPLICATIONS),
+}
+"""Decision -> (event, its field, the words that its argument counts)."""
+
 
 def begin(study: Study) -> ProcedureState:
     """Return the procedure before the first step."""
@@ -54,11 +65,15 @@ def begin(study: Study) -> ProcedureState:
 
 
 def advance(study: Study, state: State, command: Command) -> tuple[ProcedureState, list[Event]]:
-    """Obey the commands that are steps of their own (chart, consent, time-out, prep, level, finish)."""
+    """Obey the commands that are steps of their own (chart, consent, time-out, prep, level, decisions, finish)."""
     me, tick = state.procedure, state.tick
     if command.op in _SAID:
         step = _SAID[command.op]
         return replace(me, done=(*me.done, step)), [event(tick, step)]
+    if command.op in _DECIDED:
+        kind, name, words = _DECIDED[command.op]
+        word = words[command.args[0]]
+        return replace(me, done=(*me.done, f"{kind}:{word}")), [event(tick, kind, **{name: word})]
     if command.op == "timeout.call":
         level, side = LEVELS[command.args[0]], SIDES[command.args[1]]
         correct = (level, side) == (study.plan.level, study.plan.side)

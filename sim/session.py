@@ -56,8 +56,9 @@ def begin(study: Study) -> tuple[State, tuple[Event, ...]]:
     )
     plan = study.plan
     began = event(0, "began", scenario=study.scenario, level=plan.level, side=plan.side, approach=plan.approach)
-    planned = (event(0, "planned", level=goal.level, side=goal.side) for goal in plan.further)
-    return state, (began, *planned, *drill.asked(study, 0, 0))
+    goals = (event(0, "planned", level=goal.level, side=goal.side) for goal in plan.further)
+    charted = (event(0, "charted", finding=d.finding, must=d.must, what=d.what, says=d.says) for d in study.chart)
+    return state, (began, *goals, *charted, *drill.asked(study, 0, 0))
 
 
 def advance(study: Study, state: State, command: Command = IDLE) -> tuple[State, tuple[Event, ...]]:

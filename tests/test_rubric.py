@@ -11,10 +11,19 @@ import pytest
 from scoring.rubric import Rubric, assessment_blockers, parse_rubric, read_rubric, set_aside
 from scoring.score import canonical, score
 from sim.errors import DataError
+from sim.event import event
 from tests.make_events import Attempt, expert, ready
 
 FILE = Path(__file__).parents[1] / "scenarios" / "tfesi" / "rubric.toml"
 RUBRIC = read_rubric(FILE)
+
+
+def allergic() -> Attempt:
+    """Return an attempt up to the contrast on a patient who must not be given any."""
+    attempt = ready()
+    attempt.events.insert(1, event(0, "charted", finding="allergy", must="avoid", what="contrast", says="Shock after iohexol."))
+    return attempt
+
 
 CARELESS = {
     "wrong-level": lambda: ready(level="L3", distance_um=36_000).contrast().views().steroid().end(),
@@ -27,6 +36,7 @@ CARELESS = {
     "intrathecal-injection": lambda: ready().contrast().views().steroid(pattern="intrathecal").end(),
     "particulate-steroid": lambda: ready().contrast().views().steroid(particulate=True).end(),
     "no-lateral-ap-pair": lambda: Attempt().prepare().count().place().move().aspirate().contrast().steroid().end(),
+    "forbidden-agent": lambda: allergic().contrast().views().steroid().end(),
     "no-timeout": lambda: (
         Attempt().prepare(skip=["timeout"]).count().place().drive().aspirate().contrast().views().steroid().end()
     ),
@@ -106,7 +116,7 @@ def test_reposition_after_a_vascular_pattern_passes() -> None:
 
 def test_no_critical_error_and_no_passing_rule_rests_on_an_unverified_number() -> None:
     assert assessment_blockers(RUBRIC) == []
-    assert set_aside(RUBRIC) == ["endplate-squared", "tip-in-zone"]
+    assert set_aside(RUBRIC) == ["endplate-squared", "tip-in-zone", "complication-answered"]
     points, sure = result(expert()).points(), result(expert()).points(verified_only=True)
     assert points[1] - sure[1] == 4
 

@@ -20,12 +20,24 @@ SAMPLE = [
     "tfesi-l4l5-right",
     "tfesi-l4l5-right-vascular",
     "tfesi-l5s1-right",
+    "tfesi-l4l5-right-2",
     "mbb-l4l5-right",
+    "mbb-l4l5-right-2",
     "vp-l3-right-haemangioma",
 ]
 """Run by default. Of the others the slow tests run a drawn few, scripts/sweep.py all."""
-DRAWN = ["tfesi-l3l4-left-scoliosis", "tfesi-l4l5-right-listhesis", "tfesi-l5s1-left", "mbb-l5s1-left", "mbb-l4s1-right"]
-MAIN = ["tfesi-l4l5-right", "tfesi-l4l5-right-vascular", "mbb-l4l5-right"]
+APPROACHES = ["tfesi-l4l5-left-infraneural", "tfesi-s1-left"]
+DRAWN = [
+    *APPROACHES,
+    "tfesi-l3l4-right-2",
+    "mbb-l4l5-left-2",
+    "tfesi-l3l4-left-scoliosis",
+    "tfesi-l4l5-right-listhesis",
+    "tfesi-l5s1-left",
+    "mbb-l5s1-left",
+    "mbb-l4s1-right",
+]
+MAIN = ["tfesi-l4l5-right", "tfesi-l4l5-right-vascular", "mbb-l4l5-right", "tfesi-l4l5-right-2", "mbb-l4l5-right-2"]
 """One case of each kind: here every careless operator must show its fault."""
 BODY = "vp-l3-right-haemangioma"
 """A body to be filled, of the same patient as mbb-l4l5-right: it costs no patient of its own."""
@@ -97,7 +109,10 @@ def expert_passes(scenario: str, seed: int) -> None:
     public = outcome.score.public()
     assert public["critical_errors"] == []
     assert public["passed"]
-    if not find_scenario(scenario).file.vessel.at_target:
+    file = find_scenario(scenario).file
+    if file.postpones:
+        assert not [fact for fact in outcome.events if fact.kind == "needle_placed"], "and no needle touches the patient"
+    elif not file.vessel.at_target:
         assert public["checklist"]["tip-in-zone"]["done"], f"tip {public['tip_error_mm']} mm from the planned point"
     else:
         entered = [fact["kind"] for fact in outcome.events if fact.kind == "structure_entered"]

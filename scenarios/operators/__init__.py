@@ -19,6 +19,9 @@ OPERATORS = {"drill": DRILL_OPERATORS, "mbb": MBB_OPERATORS, "tfesi": TFESI_OPER
 FAULTS = {"drill": DRILL_FAULTS, "mbb": MBB_FAULTS, "tfesi": TFESI_FAULTS, "vertebroplasty": VP_FAULTS}
 """procedure -> careless operator -> the critical error that must show ("": none, the passing rule alone is broken)."""
 
+ON_CHART = ("goes-on", "wrong-reason")
+"""Careless operators of a case that must be postponed."""
+
 GRADED: dict[str, Callable[[str], Script | None]] = {
     "drill": drill.graded,
     "mbb": mbb.graded,
@@ -36,11 +39,18 @@ def operator_names(scenario: Scenario) -> list[str]:
 def faults_of(scenario: Scenario) -> dict[str, str]:
     """Return which careless operators must fail on a scenario, and by which critical error.
 
-    Who ignores a vessel shows it only where one lies at the target; the others show their fault where none does.
+    Who ignores a vessel shows it only where one lies at the target; the others show their fault where none does. Who does
+    not act on the chart shows it where the chart asks for something; who drives into the disc, on the way beside it.
     """
-    known = FAULTS.get(scenario.file.procedure, {})
-    at_target = scenario.file.vessel.at_target
-    return {name: fault for name, fault in known.items() if (name == "ignores-vascular") == at_target}
+    known, file = FAULTS.get(scenario.file.procedure, {}), scenario.file
+    if file.postpones:
+        return {name: known[name] for name in ON_CHART if name in known}
+    left_out = {*ON_CHART}
+    left_out |= set() if file.chart else {"postpones-fit"}
+    left_out |= set() if file.avoids else {"forbidden-agent"}
+    left_out |= set() if file.target.approach == "infraneural" else {"into-disc"}
+    at_target = file.vessel.at_target
+    return {n: fault for n, fault in known.items() if (n == "ignores-vascular") == at_target and n not in left_out}
 
 
 def find_operator(scenario: Scenario, name: str) -> Script:

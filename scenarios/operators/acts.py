@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.operators.room import Acts, Room, micrometres
+from scenarios.pictures import middle_of
+from sim.clinic import CHECKS, COMPLICATIONS, REASONS, RESPONSES, RISKS
 from sim.command import LEVELS, SIDES, Command
 from sim.frames import dot
 from sim.phantom import skin_entry
@@ -54,10 +56,12 @@ def corridor(room: Room, kind: str, level: str, side: str) -> Corridor:
 def prepare(room: Room, level_shift: int = 0, other_side: bool = False, timeout: bool = True) -> Preparation:
     """Chart, consent, time-out, skin, level; return by how many levels, and whether by side, this operator then errs."""
     target, hands = room.scenario.file.target, room.hands
-    for step, command, pause_s in (("chart", "chart.review", 8), ("consent", "consent.take", 8)):
-        if not hands.slips(step):
-            yield from room.do(command)
-            yield from room.wait(pause(room, pause_s))
+    if not room.read and not hands.slips("chart"):
+        yield from read_chart(room)
+    if not hands.slips("consent"):
+        yield from name_risks(room)
+        yield from room.do("consent.take")
+        yield from room.wait(pause(room, 8))
     if not timeout or hands.slips("timeout"):
         other_side = other_side or hands.slips("wrong_side")
     else:
@@ -73,6 +77,90 @@ def prepare(room: Room, level_shift: int = 0, other_side: bool = False, timeout:
     return level_shift, other_side
 
 
+def read_chart(room: Room) -> Acts:
+    """Open the chart and read it."""
+    yield from room.do("chart.review")
+    yield from room.wait(pause(room, 8))
+    room.read = True
+
+
+def triage(room: Room, heeds: bool, postpones: str = "") -> Judgement:
+    """Read the chart where the case has one, and postpone for what it says; return True when the case goes on.
+
+    heeds: whether findings are acted on. postpones: a reason that this operator gives whatever the chart says ("": none).
+    """
+    file = room.scenario.file
+    if file.chart is None:
+        return True
+    if room.hands.slips("chart"):
+        heeds = False
+    else:
+        yield from read_chart(room)
+    reason = postpones or (file.postpones[0] if heeds and file.postpones and not room.hands.slips("heed") else "")
+    if not reason:
+        room.read = True
+        return True
+    yield from room.do("case.postpone", REASONS.index(reason))
+    yield from write_note(room)
+    yield from room.do("finish")
+    return False
+
+
+def name_risks(room: Room) -> Acts:
+    """Name the risks of the case one by one."""
+    chart = room.scenario.file.chart
+    for risk in chart.risks if chart else ():
+        if not room.hands.slips("risk"):
+            yield from room.do("consent.risk", RISKS.index(risk))
+
+
+FIRST = {
+    "faint": ("vasovagal", ("stop_injecting", "head_down", "oxygen")),
+    "metallic taste": ("anaesthetic_toxicity", ("stop_injecting", "call_help", "oxygen")),
+    "seizure": ("anaesthetic_toxicity", ("stop_injecting", "call_help", "oxygen", "lipid")),
+    "legs heavy": ("high_spinal", ("stop_injecting", "call_help", "airway")),
+    "legs will not move": ("cord_infarct", ("stop_injecting", "call_help", "urgent_mri")),
+}
+"""What the patient says -> what it is and what the expert does first (scenarios/*/rubric.toml judges it)."""
+
+
+def respond(room: Room) -> Acts:
+    """Name and answer each complication that has shown itself so far."""
+    for sign, (name, responses) in FIRST.items():
+        if sign in room.answered or not any(fact["what"] == sign for fact in room.heard("patient_said")):
+            continue
+        room.answered.add(sign)
+        if room.hands.slips("respond"):
+            continue
+        yield from room.do("complication.name", COMPLICATIONS.index(name))
+        for response in responses:
+            yield from room.do("response.give", RESPONSES.index(response))
+
+
+def write_note(room: Room) -> Acts:
+    """Write the note of a case with a chart."""
+    seen = next((FIRST[sign][0] for sign in FIRST if sign in room.answered), "none")
+    if room.scenario.file.chart and not room.hands.slips("note"):
+        yield from room.do("note.write", COMPLICATIONS.index(seen))
+
+
+def aftercare(room: Room) -> Acts:
+    """After the needle: answer what has happened, check the patient, write the note."""
+    yield from respond(room)
+    chart = room.scenario.file.chart
+    for check in chart.discharge if chart else ():
+        if not room.hands.slips("discharge"):
+            yield from room.do("discharge.check", CHECKS.index(check))
+    yield from write_note(room)
+
+
+def forbidden(room: Room, agent: str) -> bool:
+    """Return whether the chart rules an agent out, by its name or its kind."""
+    tools = room.study.toolbox
+    found = tools.agents[tools.index("agents", agent)]
+    return bool({found.name, found.kind} & set(room.scenario.file.avoids))
+
+
 def shifted(level: str, shift: int) -> str:
     """Return the level that lies `shift` further down, at least the first."""
     return LEVELS[max(LEVELS.index(level) + shift, 0)]
@@ -86,7 +174,7 @@ def opposite(side: str) -> str:
 def count_level(room: Room) -> Acts:
     """Scout AP with the sacrum in the field, then count upwards."""
     phantom, target = room.study.phantom, room.scenario.file.target
-    sacrum, body = phantom.landmark("S1.canal.centre"), phantom.landmark(f"{target.level}.body.centre")
+    sacrum, body = phantom.landmark("S1.canal.centre"), middle_of(phantom, target.level)
     yield from room.centre_carm(0.5 * (sacrum + body))
     yield from room.turn_carm(0, 0)
     yield from room.shoot()
@@ -212,6 +300,12 @@ def attach(room: Room, agent: str, drawn_ul: int) -> Acts:
     if room.state.needle.stylet:
         yield from room.do("needle.stylet", 0)
     yield from room.do("syringe.attach", room.study.toolbox.index("agents", agent), drawn_ul)
+
+
+def aspirate(room: Room, agent: str, volume_ul: int) -> Acts:
+    """Draw back on the drug's own syringe, where no contrast may be given."""
+    yield from attach(room, agent, volume_ul)
+    yield from room.do("syringe.aspirate")
 
 
 def inject(room: Room, agent: str, volume_ul: int) -> Acts:

@@ -1,4 +1,4 @@
-"""Ways that lead where no needle belongs: into the canal, and through the dura into the sac (careless operators)."""
+"""Ways that lead where no needle belongs: into the canal, through the dura into the sac, into the disc (careless operators)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets.targets import way_clearance
-from scenarios.operators.acts import Corridor
+from scenarios.operators.acts import Corridor, corridor
 from scenarios.operators.room import Room
 from scenarios.vertebral import vertebra
 from sim.frames import dot, gantry, sincos_mdeg
-from sim.phantom import TubeKind, skin_entry
+from sim.phantom import Tissue, TubeKind, skin_entry
 
 F64 = NDArray[np.float64]
+
+DISC_MM = tuple(float(d) for d in range(1, 20))
+IN_DISC_MM = 5.0
+"""Into the disc: how far beyond the target it is looked for, and how far into it the tip goes."""
 
 HUB_MM = 8.0
 """Part of a needle that stays outside the skin."""
@@ -80,7 +84,7 @@ def sac_way(room: Room, level: str, side: str) -> Corridor:
     """
     phantom, sign = room.study.phantom, 1 if side == "left" else -1
     sac = next(tube for tube in phantom.tubes if tube.kind is TubeKind.SAC)
-    height = phantom.landmark(f"{level}.foramen.{side}.centre")[2]
+    height = phantom.landmark(f"{'L5' if level == 'S1' else level}.foramen.{side}.centre")[2]  # S1: the window above the sacrum
     for up, turn, tilt in sorted(product(SAC_UP_MM, SAC_TURN_MDEG, SAC_TILT_MDEG), key=lambda way: sum(map(abs, way[1:]))):
         node = sac.nodes[int(np.argmin(np.abs(sac.nodes[:, 2] - height - up)))]
         end = node[:3] + np.array([sign * SAC_BESIDE_MM, 0.0, 0.0])
@@ -122,3 +126,19 @@ def _root_way(room: Room, level: str, side: str) -> Corridor:
     free = [(way_clearance(phantom.fields, end, gantry(sign * p, s).normal, 120.0, -9.0), p, s) for p, s in ROOT_MDEG]
     best = max(free, key=lambda row: min(row[0], 2.0))
     return Corridor(end, sign * best[1], best[2])
+
+
+def disc_way(room: Room, level: str, side: str) -> Corridor:
+    """Return the way of someone who does not stop in Kambin's triangle: on along the same line, into the disc.
+
+    KeyError: the patient has no such approach here; ValueError: no disc lies on the line.
+    """
+    phantom = room.study.phantom
+    way, volume = corridor(room, "infraneural", level, side), phantom.volume
+    normal = gantry(way.primary_mdeg, way.secondary_mdeg).normal
+    for deep in DISC_MM:
+        end = way.target_mm - deep * normal
+        i, j, k = (round(float(v)) for v in (end - volume.origin_mm) / volume.spacing_mm)
+        if volume.labels[i, j, k] in (Tissue.DISC_ANNULUS, Tissue.DISC_NUCLEUS):
+            return Corridor(end - IN_DISC_MM * normal, way.primary_mdeg, way.secondary_mdeg)
+    raise ValueError(f"{level} {side}: no disc on the line of the infraneural way")

@@ -33,6 +33,8 @@ class Habit:
     into_foramen: bool = False
     too_deep: bool = False
     into_sac: bool = False
+    heeds_chart: bool = True
+    postpones: str = ""
 
 
 def mbb(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
@@ -40,6 +42,9 @@ def mbb(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
 
     def script(room: Room) -> Acts:
         room.hands = Hands.of(skill, room.scenario.id, room.study.seed, name)
+        goes_on = yield from acts.triage(room, habit.heeds_chart, habit.postpones)
+        if not goes_on:
+            return
         shift, other = yield from acts.prepare(room, habit.level_shift, habit.other_side, habit.timeout)
         file = room.scenario.file
         for number, goal in enumerate((file.target, *file.further)):
@@ -47,6 +52,7 @@ def mbb(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
                 break
             side = acts.opposite(goal.side) if other else goal.side
             yield from _block(room, habit, _way(room, habit, acts.shifted(goal.level, shift), side), first=number == 0)
+        yield from acts.aftercare(room)
         yield from room.do("finish")
 
     return script
@@ -75,8 +81,11 @@ def _block(room: Room, habit: Habit, way: Corridor, first: bool) -> Acts:
     if not room.hands.slips("views"):
         yield from acts.confirm_views(room, way)
     good = True
-    if habit.contrast and not room.hands.slips("contrast"):
+    ruled_out = habit.heeds_chart and acts.forbidden(room, plan.contrast)
+    if habit.contrast and not ruled_out and not room.hands.slips("contrast"):
         good = yield from acts.contrast(room, True, GOOD)
+    if ruled_out:
+        yield from acts.aspirate(room, plan.drug, plan.drug_ul)
     if good or habit.into_foramen:
         yield from acts.inject(room, plan.drug, plan.drug_ul * habit.volume)
     yield from room.do("needle.stylet", 1)
@@ -92,6 +101,10 @@ MBB_FAULTS = {
     "too-deep": "too-deep",
     "into-sac": "intrathecal-injection",
     "one-nerve": "",
+    "goes-on": "went-on",
+    "wrong-reason": "",
+    "postpones-fit": "",
+    "forbidden-agent": "forbidden-agent",
 }
 """Careless operator -> the critical error that its habit must show; "" for one who breaks the passing rule alone."""
 
@@ -106,5 +119,9 @@ MBB_OPERATORS: dict[str, Script] = {
     "into-foramen": mbb(Habit(into_foramen=True)),
     "too-deep": mbb(Habit(too_deep=True, contrast=False)),
     "into-sac": mbb(Habit(into_sac=True, contrast=False)),
+    "goes-on": mbb(Habit(heeds_chart=False)),
+    "wrong-reason": mbb(Habit(postpones="other")),
+    "postpones-fit": mbb(Habit(postpones="anticoagulant")),
+    "forbidden-agent": mbb(Habit(heeds_chart=False)),
     **{name: mbb(Habit(), name, skill) for name, skill in FAMILY.items()},
 }

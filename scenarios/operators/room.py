@@ -39,6 +39,8 @@ class Room:
     events: list[Event] = field(default_factory=list)
     tip_seen: F64 | None = None
     hands: Hands = field(default_factory=Hands)
+    read: bool = False  # the chart was opened, or this operator has decided to leave it
+    answered: set[str] = field(default_factory=set)  # signs of a complication that this operator has noticed
     _pictures: int = 0
 
     def perceive(self, state: State, new: tuple[Event, ...]) -> None:

@@ -7,12 +7,16 @@ drift, lateral for depth, contrast under live X-rays, AP and lateral before the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scenarios.operators import acts, astray
 from scenarios.operators.acts import Corridor
 from scenarios.operators.room import Acts, Room, Script
 from scenarios.operators.skill import FAMILY, Hands, skill_of
+from sim.frames import gantry
+
+TEST_DOSE, TEST_DOSE_UL = "lidocaine 1 %", 1000
+"""lumbar_tfesi_subpedicular.local_anaesthetic_test_dose (WIKIMSK): 1 to 2 mL of 1 to 2 % lidocaine."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,10 @@ class Habit:
     timeout: bool = True
     views: bool = True
     particulate: bool = False
+    into_disc: bool = False
+    test_dose: bool = False
+    heeds_chart: bool = True
+    postpones: str = ""
 
 
 def tfesi(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
@@ -36,13 +44,20 @@ def tfesi(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
     def script(room: Room) -> Acts:
         room.hands = Hands.of(skill, room.scenario.id, room.study.seed, name)
         target = room.scenario.file.target
+        goes_on = yield from acts.triage(room, habit.heeds_chart, habit.postpones)
+        if not goes_on:
+            return
         shift, other = yield from acts.prepare(room, habit.level_shift, habit.other_side, habit.timeout)
         level, side = acts.shifted(target.level, shift), acts.opposite(target.side) if other else target.side
-        way = acts.corridor(room, target.approach, level, side)
-        if habit.too_deep:
+        way = acts.corridor(room, _approach(target.approach, level), level, side)
+        if habit.too_deep and level == "S1":
+            way = astray.sac_way(room, level, side)  # bone closes every flat way into the sacral canal
+        elif habit.too_deep:
             way = astray.canal_way(room, level, side)
         elif habit.into_sac:
             way = astray.sac_way(room, level, side)
+        elif habit.into_disc:
+            way = astray.disc_way(room, level, side)
         yield from acts.place(room, way, store=True)
         yield from acts.drive(room, way)
         tests = habit.contrast and not room.hands.slips("contrast")
@@ -50,17 +65,37 @@ def tfesi(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
         if tests:
             clear = yield from acts.contrast(room, habit.reacts_to_vessel)
             if not clear and habit.reacts_to_vessel:
-                way = acts.corridor(room, "alternative", level, side)
+                way = _second_way(room, way, level, side)
                 yield from _reposition(room, way)
                 clear = yield from acts.contrast(room, habit.reacts_to_vessel)
         if clear or not habit.reacts_to_vessel:
             if habit.views and not room.hands.slips("views"):
                 yield from acts.confirm_views(room, way)
+            if habit.test_dose:
+                yield from acts.inject(room, TEST_DOSE, TEST_DOSE_UL)
             yield from _inject_steroid(room, habit.particulate)
         yield from room.do("needle.remove")
+        yield from acts.aftercare(room)
         yield from room.do("finish")
 
     return script
+
+
+def _approach(planned: str, level: str) -> str:
+    """Return the approach to a level: the sacrum has one alone, through its dorsal opening."""
+    return "subpedicular" if level == "S1" else planned
+
+
+BACK_MM = 3.0
+"""How far the needle is held back on the same line where a patient has no other way to a level."""
+
+
+def _second_way(room: Room, way: Corridor, level: str, side: str) -> Corridor:
+    """Return where the needle goes when contrast ran off: the other target, or the same line, not so deep."""
+    target = room.scenario.file.target
+    if target.approach == "subpedicular" and f"target.alternative.{level}.{side}" in room.study.phantom.landmarks:
+        return acts.corridor(room, "alternative", level, side)
+    return replace(way, target_mm=way.target_mm + BACK_MM * gantry(way.primary_mdeg, way.secondary_mdeg).normal)
 
 
 def graded(name: str) -> Script | None:
@@ -101,8 +136,13 @@ TFESI_FAULTS = {
     "no-timeout": "no-timeout",
     "no-views": "no-lateral-ap-pair",
     "particulate": "particulate-steroid",
+    "into-disc": "intradiscal-injection",
+    "goes-on": "went-on",
+    "wrong-reason": "",
+    "postpones-fit": "",
+    "forbidden-agent": "forbidden-agent",
 }
-"""Careless operator -> the critical error that its habit must show."""
+"""Careless operator -> the critical error that its habit must show; "" for one who breaks the passing rule alone."""
 
 TFESI_OPERATORS: dict[str, Script] = {
     "expert": tfesi(Habit()),
@@ -115,5 +155,10 @@ TFESI_OPERATORS: dict[str, Script] = {
     "no-timeout": tfesi(Habit(timeout=False)),
     "no-views": tfesi(Habit(views=False)),
     "particulate": tfesi(Habit(particulate=True)),
+    "into-disc": tfesi(Habit(into_disc=True, reacts_to_vessel=False)),
+    "goes-on": tfesi(Habit(heeds_chart=False)),
+    "wrong-reason": tfesi(Habit(postpones="other")),
+    "postpones-fit": tfesi(Habit(postpones="anticoagulant")),
+    "forbidden-agent": tfesi(Habit(test_dose=True)),
     **{name: tfesi(Habit(), name, skill) for name, skill in FAMILY.items()},
 }

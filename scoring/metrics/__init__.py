@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scoring.metrics import block, body, cement, drill, imaging, injection, lesion, needle, preparation, touch
+from scoring.metrics import block, body, cement, decision, drill, imaging, injection, lesion, needle, preparation, touch
 from scoring.metrics.base import METRIC_SPEC, REGISTRY, TICK_MS, Measure, MetricSpec, Moment, Settings, Unit, Value, metric
 from scoring.metrics.board import Board, begin, in_order, measure
 from scoring.metrics.situation import Contrast, Situation
@@ -24,6 +24,7 @@ __all__ = [
     "block",
     "body",
     "cement",
+    "decision",
     "drill",
     "imaging",
     "in_order",

@@ -35,6 +35,7 @@ class Settings:
     drugs: frozenset[str]  # kinds that may harm where they do not belong
     canal_tissues: frozenset[str]
     counting_landmarks: frozenset[str]  # seen in an AP picture, they let one count levels
+    complications: tuple[tuple[str, tuple[str, tuple[str, ...]]], ...] = ()  # sign -> (its name, first responses)
     ug_per_ul: tuple[tuple[str, int], ...] = ()  # agent name -> dose per volume (mg/mL = ug/uL)
 
     def dose_ug(self, agent: str, volume_ul: int) -> int | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from scoring.metrics.base import Measure, Moment, metric
 
+NO_CONTRAST = "The chart rules contrast out; none was given."
+
 
 def _at_target(now: Moment) -> bool:
     return (now["level"], now["side"]) in now.before.goals
@@ -72,10 +74,12 @@ def treated_without_contrast(m: Measure, now: Moment) -> Measure:
 
 @metric("contrast_live", "bool")
 def contrast_live(m: Measure, now: Moment) -> Measure:
-    """Tell whether contrast ran under live X-rays at the position of every therapeutic injection."""
+    """Tell whether contrast ran under live X-rays where every therapeutic injection was given, or the chart rules it out."""
     if not now.treatment_starts or m.value is False:
         return m
     contrast = now.before.contrast_here
+    if contrast is None and "contrast" in now.before.avoided:
+        return m.set(True, now, NO_CONTRAST)
     if contrast is not None and contrast.live_ul > 0:
         live, of = contrast.live_ul / 1000, contrast.volume_ul / 1000
         return m.set(True, now, f"{live:.2f} of {of:.2f} mL contrast ran under live X-rays.")
@@ -84,10 +88,12 @@ def contrast_live(m: Measure, now: Moment) -> Measure:
 
 @metric("contrast_clear", "bool")
 def contrast_clear(m: Measure, now: Moment) -> Measure:
-    """Tell whether contrast at the position of every therapeutic injection spared vessels, sac and disc."""
+    """Tell whether contrast where every therapeutic injection was given spared vessels, sac and disc, or was ruled out."""
     if not now.treatment_starts or m.value is False:
         return m
     contrast = now.before.contrast_here
+    if contrast is None and "contrast" in now.before.avoided:
+        return m.set(True, now, NO_CONTRAST)
     if contrast is None or not contrast.patterns:
         return m.set(False, now, "No contrast pattern at the position of the treatment.")
     bad = [word for word in ("vascular", "intrathecal", "disc") if contrast.showed(word)]

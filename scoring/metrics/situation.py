@@ -73,6 +73,7 @@ class Situation:
     contrasts: tuple[Contrast, ...] = ()
     running_from: int = -1  # position at which the running injection started
     finished: bool = False
+    avoided: frozenset[str] = frozenset()  # agents and kinds that the chart rules out
 
     @property
     def order(self) -> str:
@@ -109,6 +110,10 @@ def _began(now: Situation, fact: Event) -> Situation:
 
 def _planned(now: Situation, fact: Event) -> Situation:
     return replace(now, goals=(*now.goals, (fact["level"], fact["side"])))
+
+
+def _charted(now: Situation, fact: Event) -> Situation:
+    return replace(now, avoided=now.avoided | {fact["what"]}) if fact["must"] == "avoid" else now
 
 
 def _refused(now: Situation, fact: Event) -> Situation:
@@ -180,6 +185,7 @@ def _finished(now: Situation, fact: Event) -> Situation:
 _HANDLERS = {
     "began": _began,
     "planned": _planned,
+    "charted": _charted,
     "refused": _refused,
     "needle_placed": _placed,
     "needle_removed": _removed,

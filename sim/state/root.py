@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from sim import ENGINE_VERSION
+from sim.clinic import Demand
 from sim.phantom import Phantom
 from sim.plan import Plan
 from sim.state.block import BlockState
@@ -28,7 +29,7 @@ class Study:
     """One patient, one task, one set of tools.
 
     `scenario_hash` covers the scenario's files, `tools_hash` the tool and tissue data, `rubric_hash` the
-    rubric; `mode` is "practice" or "assessment".
+    rubric; `mode` is "practice" or "assessment". `chart`: what the patient's chart asks for (part of the scenario's files).
     """
 
     scenario: str
@@ -40,6 +41,7 @@ class Study:
     phantom: Phantom
     plan: Plan
     toolbox: Toolbox
+    chart: tuple[Demand, ...] = ()
 
     @cached_property
     def hash(self) -> str:

@@ -68,6 +68,7 @@ class Theatre:
         self.trace: deque[float] = deque([0.0] * TRACE_LENGTH, maxlen=TRACE_LENGTH)
         self.timeout_level = 3
         self.timeout_side = -1
+        self.decision, self.decision_word = 0, -1
         self.declare_level = 3
         self.help_open = False
         self.finish_armed = False

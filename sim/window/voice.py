@@ -5,7 +5,7 @@ from __future__ import annotations
 from imgui_bundle import imgui
 
 from sim.command import LEVELS, SIDES
-from sim.window import drillpanel, theme
+from sim.window import decisions, drillpanel, theme
 from sim.window.layout import Rect
 from sim.window.theatre import Theatre
 from sim.window.tutorial import Tutorial
@@ -23,6 +23,7 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect, tutorial: Tutorial | None = None)
         else:
             _before(theatre, ui)
             _timeout(theatre, ui)
+            decisions.draw(theatre, ui)
         _during(theatre, ui)
         _status(theatre, ui)
         _next(theatre, ui, tutorial)

@@ -53,6 +53,12 @@ _SIMPLE: dict[str, tuple[str, str]] = {
     "skin_prepped": (ASSISTANT, "Skin is prepped and draped."),
     "image_stored": (MACHINE, "Picture stored on the reference monitor."),
     "finished": (ASSISTANT, "Procedure finished."),
+    "case_postponed": (ASSISTANT, "Postponed: {reason}. I will tell the referrer and find a new date."),
+    "risk_named": (PATIENT, "I understand the risk: {risk}."),
+    "complication_named": (ASSISTANT, "Understood: {complication}."),
+    "response_given": (ASSISTANT, "Doing it: {response}."),
+    "discharge_checked": (ASSISTANT, "Before discharge: {check} done."),
+    "note_written": (ASSISTANT, "Note written. Complication: {complication}."),
     "level_declared": (ASSISTANT, "Level counted as {level}."),
     "timeout_called": (ASSISTANT, "Time-out: {level}, {side} side. Team agrees to go on."),
     "needle_chosen": (ASSISTANT, "{gauge} gauge needle ready ({name})."),
@@ -121,7 +127,7 @@ _OUTCOME = {
 }
 _ASPIRATED = {"nothing": "Nothing comes back.", "blood": "Blood comes back!", "csf": "Clear fluid comes back!"}
 _TWITCH = {"multifidus": "The muscle of the back twitches.", "leg": "The leg moves!"}
-SILENT = frozenset({"began", "planned", "phase", "needle_stopped", "touched", "released", "vitals", "nerve_lesioned"})
+SILENT = frozenset({"began", "planned", "charted", "phase", "needle_stopped", "touched", "released", "vitals", "nerve_lesioned"})
 
 
 def sentences(fact: Event, practice: bool, texts: Mapping[str, str] | None = None) -> list[Line]:
