@@ -29,6 +29,7 @@ import django  # noqa: E402
 django.setup()
 
 from django.conf import settings  # noqa: E402
+from django.core import mail  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connections, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
@@ -39,7 +40,9 @@ from scoring.portal.models import (  # noqa: E402
     Assignment, Attempt, Badge, Cohort, Decision, Learner, Membership, Programme, Token, User,
 )  # fmt: skip
 from scoring.portal.people import Line, learner_of  # noqa: E402
-from scoring.portal.verifying import check, claim, record  # noqa: E402
+from scoring.portal.blobs import blob_path  # noqa: E402
+from scoring.portal.verifying import claim, record, trust_of  # noqa: E402
+from tests import portal_toy  # noqa: E402
 from tests.portal_toy import SCENARIO, handed  # noqa: E402
 
 PASSWORD = "a long toy password"
@@ -63,6 +66,7 @@ def portal_database():
 @pytest.fixture
 def rolled_back(portal_database):
     """What a test writes is gone after it."""
+    mail.outbox.clear()
     whole = transaction.atomic()
     whole.__enter__()
     yield
@@ -135,13 +139,12 @@ def away(rolled_back):
 
 
 def verify_all() -> list[str]:
-    """Verify what waits with a process of its own; return the verdicts."""
-    from scoring.portal.desk import desk
-
+    """Verify what waits, in this process (a test of its own has it done by another one); return the verdicts."""
     found = []
     while (attempt := claim()) is not None:
         attempt = Attempt.objects.select_related("programme", "learner").get(pk=attempt.pk)
-        found.append(record(attempt, check(attempt, settings.FOLDER, desk().worker_command())).status)
+        verdict = portal_toy.check(str(blob_path(settings.FOLDER, attempt.sha256)), trust_of(attempt.programme))
+        found.append(record(attempt, verdict).status)
     return found
 
 

@@ -14,6 +14,7 @@ from sim.command import Command
 from tests.toy_attempt import KEY, SCRIPT, Study, make_study, record, toy_replay
 
 SCENARIO = "toy/l4-right"
+HONEST = {tick: command for tick, command in SCRIPT.items() if tick not in (230, 231)}
 CLUMSY = {tick: command for tick, command in SCRIPT.items() if tick < 100} | {
     100: Command("needle.move", (50_000, 5_000)),
     200: Command("needle.move", (20_000, 5_000)),
@@ -43,7 +44,7 @@ def handed(folder: Path, learner: str, *, clumsy: bool = False, key: Ed25519Priv
     """Return a sealed toy record of this learner. more: seed, mode, started, operator."""
     study = Study(seed=more.pop("seed", 7), mode=more.pop("mode", "practice"))
     folder.mkdir(parents=True, exist_ok=True)
-    script = CLUMSY if clumsy else SCRIPT
+    script = CLUMSY if clumsy else HONEST
     journal = record(folder, script, study, operator=more.pop("operator", "trainee"), learner=learner, **more)
     return seal(journal, score_of(read_journal(journal)), key, folder / "attempt.scottie")
 

@@ -47,7 +47,9 @@ def address(name: str, values: dict[str, object]) -> str:
 def ask(place: Place, who: str, url: str, by: str) -> int:
     client = Client() if who == "nobody" or by == "token" else place.client(who)
     headers = place.bearer(who) if by == "token" and who != "nobody" else {}
-    return client.get(url, headers=headers).status_code
+    answer = client.get(url, headers=headers)
+    answer.close()
+    return answer.status_code
 
 
 def test_every_address_has_a_line_and_every_line_an_address():

@@ -77,7 +77,7 @@ class Progress:
 
 def belongs(work: Work, row: Row) -> bool:
     """Tell whether an attempt is one at this assignment: right case, patient, mode, and begun in its time."""
-    if not row.counts or row.mode != work.mode or not work.opens <= row.started <= work.due:
+    if row.status not in ("verified", "interrupted") or row.mode != work.mode or not work.opens <= row.started <= work.due:
         return False
     if row.battery_sha256 != work.battery:
         return False
