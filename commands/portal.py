@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -117,9 +118,7 @@ def _keep_worker(home: Path, stop: threading.Event) -> None:
 
 
 @portal.command()
-def worker(
-    folder: Folder = None, once: Annotated[bool, typer.Option(help="end when nothing waits")] = False
-) -> None:
+def worker(folder: Folder = None, once: Annotated[bool, typer.Option(help="end when nothing waits")] = False) -> None:
     """Verify what was handed in; as many of these as there are processors to spare."""
     home = _start(folder)
     from scoring.portal.verifying import work
@@ -130,23 +129,16 @@ def worker(
 
 
 def _parent_gone() -> threading.Event:
-    """Return an event that is set when the process that started this one ends (its pipe closes)."""
+    """Return an event that is set when the process that started this one ends: the pipe on standard input closes."""
     stop = threading.Event()
-    if sys.stdin is not None and not sys.stdin.isatty() and os.getppid() != 1:
 
-        def listen() -> None:
-            if sys.stdin.buffer.raw.__class__.__name__ == "FileIO" and _is_pipe():
-                sys.stdin.buffer.read()
-                stop.set()
+    def listen() -> None:
+        sys.stdin.buffer.read()
+        stop.set()
 
+    if stat.S_ISFIFO(os.fstat(0).st_mode):
         threading.Thread(target=listen, daemon=True).start()
     return stop
-
-
-def _is_pipe() -> bool:
-    import stat
-
-    return stat.S_ISFIFO(os.fstat(0).st_mode)
 
 
 @portal.command()
@@ -177,9 +169,8 @@ def check(folder: Folder = None) -> None:
     """Check the audit chain, and every record against its SHA-256; exit 1 when something is wrong."""
     home = _start(folder)
     _migrate()
-    from scoring.portal.keeping import wrong_records
-
     from scoring.portal import audit
+    from scoring.portal.keeping import wrong_records
 
     found = [line for line in (audit.broken(),) if line] + wrong_records(home)
     for line in found:

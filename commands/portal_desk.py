@@ -12,6 +12,7 @@ from sim.attempt import ENGINE_VERSION
 if TYPE_CHECKING:
     from scoring.portal.desk import Scenario
     from scoring.reports.facts import Facts
+    from scoring.reports.packet import Files
 
 
 class PortalDesk:
@@ -65,7 +66,7 @@ class PortalDesk:
             path.write_bytes(battery)
             return html_text(packet_document(facts, self._files(facts, path, sha256, headers), learner))
 
-    def _files(self, facts: Facts, path: Path, standard: str, headers: dict[str, dict[str, str]]) -> object:
+    def _files(self, facts: Facts, path: Path, standard: str, headers: dict[str, dict[str, str]]) -> Files:
         from commands.report import battery_facts
         from scoring.battery import battery_status, read_battery
         from scoring.reports.packet import Files

@@ -62,10 +62,11 @@ class Tour:
 
     @property
     def url(self) -> str:
+        """The server's address."""
         return f"http://127.0.0.1:{self.port}"
 
     def page(self) -> Any:
-        """A browser of its own: no cookie is shared."""
+        """Open a browser of its own: no cookie is shared."""
         page = self.browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True).new_page()
         page.on("console", lambda told: self._console(told))
         page.set_default_timeout(30_000)
@@ -75,13 +76,11 @@ class Tour:
         if told.type == "error" and "Content Security Policy" in told.text:
             self.complaints.append(f"content policy: {told.text[:200]}")
 
-    def look(self, page: Any, name: str) -> None:
-        """Have axe-core look at the page, and keep its pictures."""
-        page.evaluate(self.axe)
-        options = {"runOnly": {"type": "tag", "values": TAGS}}
-        found = page.evaluate("o => axe.run(document, o).then(r => r.violations.map(v => [v.id, v.impact, v.nodes[0].html]))", options)
-        self.complaints += [f"{name}: {rule} ({impact}): {html[:160]}" for rule, impact, html in found]
+    def look(self, page: Any, name: str, sandboxed: bool = False) -> None:
+        """Have axe-core look at the page, and keep its pictures. sandboxed: a document, where no script runs, ours neither."""
         self.seen.append(name)
+        if not sandboxed:
+            self._check(page, name)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
             wide = page.evaluate("document.documentElement.scrollWidth")
@@ -91,12 +90,21 @@ class Tour:
                 page.screenshot(path=str(self.out / f"{name}-{width}.png"), full_page=True)
         page.set_viewport_size({"width": 1280, "height": 800})
 
+    def _check(self, page: Any, name: str) -> None:
+        page.evaluate(self.axe)
+        options = {"runOnly": {"type": "tag", "values": TAGS}}
+        found = page.evaluate(
+            "o => axe.run(document, o).then(r => r.violations.map(v => [v.id, v.impact, v.nodes[0].html]))", options
+        )
+        self.complaints += [f"{name}: {rule} ({impact}): {html[:160]}" for rule, impact, html in found]
+
     def main(self, *args: str, **more: Any) -> subprocess.Popen[str]:
         """Start a command of Scottie's."""
         command = [sys.executable, str(ROOT / "main.py"), *args]
         return subprocess.Popen(command, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more)
 
     def ran(self, *args: str) -> str:
+        """Run a command to its end; return what it said, and its exit code."""
         process = self.main(*args)
         told, _ = process.communicate(timeout=600)
         return f"{told}\nexit {process.returncode}"
@@ -141,7 +149,7 @@ def invite(tour: Tour, admin: Any, email: str, role: str, learner: str = "") -> 
 
 
 def visit(tour: Tour, link: str, make_record: MakeRecord, scenario: str, procedure: str) -> None:
-    """The whole way, from an empty server to a revoked badge."""
+    """Go the whole way, from an empty server to a revoked badge."""
     server = enter(tour, link, "enter")
     server.goto(f"{tour.url}/programmes")
     for name, text in (("name", "Spine fellowship"), ("slug", "spine"), ("email", "admin@spine.example")):
@@ -249,7 +257,7 @@ def review(tour: Tour, committee: Any, who: str, procedure: str) -> None:
     case = committee.url
     committee.goto(case + "/packet")
     assert "Evidence packet" in committee.content()
-    tour.look(committee, "packet")
+    tour.look(committee, "packet", sandboxed=True)
     committee.goto(case)
     committee.fill("#id_reason", "The first attempt was passed without a critical error.")
     committee.fill("#id_members", "Dr A, Dr B, Dr C")
@@ -296,19 +304,21 @@ def accounts(tour: Tour, fellow: Any) -> None:
 
 
 def standard_file(home: Path, procedure: str) -> Path:
-    """A signed standard that is in force now; its figures are made up for the tour."""
+    """Write a signed standard that is in force now; its figures are made up for the tour."""
     from datetime import UTC, datetime, timedelta
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from scoring.standard import Standard, sign_standard
 
-    now = datetime.now(UTC)
+    def at(days: int) -> str:
+        return (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
     made = Standard(
         procedure=procedure, rubric_hash="", scale="points_percent", items=1, critical_allowed=0, method="contrasting-groups",
         cut=70.0, interval=(66.0, 75.0), level=0.95, groups={"novices": 16, "experts": 15},
         rates={"false_positive": 0.04, "false_negative": 0.07}, consistency={}, sem=None, who="Tour, figures made up",
-        decided=(now - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ"), expires=(now + timedelta(days=365)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        decided=at(-1), expires=at(365),
         provisional=False, data_digest="0" * 64, data="none: a tour", detail={},
     )  # fmt: skip
     path = home / "standard.json"
@@ -377,7 +387,7 @@ def main() -> int:
 
 
 def rubric_of(scenario: str, procedure: str) -> str:
-    """The procedure as records name it: the id of the scenario's rubric."""
+    """Return the procedure as records name it: the id of the scenario's rubric."""
     from scenarios.registry import find_scenario
     from scoring.rubric import read_rubric
 

@@ -24,26 +24,35 @@ os.environ["SCOTTIE_PORTAL_URL"] = "http://127.0.0.1:8765"
 if "SCOTTIE_TEST_DATABASE" in os.environ:
     os.environ["DATABASE_URL"] = os.environ["SCOTTIE_TEST_DATABASE"]
 
-import django  # noqa: E402
+import django
 
 django.setup()
 
-from django.conf import settings  # noqa: E402
-from django.core import mail  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import connections, transaction  # noqa: E402
-from django.test import Client  # noqa: E402
-from django.test.utils import setup_databases, setup_test_environment, teardown_databases, teardown_test_environment  # noqa: E402
+from django.conf import settings
+from django.core import mail
+from django.core.management import call_command
+from django.db import connections, transaction
+from django.test import Client
+from django.test.utils import setup_databases, setup_test_environment, teardown_databases, teardown_test_environment
 
-from scoring.portal.guard import digest_of  # noqa: E402
-from scoring.portal.models import (  # noqa: E402
-    Assignment, Attempt, Badge, Cohort, Decision, Learner, Membership, Programme, Token, User,
+from scoring.portal.blobs import blob_path
+from scoring.portal.guard import digest_of
+from scoring.portal.models import (
+    Assignment,
+    Attempt,
+    Badge,
+    Cohort,
+    Decision,
+    Learner,
+    Membership,
+    Programme,
+    Token,
+    User,
 )  # fmt: skip
-from scoring.portal.people import Line, learner_of  # noqa: E402
-from scoring.portal.blobs import blob_path  # noqa: E402
-from scoring.portal.verifying import claim, record, trust_of  # noqa: E402
-from tests import portal_toy  # noqa: E402
-from tests.portal_toy import SCENARIO, handed  # noqa: E402
+from scoring.portal.people import Line, learner_of
+from scoring.portal.verifying import claim, record, trust_of
+from tests import portal_toy
+from tests.portal_toy import SCENARIO, handed
 
 PASSWORD = "a long toy password"
 ROLES = ("fellow", "director", "committee", "admin")

@@ -10,29 +10,31 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.portal_site import hand_in, home, away, portal_database, rolled_back, verify_all  # noqa: F401, I001
+from tests.portal_site import away, hand_in, home, portal_database, rolled_back, verify_all  # noqa: F401
 
-from django.conf import settings  # noqa: E402
-from django.core import mail  # noqa: E402
-from django.core.files.uploadedfile import SimpleUploadedFile  # noqa: E402
-from django.db import DatabaseError, transaction  # noqa: E402
-from django.test import Client  # noqa: E402
-from django.utils import timezone  # noqa: E402
+# isort: split
 
-from scoring.exchange import badge as open_badge  # noqa: E402
-from scoring.keys import fingerprint, public_hex  # noqa: E402
-from scoring.portal import audit, verifying  # noqa: E402
-from scoring.portal.blobs import MAX_BYTES, blob_path  # noqa: E402
-from scoring.portal.models import Attempt, AuditEntry, Badge, Decision, DeviceCode, Invitation, Learner, User, Verdict  # noqa: E402
-from scoring.portal.people import erase, invite, read_people  # noqa: E402
-from scoring.portal.progress import Ask, Work, progress  # noqa: E402
-from scoring.portal.views.committee import signing_key  # noqa: E402
-from scoring.standard import sign_standard  # noqa: E402
-from scoring.trust.people import pseudonym_of  # noqa: E402
-from sim.errors import UsageError  # noqa: E402
-from tests.make_evidence import standard  # noqa: E402
-from tests.make_rows import row  # noqa: E402
-from tests.portal_toy import KEY, handed  # noqa: E402
+from django.conf import settings
+from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import DatabaseError, transaction
+from django.test import Client
+from django.utils import timezone
+
+from scoring.exchange import badge as open_badge
+from scoring.keys import fingerprint, public_hex
+from scoring.portal import audit, verifying
+from scoring.portal.blobs import MAX_BYTES, blob_path
+from scoring.portal.models import Attempt, AuditEntry, Badge, Decision, DeviceCode, Invitation, Learner, User, Verdict
+from scoring.portal.people import erase, invite, read_people
+from scoring.portal.progress import Ask, Work, progress
+from scoring.portal.views.committee import signing_key
+from scoring.standard import sign_standard
+from scoring.trust.people import pseudonym_of
+from sim.errors import UsageError
+from tests.make_evidence import standard
+from tests.make_rows import row
+from tests.portal_toy import KEY, handed
 
 pytestmark = pytest.mark.usefixtures("rolled_back")
 EXAM = {"mode": "assessment", "started": "2026-02-01T12:00:00Z"}
@@ -41,7 +43,7 @@ EXAM = {"mode": "assessment", "started": "2026-02-01T12:00:00Z"}
 # --- handing in ---
 
 
-def test_an_honest_record_is_verified_by_the_server_and_changes_the_board(home, tmp_path):  # noqa: F811
+def test_an_honest_record_is_verified_by_the_server_and_changes_the_board(home, tmp_path):
     board = home.client("director")
     assert "not begun" in board.get(home.at("board")).content.decode()
     attempt = hand_in(home, tmp_path)
@@ -50,20 +52,20 @@ def test_an_honest_record_is_verified_by_the_server_and_changes_the_board(home, 
     assert "1 of 1" in page and 'class="state done"' in page
 
 
-def test_a_process_of_its_own_replays(home, tmp_path):  # noqa: F811
+def test_a_process_of_its_own_replays(home, tmp_path):
     assert home.put(handed(tmp_path, home.learner.pseudonym)).status_code == 201
     assert verifying.work(settings.FOLDER, threading.Event(), once=True) == 1
     assert Attempt.objects.get().status == "verified"
 
 
-def test_handing_in_twice_is_handing_in_once(home, tmp_path):  # noqa: F811
+def test_handing_in_twice_is_handing_in_once(home, tmp_path):
     path = handed(tmp_path, home.learner.pseudonym)
     assert [home.put(path).status_code for _ in range(3)] == [201, 200, 200]
     assert Attempt.objects.count() == 1
     assert home.put(path, "other").status_code == 409
 
 
-def test_a_forged_record_is_refused_and_shown_as_such(home, tmp_path):  # noqa: F811
+def test_a_forged_record_is_refused_and_shown_as_such(home, tmp_path):
     honest = handed(tmp_path, home.learner.pseudonym, clumsy=True).read_bytes()
     forged = honest.replace(b'"passed":false', b'"passed":true')
     assert forged != honest
@@ -75,7 +77,7 @@ def test_a_forged_record_is_refused_and_shown_as_such(home, tmp_path):  # noqa: 
     assert told["status"] == "altered" and told["reason"]
 
 
-def test_the_record_of_another_learner_counts_for_nobody(home, tmp_path):  # noqa: F811
+def test_the_record_of_another_learner_counts_for_nobody(home, tmp_path):
     attempt = hand_in(home, tmp_path / "1")
     path = handed(tmp_path / "2", home.members["other"].learner.pseudonym, seed=8)
     assert home.put(path).status_code == 201
@@ -84,7 +86,7 @@ def test_the_record_of_another_learner_counts_for_nobody(home, tmp_path):  # noq
     assert "wrong-learner" in home.client("director").get(home.at("board")).content.decode()
 
 
-def test_only_trusted_keys_where_the_programme_names_some(home, tmp_path):  # noqa: F811
+def test_only_trusted_keys_where_the_programme_names_some(home, tmp_path):
     attempt = hand_in(home, tmp_path)
     admin = home.client("admin")
     admin.post(home.at("settings"), {"trusted": "0" * 32})
@@ -96,7 +98,7 @@ def test_only_trusted_keys_where_the_programme_names_some(home, tmp_path):  # no
     assert "expected fingerprints" in answer.content.decode()
 
 
-def test_bytes_that_are_not_what_was_said(home, tmp_path):  # noqa: F811
+def test_bytes_that_are_not_what_was_said(home, tmp_path):
     data = handed(tmp_path, home.learner.pseudonym).read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     assert home.put(data[:-100], sha256=digest).status_code == 422
@@ -107,7 +109,7 @@ def test_bytes_that_are_not_what_was_said(home, tmp_path):  # noqa: F811
     assert list((settings.FOLDER / "records").rglob("*.part")) == []
 
 
-def test_too_large_and_bombs(home):  # noqa: F811
+def test_too_large_and_bombs(home):
     big = b"0" * (MAX_BYTES + 1)
     assert home.put(big).status_code == 413
     bomb = gzip.compress(b"\0" * 2**24)
@@ -119,7 +121,7 @@ def test_too_large_and_bombs(home):  # noqa: F811
     assert verify_all() == ["unreadable"]
 
 
-def test_a_full_disk_keeps_nothing_half(home, tmp_path, monkeypatch):  # noqa: F811
+def test_a_full_disk_keeps_nothing_half(home, tmp_path, monkeypatch):
     def full(_fd):
         raise OSError(28, "No space left on device")
 
@@ -132,7 +134,7 @@ def test_a_full_disk_keeps_nothing_half(home, tmp_path, monkeypatch):  # noqa: F
     assert home.put(path).status_code == 201
 
 
-def test_a_claim_that_runs_out_is_taken_again(home, tmp_path):  # noqa: F811
+def test_a_claim_that_runs_out_is_taken_again(home, tmp_path):
     home.put(handed(tmp_path, home.learner.pseudonym))
     assert verifying.claim() is not None  # and then the worker was killed
     assert verifying.claim() is None
@@ -140,7 +142,7 @@ def test_a_claim_that_runs_out_is_taken_again(home, tmp_path):  # noqa: F811
     assert verify_all() == ["verified"]
 
 
-def test_a_worker_that_keeps_dying_ends_in_failed(home, tmp_path):  # noqa: F811
+def test_a_worker_that_keeps_dying_ends_in_failed(home, tmp_path):
     home.put(handed(tmp_path, home.learner.pseudonym))
     for _ in range(verifying.TRIES):
         attempt = verifying.claim()
@@ -153,13 +155,16 @@ def test_a_worker_that_keeps_dying_ends_in_failed(home, tmp_path):  # noqa: F811
 # --- the desktop signs in ---
 
 
-def test_device_code(home):  # noqa: F811
+def test_device_code(home):
     codes = Client().post("/api/v1/device").json()
     form = {"device_code": codes["device_code"]}
     assert Client().post("/api/v1/token", form).json()["error"] == "authorization_pending"
     assert Client().post("/api/v1/token", form).json()["error"] == "slow_down"
     fellow = home.client("fellow")
-    assert codes["user_code"] in fellow.get(codes["verification_uri_complete"].removeprefix("http://127.0.0.1:8765")).content.decode()
+    assert (
+        codes["user_code"]
+        in fellow.get(codes["verification_uri_complete"].removeprefix("http://127.0.0.1:8765")).content.decode()
+    )
     fellow.post("/device", {"code": codes["user_code"].lower().replace("-", " "), "programme": "home"})
     token = Client().post("/api/v1/token", form).json()["access_token"]
     me = Client().get("/api/v1/me", headers={"Authorization": f"Bearer {token}"}).json()
@@ -169,7 +174,7 @@ def test_device_code(home):  # noqa: F811
     assert Client().get("/api/v1/me", headers={"Authorization": f"Bearer {token}"}).status_code == 401
 
 
-def test_device_codes_expire_and_cannot_be_guessed_for_long(home):  # noqa: F811
+def test_device_codes_expire_and_cannot_be_guessed_for_long(home):
     codes = Client().post("/api/v1/device").json()
     fellow = home.client("fellow")
     for _ in range(12):
@@ -181,7 +186,7 @@ def test_device_codes_expire_and_cannot_be_guessed_for_long(home):  # noqa: F811
     assert (answer.status_code, answer.json()["error"]) == (400, "expired_token")
 
 
-def test_assignments_of_the_desktop_hide_sealed_seeds(home):  # noqa: F811
+def test_assignments_of_the_desktop_hide_sealed_seeds(home):
     found = Client().get("/api/v1/assignments", headers=home.bearer()).json()["assignments"]
     assert {one["title"] for one in found} == {"Practice", "Exam"}
     assert [case["seed"] for one in found if one["title"] == "Exam" for case in one["cases"]] == [7]
@@ -193,7 +198,14 @@ WORK = Work((Ask("toy", 7),), "assessment", "2026-01-01T00:00:00Z", "2026-03-01T
 
 
 def made(**more):
-    base = {"learner": "L", "scenario": "toy", "seed": 7, "mode": "assessment", "started": "2026-02-01T00:00:00Z", "battery_item": None}
+    base = {
+        "learner": "L",
+        "scenario": "toy",
+        "seed": 7,
+        "mode": "assessment",
+        "started": "2026-02-01T00:00:00Z",
+        "battery_item": None,
+    }
     return row(**{**base, "battery_id": "", **more})
 
 
@@ -221,7 +233,13 @@ def test_what_counts_for_an_assignment(changes, state):
 
 def test_an_assessment_counts_the_first_attempt_and_practice_the_best():
     rows = [
-        made(status="verified", passed=passed, record_id=str(n), started=f"2026-02-0{n}T00:00:00Z", metrics={"points_percent": 90.0})
+        made(
+            status="verified",
+            passed=passed,
+            record_id=str(n),
+            started=f"2026-02-0{n}T00:00:00Z",
+            metrics={"points_percent": 90.0},
+        )
         for n, passed in ((1, False), (2, True), (3, True))
     ]
     exam = progress(WORK, rows, "2026-02-09T00:00:00Z").cases[0]
@@ -235,7 +253,7 @@ def test_an_assessment_counts_the_first_attempt_and_practice_the_best():
 # --- lists, invitations ---
 
 
-def test_a_list_is_taken_over_whole_or_not_at_all(home):  # noqa: F811
+def test_a_list_is_taken_over_whole_or_not_at_all(home):
     director, url = home.client("director"), home.at(f"cohorts/{home.cohort.pk}/import")
     good = b"\xef\xbb\xbfid,name,email\r\n17,Dr Ada,ada@x.example\r\n18,Dr Bo,\r\n"
     director.post(url, {"list": SimpleUploadedFile("a.csv", good)})
@@ -270,7 +288,7 @@ def test_wrong_lists(data, why):
         read_people(data)
 
 
-def test_invitations_work_once_and_not_by_looking(home):  # noqa: F811
+def test_invitations_work_once_and_not_by_looking(home):
     user = User.objects.create_user("new@home.example")
     link = f"/enter/{invite(user)}"
     for _ in range(3):
@@ -284,7 +302,7 @@ def test_invitations_work_once_and_not_by_looking(home):  # noqa: F811
     assert Client().get(expired).status_code == 410
 
 
-def test_an_admin_gets_no_link_to_somebody_of_another_programme(home, away):  # noqa: F811
+def test_an_admin_gets_no_link_to_somebody_of_another_programme(home, away):
     admin = home.client("admin")
     page = admin.post(home.at("members"), {"email": "director@away.example", "role": "director"}, follow=True).content.decode()
     assert "signs in here already" in page and "/enter/" not in page
@@ -293,7 +311,7 @@ def test_an_admin_gets_no_link_to_somebody_of_another_programme(home, away):  # 
     assert "/enter/" not in page
 
 
-def test_sign_in_is_throttled_and_needs_no_hint(home):  # noqa: F811
+def test_sign_in_is_throttled_and_needs_no_hint(home):
     told = set()
     for n in range(8):
         answer = Client().post("/account/sign-in", {"login": "fellow@home.example", "password": f"wrong password {n}"})
@@ -304,7 +322,7 @@ def test_sign_in_is_throttled_and_needs_no_hint(home):  # noqa: F811
     assert answer.status_code == 302
 
 
-def test_nobody_signs_up(home):  # noqa: F811
+def test_nobody_signs_up(home):
     form = {"email": "x@x.example", "password1": "correct horse battery", "password2": "correct horse battery"}
     Client().post("/account/sign-up", form)
     assert not User.objects.filter(email="x@x.example").exists()
@@ -313,9 +331,16 @@ def test_nobody_signs_up(home):  # noqa: F811
 # --- assigning ---
 
 
-def test_a_director_assigns_and_reminds(home):  # noqa: F811
+def test_a_director_assigns_and_reminds(home):
     director = home.client("director")
-    form = {"title": "Spring", "cohort": home.cohort.pk, "mode": "practice", "scenarios": ["toy/other"], "days": 7, "attempts_allowed": 3}
+    form = {
+        "title": "Spring",
+        "cohort": home.cohort.pk,
+        "mode": "practice",
+        "scenarios": ["toy/other"],
+        "days": 7,
+        "attempts_allowed": 3,
+    }
     answer = director.post(home.at("assignments"), form)
     assert answer.status_code == 302
     page = director.get(answer["Location"]).content.decode()
@@ -337,18 +362,32 @@ def test_a_director_assigns_and_reminds(home):  # noqa: F811
         ({"cohort": 0}, "available choices"),
     ],
 )
-def test_wrong_assignments(home, change, why):  # noqa: F811
-    form = {"title": "x", "cohort": home.cohort.pk, "mode": "practice", "scenarios": ["toy/other"], "days": 7, "attempts_allowed": 3}
+def test_wrong_assignments(home, change, why):
+    form = {
+        "title": "x",
+        "cohort": home.cohort.pk,
+        "mode": "practice",
+        "scenarios": ["toy/other"],
+        "days": 7,
+        "attempts_allowed": 3,
+    }
     page = home.client("director").post(home.at("assignments"), form | change).content.decode()
     assert why in page
 
 
-def test_a_cohort_of_another_programme_cannot_be_assigned(home, away):  # noqa: F811
-    form = {"title": "x", "cohort": away.cohort.pk, "mode": "practice", "scenarios": ["toy/other"], "days": 7, "attempts_allowed": 0}
+def test_a_cohort_of_another_programme_cannot_be_assigned(home, away):
+    form = {
+        "title": "x",
+        "cohort": away.cohort.pk,
+        "mode": "practice",
+        "scenarios": ["toy/other"],
+        "days": 7,
+        "attempts_allowed": 0,
+    }
     assert "available choices" in home.client("director").post(home.at("assignments"), form).content.decode()
 
 
-def test_critical_errors_csv_and_xapi(home, tmp_path):  # noqa: F811
+def test_critical_errors_csv_and_xapi(home, tmp_path):
     hand_in(home, tmp_path, clumsy=True)
     director = home.client("director")
     page = director.get(home.at("errors")).content.decode()
@@ -375,7 +414,7 @@ def adopt(place, **more):
     place.client("committee").post(place.at("standards"), {"standard": SimpleUploadedFile("s.json", data)})
 
 
-def test_from_evidence_to_a_badge_and_back(home, tmp_path):  # noqa: F811
+def test_from_evidence_to_a_badge_and_back(home, tmp_path):
     attempt = hand_in(home, tmp_path, **EXAM)
     adopt(home)
     committee, case = home.client("committee"), home.at(f"review/{home.exam.pk}/{home.learner.pseudonym}")
@@ -399,10 +438,19 @@ def test_from_evidence_to_a_badge_and_back(home, tmp_path):  # noqa: F811
     assert Client().get(home.at("issuer.json")).json()["public_key"] == key
     assert audit.broken() == ""
     actions = set(AuditEntry.objects.values_list("action", flat=True))
-    assert {"saw", "handed in", "verified", "decided", "badge issued", "badge revoked", "standard adopted", "commented"} <= actions
+    assert {
+        "saw",
+        "handed in",
+        "verified",
+        "decided",
+        "badge issued",
+        "badge revoked",
+        "standard adopted",
+        "commented",
+    } <= actions
 
 
-def test_no_badge_without_a_standard_or_grant_or_attestation(home, tmp_path):  # noqa: F811
+def test_no_badge_without_a_standard_or_grant_or_attestation(home, tmp_path):
     hand_in(home, tmp_path, **EXAM)
     assert "This field is required" in decided(home, attest="")
     assert Decision.objects.count() == 0
@@ -412,7 +460,7 @@ def test_no_badge_without_a_standard_or_grant_or_attestation(home, tmp_path):  #
     assert "no standard set" in page and Badge.objects.count() == 0
 
 
-def test_no_badge_when_a_record_is_no_longer_believed(home, tmp_path):  # noqa: F811
+def test_no_badge_when_a_record_is_no_longer_believed(home, tmp_path):
     hand_in(home, tmp_path, **EXAM)
     adopt(home)
     decided(home)
@@ -422,7 +470,7 @@ def test_no_badge_when_a_record_is_no_longer_believed(home, tmp_path):  # noqa: 
     assert "untrusted" in page and Badge.objects.count() == 0
 
 
-def test_a_changed_standard_is_refused(home):  # noqa: F811
+def test_a_changed_standard_is_refused(home):
     data = sign_standard(standard(procedure="toy procedure"), KEY).replace(b'"cut_milli":74000', b'"cut_milli":54000')
     committee = home.client("committee")
     page = committee.post(home.at("standards"), {"standard": SimpleUploadedFile("s.json", data)}, follow=True).content.decode()
@@ -432,7 +480,7 @@ def test_a_changed_standard_is_refused(home):  # noqa: F811
 # --- the audit log, erasure ---
 
 
-def test_the_audit_log_is_append_only_and_chained(home):  # noqa: F811
+def test_the_audit_log_is_append_only_and_chained(home):
     for n in range(4):
         audit.note("did", "user 1", f"thing {n}", programme=home.programme)
     assert audit.broken() == ""
@@ -445,7 +493,7 @@ def test_the_audit_log_is_append_only_and_chained(home):  # noqa: F811
     assert "entry 2 is missing" in audit.broken([entries[0], *entries[2:]])
 
 
-def test_erasure_leaves_everything_verifiable_and_nobody_named(home, tmp_path):  # noqa: F811
+def test_erasure_leaves_everything_verifiable_and_nobody_named(home, tmp_path):
     attempt = hand_in(home, tmp_path, **EXAM)
     who, salt = home.learner, bytes(home.learner.salt)
     admin = home.client("admin")
@@ -464,7 +512,7 @@ def test_erasure_leaves_everything_verifiable_and_nobody_named(home, tmp_path): 
     assert "fellow@" not in told and "Dr fellow" not in told
 
 
-def test_erasing_keeps_the_account_of_another_programme(home, away):  # noqa: F811
+def test_erasing_keeps_the_account_of_another_programme(home, away):
     user = home.members["fellow"].user
     away.members["director"].delete()
     away.programme.membership_set.create(user=user, role="director")
@@ -475,7 +523,7 @@ def test_erasing_keeps_the_account_of_another_programme(home, away):  # noqa: F8
 # --- the pages ---
 
 
-def test_pages_ask_no_other_host_and_run_no_inline_script(home, tmp_path):  # noqa: F811
+def test_pages_ask_no_other_host_and_run_no_inline_script(home, tmp_path):
     hand_in(home, tmp_path, **EXAM)
     for role in ("fellow", "director", "committee", "admin"):
         client = home.client(role)
@@ -489,13 +537,13 @@ def test_pages_ask_no_other_host_and_run_no_inline_script(home, tmp_path):  # no
     style.close()
 
 
-def test_a_form_without_its_token_is_refused(home):  # noqa: F811
+def test_a_form_without_its_token_is_refused(home):
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(home.members["director"].user, backend=settings.AUTHENTICATION_BACKENDS[0])
     assert strict.post(home.at("cohorts"), {"name": "x"}).status_code == 403
 
 
-def test_account_pages_answer(home):  # noqa: F811
+def test_account_pages_answer(home):
     client = home.client("fellow")
     for tail in ("sign-in", "sign-out", "password", "reset", "2fa", "again", "inactive", "2fa/app"):
         assert client.get(f"/account/{tail}").status_code in (200, 302), tail

@@ -8,13 +8,14 @@ import pytest
 
 from tests.portal_site import Place, away, grant, hand_in, home, portal_database, rolled_back  # noqa: F401
 
+# isort: split
+
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from scoring.portal.policy import POLICY
+
 pytestmark = pytest.mark.usefixtures("rolled_back")
-
-from django.test import Client  # noqa: E402
-from django.urls import get_resolver, reverse  # noqa: E402
-
-from scoring.portal.policy import POLICY  # noqa: E402
-
 PATTERNS = {pattern.name: pattern for pattern in get_resolver().url_patterns}
 WHO = ("nobody", "fellow", "other", "director", "committee", "admin")
 
@@ -40,7 +41,9 @@ def things(place: Place, folder) -> dict[str, object]:
 
 
 def address(name: str, values: dict[str, object]) -> str:
-    wanted = PATTERNS[name].pattern.regex.groupindex if not PATTERNS[name].pattern.converters else PATTERNS[name].pattern.converters
+    wanted = (
+        PATTERNS[name].pattern.regex.groupindex if not PATTERNS[name].pattern.converters else PATTERNS[name].pattern.converters
+    )
     return reverse(name, kwargs={key: values[key] for key in wanted})
 
 
@@ -56,7 +59,7 @@ def test_every_address_has_a_line_and_every_line_an_address():
     assert set(PATTERNS) == set(POLICY)
 
 
-def test_every_role_at_every_own_address(home, tmp_path):  # noqa: F811
+def test_every_role_at_every_own_address(home, tmp_path):
     values = things(home, tmp_path)
     for name in PATTERNS:
         rule, url = POLICY[name], address(name, values)
@@ -69,15 +72,17 @@ def test_every_role_at_every_own_address(home, tmp_path):  # noqa: F811
                 assert got == (401 if rule.by == "token" else 302), (name, who, got)
             elif role not in rule.roles:
                 assert got == 403, (name, who, got)
-            elif who == "other" and rule.roles[role] == "own" and {"pseudonym", "attempt", "badge", "sha256"} & set(
-                PATTERNS[name].pattern.converters
+            elif (
+                who == "other"
+                and rule.roles[role] == "own"
+                and {"pseudonym", "attempt", "badge", "sha256"} & set(PATTERNS[name].pattern.converters)
             ):
                 assert got == 404, (name, who, got)
             else:
                 assert got in (200, 302, 405), (name, who, got)
 
 
-def test_other_programmes_do_not_exist(home, away, tmp_path):  # noqa: F811
+def test_other_programmes_do_not_exist(home, away, tmp_path):
     """Neither by their own address, nor with their things in the address of one's own programme."""
     theirs = things(away, tmp_path)
     for name in PATTERNS:
@@ -94,7 +99,7 @@ def test_other_programmes_do_not_exist(home, away, tmp_path):  # noqa: F811
             assert got in (403, 404, 405), (name, who, got)
 
 
-def test_posts_of_the_wrong_hand_change_nothing(home, away, tmp_path):  # noqa: F811
+def test_posts_of_the_wrong_hand_change_nothing(home, away, tmp_path):
     """The same by POST, where 405 would hide the answer."""
     theirs = things(away, tmp_path)
     for name in PATTERNS:
@@ -110,7 +115,7 @@ def test_posts_of_the_wrong_hand_change_nothing(home, away, tmp_path):  # noqa: 
                 assert got == (403 if role not in rule.roles else 404) or got == 405, (name, who, got)
 
 
-def test_open_addresses(home, tmp_path):  # noqa: F811
+def test_open_addresses(home, tmp_path):
     values = things(home, tmp_path)
     for name in PATTERNS:
         rule = POLICY[name]
@@ -122,12 +127,12 @@ def test_open_addresses(home, tmp_path):  # noqa: F811
             assert all(home.client(who).get(address(name, values)).status_code == 403 for who in WHO[1:])
 
 
-def test_what_is_not_in_the_table_answers_nobody(home, monkeypatch):  # noqa: F811
+def test_what_is_not_in_the_table_answers_nobody(home, monkeypatch):
     monkeypatch.delitem(POLICY, "audit")
     assert home.client("admin").get(home.at("audit")).status_code == 403
 
 
-def test_a_hole_in_the_table_would_be_seen(home, tmp_path, monkeypatch):  # noqa: F811
+def test_a_hole_in_the_table_would_be_seen(home, tmp_path, monkeypatch):
     """The generated test can fail: a fellow let into everybody's pages is found."""
     monkeypatch.setitem(POLICY, "learner", replace(POLICY["learner"], roles={**POLICY["learner"].roles, "fellow": "all"}))
     values = things(home, tmp_path)

@@ -62,7 +62,9 @@ def _write(new: Path, sha256: str, chunks: Iterable[bytes]) -> int:
             hashed.update(chunk)
             file.write(chunk)
         if hashed.hexdigest() != sha256:
-            raise OtherBytes(f"{size} bytes with SHA-256 {hashed.hexdigest()[:16]}...; expected {sha256[:16]}...: hand it in again")
+            raise OtherBytes(
+                f"{size} bytes with SHA-256 {hashed.hexdigest()[:16]}...; expected {sha256[:16]}...: hand it in again"
+            )
         file.flush()
         os.fsync(fd)
     return size

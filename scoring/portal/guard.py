@@ -110,7 +110,7 @@ class Guard:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer."""
-        request.seat = None  # type: ignore[attr-defined]
+        request.seat = None
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> HttpResponseBase | None:
@@ -130,7 +130,7 @@ class Guard:
             raise Http404  # another programme's pages do not exist for those outside
         if member.role not in rule.roles:
             return refuse(request, 403, f"Your role ({member.role}) does not open this page.")
-        request.seat = Seat(member, rule.roles[member.role])  # type: ignore[attr-defined]
+        request.seat = Seat(member, rule.roles[member.role])
         return None
 
 

@@ -24,7 +24,7 @@ def programme_secret() -> bytes:
     return secrets.token_bytes(32)
 
 
-class People(BaseUserManager):  # type: ignore[type-arg]
+class People(BaseUserManager):
     """Makes users; an address is the only name."""
 
     def create_user(self, email: str, password: str | None = None, **more: Any) -> User:
@@ -76,7 +76,7 @@ class Learner(models.Model):
     class Meta:
         """Pseudonyms are unique on the server, ids in a programme (while not erased)."""
 
-        constraints = [  # noqa: RUF012 - Django's way
+        constraints = [
             models.UniqueConstraint(fields=["pseudonym"], name="pseudonym_once"),
             models.UniqueConstraint(
                 fields=["programme", "external_id"], condition=~models.Q(external_id=""), name="learner_id_once"
@@ -95,7 +95,7 @@ class Membership(models.Model):
     class Meta:
         """Nobody has two roles in one programme."""
 
-        constraints = [models.UniqueConstraint(fields=["user", "programme"], name="one_role_each")]  # noqa: RUF012
+        constraints = [models.UniqueConstraint(fields=["user", "programme"], name="one_role_each")]
 
 
 class Invitation(models.Model):
@@ -117,7 +117,11 @@ class Cohort(models.Model):
     class Meta:
         """A name stands once in a programme."""
 
-        constraints = [models.UniqueConstraint(fields=["programme", "name"], name="cohort_once")]  # noqa: RUF012
+        constraints = [models.UniqueConstraint(fields=["programme", "name"], name="cohort_once")]
+
+    def __str__(self) -> str:
+        """Its name, as lists show it."""
+        return self.name
 
 
 class Assignment(models.Model):
@@ -159,7 +163,7 @@ class Attempt(models.Model):
     class Meta:
         """The same bytes in one programme are the same attempt, whoever hands them in again."""
 
-        constraints = [models.UniqueConstraint(fields=["programme", "sha256"], name="attempt_once")]  # noqa: RUF012
+        constraints = [models.UniqueConstraint(fields=["programme", "sha256"], name="attempt_once")]
 
 
 class Verdict(models.Model):

@@ -1,4 +1,4 @@
-"""The description of the desktop's calls (OpenAPI 3.1), as the server gives it out. Written by hand; a test holds it to the views."""
+"""The description of the desktop's calls (OpenAPI 3.1), as the server gives it out. A test holds it to the views."""
 
 from __future__ import annotations
 
@@ -65,7 +65,12 @@ def description(address: str) -> dict[str, Any]:
     form = {"application/x-www-form-urlencoded": {"schema": _object(device_code=_TEXT)}}
     bad = {"400": _answer("not a SHA-256", _ERROR)}
     codes = _object(
-        device_code=_TEXT, user_code=_TEXT, verification_uri=_TEXT, verification_uri_complete=_TEXT, interval=_WHOLE, expires_in=_WHOLE
+        device_code=_TEXT,
+        user_code=_TEXT,
+        verification_uri=_TEXT,
+        verification_uri_complete=_TEXT,
+        interval=_WHOLE,
+        expires_in=_WHOLE,
     )
     put = bad | {
         "200": _answer("was here already", _STATE),
@@ -98,7 +103,11 @@ def description(address: str) -> dict[str, Any]:
             )
         },
         "/api/v1/me": {
-            "get": _call("me", "Whose desktop this is", {"200": _answer("it", _object(programme=_TEXT, name=_TEXT, learner=_TEXT, time=_TEXT))})
+            "get": _call(
+                "me",
+                "Whose desktop this is",
+                {"200": _answer("it", _object(programme=_TEXT, name=_TEXT, learner=_TEXT, time=_TEXT))},
+            )
         },
         "/api/v1/assignments": {
             "get": _call(
@@ -109,12 +118,17 @@ def description(address: str) -> dict[str, Any]:
         },
         "/api/v1/attempts/{sha256}": {
             "parameters": [sha],
-            "get": _call("attempt", "What became of a record", bad | {"200": _answer("it", _STATE), "404": _answer("unknown", _ERROR)}),
+            "get": _call(
+                "attempt", "What became of a record", bad | {"200": _answer("it", _STATE), "404": _answer("unknown", _ERROR)}
+            ),
             "put": _call(
                 "hand_in",
                 "Hand a record in; the answer comes when its bytes are on the disk",
                 put,
-                requestBody={"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+                requestBody={
+                    "required": True,
+                    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+                },
             ),
         },
     }

@@ -66,7 +66,9 @@ def _line(number: int, head: list[str], row: list[str]) -> Line:
     cells = {name: cell.strip() for name, cell in zip(head, row, strict=True)}
     for name, cell in cells.items():
         if safe_text(cell) != cell or len(cell) > 200 or not (cell.isprintable() or not cell):
-            raise UsageError(f"line {number}, {name}: '{cell[:30]}' is a formula, too long or not printable; nothing was imported")
+            raise UsageError(
+                f"line {number}, {name}: '{cell[:30]}' is a formula, too long or not printable; nothing was imported"
+            )
     if not cells["id"] or cells["id"].startswith("p-"):
         raise UsageError(f"line {number}: expected the id that the programme uses, not empty, not a pseudonym")
     if cells["email"]:

@@ -40,8 +40,7 @@ def claim() -> Attempt | None:
     with transaction.atomic():
         waiting = Attempt.objects.select_for_update(skip_locked=True, of=("self",)).order_by("received", "pk")
         found = (
-            waiting.filter(state=Attempt.QUEUED).first()
-            or waiting.filter(state=Attempt.CHECKING, claimed_until__lt=now).first()
+            waiting.filter(state=Attempt.QUEUED).first() or waiting.filter(state=Attempt.CHECKING, claimed_until__lt=now).first()
         )
         if found is None:
             return None

@@ -30,5 +30,5 @@ def guard(apps: Any, editor: Any) -> None:
 class Migration(migrations.Migration):
     """After the tables."""
 
-    dependencies = [("portal", "0001_initial")]  # noqa: RUF012 - Django's way
-    operations = [migrations.RunPython(guard, migrations.RunPython.noop)]  # noqa: RUF012
+    dependencies = [("portal", "0001_initial")]
+    operations = [migrations.RunPython(guard, migrations.RunPython.noop)]

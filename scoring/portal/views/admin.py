@@ -11,8 +11,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from scoring.portal import audit
 from scoring.portal.models import ROLES, AuditEntry, Learner, Membership, Token
-from scoring.portal.people import check_email, erase as erase_learner
-from scoring.portal.people import invite, join
+from scoring.portal.people import check_email, invite, join
+from scoring.portal.people import erase as erase_learner
 from scoring.portal.verifying import again
 from scoring.portal.views.tools import email_link, page_of, see, told
 from sim.attempt import is_hex

@@ -104,7 +104,12 @@ def me(request: HttpRequest) -> HttpResponse:
     """Tell the desktop whose it is: the pseudonym that goes into records."""
     seat = see(request)
     return JsonResponse(
-        {"programme": seat.programme.slug, "name": seat.programme.name, "learner": seat.membership.learner.pseudonym, "time": now()}
+        {
+            "programme": seat.programme.slug,
+            "name": seat.programme.name,
+            "learner": seat.membership.learner.pseudonym,
+            "time": now(),
+        }
     )
 
 
@@ -124,7 +129,14 @@ def _told(one: Any, rows: list[Any]) -> dict[str, Any]:
     cases = [{"scenario": c.ask.scenario, "seed": c.ask.seed, "state": c.state, "attempts": c.attempts} for c in far.cases]
     if one.battery:
         cases = [{**case, "seed": None} for case in cases]  # the seeds of a sealed battery stay sealed
-    told = {"id": one.pk, "title": one.title, "mode": work.mode, "opens": work.opens, "due": work.due, "sealed": bool(one.battery)}
+    told = {
+        "id": one.pk,
+        "title": one.title,
+        "mode": work.mode,
+        "opens": work.opens,
+        "due": work.due,
+        "sealed": bool(one.battery),
+    }
     return told | {"attempts_allowed": work.allowed, "target_percent": work.target, "state": far.state, "cases": cases}
 
 

@@ -122,7 +122,9 @@ def packet(request: HttpRequest, programme: str, assignment: int, pseudonym: str
         return render(request, "portal/refused.html", {"why": "No attempt counts yet: there is no evidence."}, status=404)
     facts = facts_of(rows_of(attempts), standard, attempts)
     html = desk().packet_html(facts, headers_of(attempts), bytes(one.battery), file, who.pseudonym)
-    seat.note("saw", f"evidence packet of {who.pseudonym}", f"assignment {one.pk}, sha256 {hashlib.sha256(html.encode()).hexdigest()}")
+    seat.note(
+        "saw", f"evidence packet of {who.pseudonym}", f"assignment {one.pk}, sha256 {hashlib.sha256(html.encode()).hexdigest()}"
+    )
     return document(html)
 
 
@@ -159,7 +161,9 @@ def decide(request: HttpRequest, programme: str, assignment: int, pseudonym: str
     return redirect("case", programme, assignment, pseudonym)
 
 
-def _body(one: Assignment, who: Learner, firsts: list[str], standard: bytes, data: dict[str, Any], procedure: str) -> dict[str, Any]:
+def _body(
+    one: Assignment, who: Learner, firsts: list[str], standard: bytes, data: dict[str, Any], procedure: str
+) -> dict[str, Any]:
     battery = battery_of(one)
     until = timezone.now() + timedelta(days=365 * data["years"]) if data["years"] else None
     return {

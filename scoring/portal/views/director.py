@@ -140,7 +140,7 @@ class NewAssignment(forms.Form):
     """What is asked of a cohort."""
 
     title = forms.CharField(max_length=200)
-    cohort = forms.ModelChoiceField(Cohort.objects.none())
+    cohort = forms.ModelChoiceField(Cohort.objects.none(), empty_label=None)
     mode = forms.ChoiceField(choices=[(m, m) for m in MODES])
     scenarios = forms.MultipleChoiceField(required=False, widget=forms.SelectMultiple(attrs={"size": 12}))
     battery = forms.FileField(
@@ -285,18 +285,24 @@ def compare(request: HttpRequest, programme: str) -> HttpResponse:
         passed = sum(row.passed is True for row in first)
         rate = clopper_pearson(passed, len(first), 0.95) if first else None
         errs = sum(bool(row.critical_errors) for row in first)
-        lines.append({"cohort": one, "people": one.learners.count(), "first": len(first), "passed": passed, "rate": rate, "errs": errs})
+        lines.append(
+            {"cohort": one, "people": one.learners.count(), "first": len(first), "passed": passed, "rate": rate, "errs": errs}
+        )
     return render(request, "portal/compare.html", {"lines": lines})
 
 
 @require_safe
 def value(request: HttpRequest, programme: str) -> HttpResponse:
     """Show per procedure what attempts took: median and quartiles of time, dose, exposures."""
-    rows = [row for row in rows_of(see(request).attempts().filter(state=Attempt.CHECKED)) if row.counts and row.passed is not None]
+    rows = [
+        row for row in rows_of(see(request).attempts().filter(state=Attempt.CHECKED)) if row.counts and row.passed is not None
+    ]
     table = []
     for name in sorted({row.procedure for row in rows}):
         own = [row for row in rows if row.procedure == name]
-        table.append({"procedure": name, "attempts": len(own), "measures": [(text, _quartiles(own, key)) for key, text in MEASURES]})
+        table.append(
+            {"procedure": name, "attempts": len(own), "measures": [(text, _quartiles(own, key)) for key, text in MEASURES]}
+        )
     return render(request, "portal/value.html", {"table": table})
 
 

@@ -26,6 +26,7 @@ from scoring.reports.learner import learner_document
 from scoring.statistics.curves import cohort_band
 from sim.errors import ScottieError
 
+
 def _own(seat: Seat, pseudonym: str) -> Learner:
     return get_object_or_404(seat.learners(), pseudonym=pseudonym)
 
@@ -64,7 +65,9 @@ def _curves(who: Learner, rows: list[Row]) -> list[dict[str, Any]]:
         target = _target(who)
         sheet = curve(marks, band, target, "checklist points (%)")
         told = f"Checklist points of {len(marks)} attempts in order of time; the table below holds the numbers."
-        out.append({"procedure": name, "svg": mark_safe(sheet.svg(f"curve-{number}", told)), "marks": marks, "band": dict(_by(band))})
+        out.append(
+            {"procedure": name, "svg": mark_safe(sheet.svg(f"curve-{number}", told)), "marks": marks, "band": dict(_by(band))}
+        )
     return out
 
 
@@ -84,7 +87,8 @@ def _band(who: Learner, procedure: str) -> list[tuple[int, float, float, float]]
     people = Learner.objects.filter(cohort__in=Cohort.objects.filter(learners=who)).distinct()
     rows = Rows(rows_of(Attempt.objects.filter(learner__in=people, state=Attempt.CHECKED)))
     series = [
-        [v for row in rows.of(name) if row.procedure == procedure and (v := row.value(SCALE)) is not None] for name in rows.learners
+        [v for row in rows.of(name) if row.procedure == procedure and (v := row.value(SCALE)) is not None]
+        for name in rows.learners
     ]
     return [(p.attempt, p.p10, p.p50, p.p90) for p in cohort_band([one for one in series if one])]
 

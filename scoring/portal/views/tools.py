@@ -23,7 +23,7 @@ PAGE = 50
 
 def see(request: HttpRequest) -> Seat:
     """Return the seat that the guard gave this request."""
-    seat: Seat = request.seat  # type: ignore[attr-defined]
+    seat: Seat = request.seat
     return seat
 
 
@@ -47,13 +47,22 @@ def told(back: str, *names: str) -> Callable[[Callable[..., HttpResponse]], Call
 def email_link(request: HttpRequest, user: User, secret: str, programme: Programme) -> None:
     """Send an invitation, and show its link to who invited: without an e-mail server that is the only way."""
     if not secret:
-        send_mail(f"Scottie portal: {programme.name}", f"You now have a role in {programme.name}: {settings.ADDRESS}/\n", None, [user.email])
+        send_mail(
+            f"Scottie portal: {programme.name}",
+            f"You now have a role in {programme.name}: {settings.ADDRESS}/\n",
+            None,
+            [user.email],
+        )
         messages.success(request, f"{user.email} signs in here already and finds this programme on the first page.")
         return
     link = settings.ADDRESS + reverse("enter", args=[secret])
     text = f"You are invited to the Scottie portal of {programme.name}. This link works once, for 7 days:\n\n{link}\n"
     sent = send_mail(f"Scottie portal: {programme.name}", text, None, [user.email], fail_silently=True)
-    how = "An invitation was sent" if sent and settings.EMAIL_BACKEND.endswith("smtp.EmailBackend") else "No e-mail server is set up"
+    how = (
+        "An invitation was sent"
+        if sent and settings.EMAIL_BACKEND.endswith("smtp.EmailBackend")
+        else "No e-mail server is set up"
+    )
     messages.success(request, f"{how}. The link for {user.email} works once, for 7 days: {link}")
 
 
