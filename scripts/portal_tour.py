@@ -270,7 +270,7 @@ def review(tour: Tour, committee: Any, who: str, procedure: str) -> None:
 
 def badge(tour: Tour, committee: Any) -> None:
     committee.goto(f"{tour.url}/p/spine/badges")
-    committee.click("text=Issue")
+    committee.click("button:has-text('Issue')")
     tour.look(committee, "badges")
     with committee.expect_download() as waiting:
         committee.click("text=badge-1.jwt")
@@ -280,7 +280,7 @@ def badge(tour: Tour, committee: Any) -> None:
     key = str(answer.json()["public_key"])
     assert "valid" in (told := tour.ran("badge", "verify", str(file), "--issuer-key", key)) and "exit 0" in told, told
     committee.fill("input[name=reason]", "issued on the tour")
-    committee.click("text=Revoke")
+    committee.click("button:has-text('Revoke')")
     revoked = tour.home / "revoked.json"
     revoked.write_bytes(committee.context.request.get(f"{tour.url}/p/spine/revocations.json").body())
     told = tour.ran("badge", "verify", str(file), "--issuer-key", key, "--revocations", str(revoked))

@@ -13,7 +13,7 @@ from tests.portal_site import Place, away, grant, hand_in, home, portal_database
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from scoring.portal.policy import POLICY
+from scoring.portal.policy import POLICY, policy_table
 
 pytestmark = pytest.mark.usefixtures("rolled_back")
 PATTERNS = {pattern.name: pattern for pattern in get_resolver().url_patterns}
@@ -137,3 +137,10 @@ def test_a_hole_in_the_table_would_be_seen(home, tmp_path, monkeypatch):
     monkeypatch.setitem(POLICY, "learner", replace(POLICY["learner"], roles={**POLICY["learner"].roles, "fellow": "all"}))
     values = things(home, tmp_path)
     assert ask(home, "other", address("learner", values), "session") == 200
+
+
+def test_the_guide_shows_the_table():
+    from pathlib import Path
+
+    guide = Path(__file__).resolve().parent.parent / "docs/PORTAL.md"
+    assert policy_table() in guide.read_text(encoding="utf-8")

@@ -104,3 +104,15 @@ POLICY: dict[str, Rule] = {
     "mfa_generate_recovery_codes": SIGNED_IN,
     "mfa_download_recovery_codes": SIGNED_IN,
 }
+
+
+def policy_table() -> str:
+    """Return the programme's part of the table as Markdown, for docs/PORTAL.md (a test holds the page to it)."""
+    names = ("fellow", "director", "committee", "admin")
+    lines = ["| address | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, rule in POLICY.items():
+        if not rule.open:
+            groups.setdefault(tuple(rule.roles.get(role, "") for role in names), []).append(name)
+    lines += [f"| {', '.join(f'`{n}`' for n in found)} | {' | '.join(reach)} |" for reach, found in groups.items()]
+    return "\n".join(lines) + "\n"
