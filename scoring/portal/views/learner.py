@@ -31,6 +31,11 @@ def _own(seat: Seat, pseudonym: str) -> Learner:
     return get_object_or_404(seat.learners(), pseudonym=pseudonym)
 
 
+def _shown(seat: Seat, who: Learner) -> str:
+    """Return the name; for the committee, which judges without it, the pseudonym."""
+    return who.pseudonym if seat.role == "committee" else who.name or who.pseudonym
+
+
 @require_safe
 def learner(request: HttpRequest, programme: str, pseudonym: str) -> HttpResponse:
     """Show one learner: what is assigned, the curve of each procedure against cohort and target, the attempts."""
@@ -43,6 +48,7 @@ def learner(request: HttpRequest, programme: str, pseudonym: str) -> HttpRespons
     given = seat.assignments().filter(cohort__learners=who, closed=False).order_by("due")
     context = {
         "learner": who,
+        "shown": _shown(seat, who),
         "attempts": page_of(request, attempts),
         "given": [(one, progress(work_of(one), rows, now())) for one in given],
         "curves": _curves(who, rows),
@@ -144,7 +150,15 @@ def attempt(request: HttpRequest, programme: str, attempt: int) -> HttpResponse:
     verdicts = one.verdict_set.order_by("-pk")
     moments = [(e, clock(t) if t >= 0 else "", why) for e, t, why in verdicts[0].moments] if verdicts else []
     numbers = [(name.replace("_", " "), f"{v:.6g}") for name, v in row.metrics.items() if v is not None]
-    context = {"attempt": one, "row": row, "verdicts": verdicts, "moments": moments, "numbers": numbers, "titles": titles()}
+    context = {
+        "attempt": one,
+        "shown": _shown(seat, one.learner),
+        "row": row,
+        "verdicts": verdicts,
+        "moments": moments,
+        "numbers": numbers,
+        "titles": titles(),
+    }
     return render(request, "portal/attempt.html", context)
 
 

@@ -9,11 +9,6 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
-from tests.portal_site import away, hand_in, home, portal_database, rolled_back, verify_all  # noqa: F401
-
-# isort: split
-
 from django.conf import settings
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -34,7 +29,8 @@ from scoring.trust.people import pseudonym_of
 from sim.errors import UsageError
 from tests.make_evidence import standard
 from tests.make_rows import row
-from tests.portal_toy import KEY, handed
+from tests.portal.site import hand_in, verify_all
+from tests.portal.toy import KEY, handed
 
 pytestmark = pytest.mark.usefixtures("rolled_back")
 EXAM = {"mode": "assessment", "started": "2026-02-01T12:00:00Z"}
@@ -421,6 +417,8 @@ def test_from_evidence_to_a_badge_and_back(home, tmp_path):
     assert home.learner.pseudonym in committee.get(home.at("review")).content.decode()
     page = committee.get(case).content.decode()
     assert "verified" in page and "contrasting-groups" in page and "Dr fellow" not in page
+    for tail in (f"learners/{home.learner.pseudonym}", f"attempts/{attempt.pk}", "review"):
+        assert "Dr fellow" not in committee.get(home.at(tail)).content.decode()
     packet = committee.get(case + "/packet")
     assert attempt.record_id in packet.content.decode() and "sandbox" in packet["Content-Security-Policy"]
     committee.post(case + "/comment", {"text": "Good <b>hands</b>"})

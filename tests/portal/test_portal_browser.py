@@ -17,12 +17,12 @@ HAVE = chromium() and all(find_spec(name) for name in ("playwright", "axe_core_p
 def test_from_an_empty_server_to_a_revoked_badge():
     from datetime import UTC, datetime
 
-    from tests.portal_toy import SCENARIO, handed
+    from tests.portal.toy import SCENARIO, handed
 
     def play(folder, who, number):
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return handed(folder, who, mode="assessment", seed=7 + number, started=now)
 
-    tour = tour_of(None, play, SCENARIO, "toy procedure", {"SCOTTIE_PORTAL_DESK": "tests.portal_toy.ToyDesk"})
+    tour = tour_of(None, play, SCENARIO, "toy procedure", {"SCOTTIE_PORTAL_DESK": "tests.portal.toy.ToyDesk"})
     assert tour.complaints == []
     assert len(tour.seen) >= 24

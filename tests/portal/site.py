@@ -12,14 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("allauth", reason="the portal needs django, django-allauth and whitenoise (extra `portal`)")
-
 HOME = Path(tempfile.mkdtemp(prefix="scottie-portal-"))
 os.environ["SCOTTIE_PORTAL"] = str(HOME)
 os.environ["DJANGO_SETTINGS_MODULE"] = "scoring.portal.settings"
-os.environ["SCOTTIE_PORTAL_DESK"] = "tests.portal_toy.ToyDesk"
+os.environ["SCOTTIE_PORTAL_DESK"] = "tests.portal.toy.ToyDesk"
 os.environ["SCOTTIE_PORTAL_URL"] = "http://127.0.0.1:8765"
 if "SCOTTIE_TEST_DATABASE" in os.environ:
     os.environ["DATABASE_URL"] = os.environ["SCOTTIE_TEST_DATABASE"]
@@ -29,11 +25,7 @@ import django
 django.setup()
 
 from django.conf import settings
-from django.core import mail
-from django.core.management import call_command
-from django.db import connections, transaction
 from django.test import Client
-from django.test.utils import setup_databases, setup_test_environment, teardown_databases, teardown_test_environment
 
 from scoring.portal.blobs import blob_path
 from scoring.portal.guard import digest_of
@@ -48,39 +40,16 @@ from scoring.portal.models import (
     Programme,
     Token,
     User,
-)  # fmt: skip
+)
 from scoring.portal.people import Line, learner_of
 from scoring.portal.verifying import claim, record, trust_of
-from tests import portal_toy
-from tests.portal_toy import SCENARIO, handed
+from tests.portal import toy
+from tests.portal.toy import SCENARIO, handed
 
 PASSWORD = "a long toy password"
 ROLES = ("fellow", "director", "committee", "admin")
 BACKEND = settings.AUTHENTICATION_BACKENDS[0]
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture(scope="session")
-def portal_database():
-    setup_test_environment()
-    old = setup_databases(verbosity=0, interactive=False, keepdb=False)
-    call_command("createcachetable", verbosity=0)
-    yield
-    for connection in connections.all():
-        connection.close()
-    teardown_databases(old, verbosity=0)
-    teardown_test_environment()
-
-
-@pytest.fixture
-def rolled_back(portal_database):
-    """What a test writes is gone after it."""
-    mail.outbox.clear()
-    whole = transaction.atomic()
-    whole.__enter__()
-    yield
-    transaction.set_rollback(True)
-    whole.__exit__(None, None, None)
 
 
 @dataclass
@@ -137,22 +106,12 @@ def make_place(slug: str) -> Place:
     return place
 
 
-@pytest.fixture
-def home(rolled_back):
-    return make_place("home")
-
-
-@pytest.fixture
-def away(rolled_back):
-    return make_place("away")
-
-
 def verify_all() -> list[str]:
     """Verify what waits, in this process (a test of its own has it done by another one); return the verdicts."""
     found = []
     while (attempt := claim()) is not None:
         attempt = Attempt.objects.select_related("programme", "learner").get(pk=attempt.pk)
-        verdict = portal_toy.check(str(blob_path(settings.FOLDER, attempt.sha256)), trust_of(attempt.programme))
+        verdict = toy.check(str(blob_path(settings.FOLDER, attempt.sha256)), trust_of(attempt.programme))
         found.append(record(attempt, verdict).status)
     return found
 

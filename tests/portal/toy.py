@@ -1,4 +1,4 @@
-"""Records of the toy core for the portal's tests, and the process that replays them (`python -m tests.portal_toy`)."""
+"""Records of the toy core for the portal's tests, and the process that replays them (`python -m tests.portal.toy`)."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class ToyDesk:
         return (Scenario(SCENARIO, 1, "Toy, right L4", "toy procedure"), Scenario("toy/other", 1, "Toy, other", "toy procedure"))
 
     def worker_command(self):
-        root = str(Path(__file__).resolve().parent.parent)
-        code = f"import sys; sys.path.insert(0, {root!r}); from tests.portal_toy import main; main()"
+        root = str(Path(__file__).resolve().parent.parent.parent)
+        code = f"import sys; sys.path.insert(0, {root!r}); from tests.portal.toy import main; main()"
         return [sys.executable, "-I", "-c", code]
 
     def attempt_html(self, path, verdict):
