@@ -9,7 +9,6 @@ part in a browser of their own. Every page is looked at by axe-core (WCAG 2.2 AA
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -377,21 +376,19 @@ def main() -> int:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"SCOTTIE_KEYS": keys})
         return folder / "attempt.scottie"
 
-    found = subprocess.run([sys.executable, str(ROOT / "main.py"), "list", "--json"], check=True, capture_output=True, text=True)
-    procedure = next(s["procedure"] for s in json.loads(found.stdout) if s["id"] == args.scenario)
-    tour = tour_of(args.out, play, args.scenario, rubric_of(args.scenario, procedure), {})
+    tour = tour_of(args.out, play, args.scenario, procedure_of(args.scenario), {})
     print(f"{len(tour.seen)} pages: {', '.join(tour.seen)}")
     for line in tour.complaints:
         print(line)
     return int(bool(tour.complaints))
 
 
-def rubric_of(scenario: str, procedure: str) -> str:
+def procedure_of(scenario: str) -> str:
     """Return the procedure as records name it: the id of the scenario's rubric."""
     from scenarios.registry import find_scenario
     from scoring.rubric import read_rubric
 
-    return str(read_rubric(find_scenario(scenario).rubric_path).id) or procedure
+    return read_rubric(find_scenario(scenario).rubric_path).rubric.id
 
 
 if __name__ == "__main__":

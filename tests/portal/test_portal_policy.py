@@ -47,7 +47,8 @@ def ask(place: Place, who: str, url: str, by: str) -> int:
     client = Client() if who == "nobody" or by == "token" else place.client(who)
     headers = place.bearer(who) if by == "token" and who != "nobody" else {}
     answer = client.get(url, headers=headers)
-    answer.close()
+    if answer.streaming:
+        b"".join(answer)  # to its end: the file behind it is closed then
     return answer.status_code
 
 
