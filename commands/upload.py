@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,13 +16,15 @@ from urllib.parse import urlencode, urlsplit
 
 import typer
 
-from commands.common import AsJson, say
+from commands.common import AsJson, say, utc_now
 from sim.errors import MachineError, UsageError
 
 MAX_ANSWER = 4 * 2**20
 MAX_RECORD = 16 * 2**20  # docs/RECORD.md
 TIMEOUT = 60.0
 FILE = "portal.json"
+FORM = "%Y-%m-%dT%H:%M:%SZ"
+SKEW_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ def signin(url: Annotated[str, typer.Argument(help="address of the portal")]) ->
         say(f"Open {codes['verification_uri']} and type the code {codes['user_code']}")
         token = _wait(url, codes)
         me = call(f"{url}/api/v1/me", token=token)
+        _compare_clocks(str(me["time"]))
         account = Account(url, token, str(me["learner"]), str(me["programme"]))
     except (Answered, KeyError) as error:
         raise MachineError(f"{url}: {error}") from None
@@ -148,11 +152,22 @@ def assignments(json_: AsJson = False) -> None:
     if json_:
         say(json.dumps(found, indent=2))
         return
+    _compare_clocks(str(found.get("time", "")))
     for one in found.get("assignments", []):
         say(f"{one['title']}: {one['mode']}, due {one['due']}, {one['state']}")
         for case in one["cases"]:
             seed = "" if case["seed"] is None else f" --seed {case['seed']}"
             say(f"  {case['state']:<14} {case['scenario']}{seed} --mode {one['mode']} --learner {account.learner}")
+
+
+def _compare_clocks(told: str) -> None:
+    """Warn where this machine's clock is not the portal's: attempts would seem to begin outside an assignment's time."""
+    try:
+        apart = abs((datetime.strptime(told, FORM) - datetime.strptime(utc_now(), FORM)).total_seconds())
+    except ValueError:
+        return
+    if apart > SKEW_SECONDS:
+        say(f"The clock of this machine and that of the portal are {apart / 60:.0f} minutes apart; set it before an attempt")
 
 
 def upload(
