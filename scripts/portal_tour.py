@@ -32,8 +32,8 @@ LINK = re.compile(r"http://127\.0\.0\.1:\d+/enter/[\w-]+")
 WIDTHS = (1280, 390)
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
-MakeRecord = Callable[[Path, str, int], Path]
-"""(folder, pseudonym, number) -> a sealed record of that learner, as an assessment."""
+MakeRecord = Callable[[Path, str], Path]
+"""(folder, pseudonym) -> a sealed record of that learner, as an assessment."""
 
 
 def chromium() -> str | None:
@@ -225,10 +225,9 @@ def sign_desktop_in(tour: Tour, fellow: Any) -> None:
 
 
 def two_records(tour: Tour, make_record: MakeRecord, who: str) -> tuple[Path, Path]:
-    honest = make_record(tour.home / "honest", who, 0)
-    other = make_record(tour.home / "other", who, 1).read_bytes()
+    honest = make_record(tour.home / "honest", who)
     forged = tour.home / "forged.scottie"
-    forged.write_bytes(re.sub(rb'("seed":)(\d+)', rb"\g<1>99", other, count=1))
+    forged.write_bytes(re.sub(rb'("seed":)(\d+)', rb"\g<1>99", honest.read_bytes(), count=1))
     return honest, forged
 
 
@@ -370,8 +369,8 @@ def main() -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     keys = tempfile.mkdtemp()
 
-    def play(folder: Path, who: str, number: int) -> Path:
-        command = [sys.executable, str(ROOT / "main.py"), "run", args.scenario, "--seed", str(number + 1), "--mode", "assessment"]
+    def play(folder: Path, who: str) -> Path:
+        command = [sys.executable, str(ROOT / "main.py"), "run", args.scenario, "--mode", "assessment"]
         command += ["--learner", who, "--out", str(folder), "--no-pictures", "--json"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"SCOTTIE_KEYS": keys})
         return folder / "attempt.scottie"
