@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from commands import author, badge, battery, cohort, machine, patient, practise, report, trust, verify
+from commands import author, badge, battery, cohort, machine, patient, portal, practise, report, trust, upload, verify
 from sim.errors import ScottieError
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -33,6 +33,9 @@ COMMANDS = {
     "bench": machine.bench,
     "doctor": machine.doctor,
     "cohort": cohort.cohort,
+    "signin": upload.signin,
+    "assignments": upload.assignments,
+    "upload": upload.upload,
 }
 for _name, _function in COMMANDS.items():
     app.command(_name)(_function)
@@ -43,6 +46,7 @@ GROUPS = {
     "battery": battery.battery,
     "standard": cohort.standard_app,
     "badge": badge.badge,
+    "portal": portal.portal,
 }
 for _name, _group in GROUPS.items():
     app.add_typer(_group, name=_name)

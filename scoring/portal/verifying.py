@@ -1,0 +1,127 @@
+"""The clerk: takes attempts from the queue in the database and has each verified by a process of its own.
+
+Killed at any moment it loses nothing: a claim runs out, a verdict is written whole or not at all, and verifying twice gives
+the same verdict twice.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.db import close_old_connections, transaction
+from django.utils import timezone
+
+from scoring.cohort import Row, row_of
+from scoring.portal import audit
+from scoring.portal.blobs import blob_path
+from scoring.portal.desk import desk
+from scoring.portal.models import Attempt, Programme, Verdict
+from scoring.portal.rows import REFUSED, plain
+from scoring.record import Verdict as Found
+from scoring.reports.facts import moments_of
+from scoring.trust.pool import Pool, Task
+from scoring.trust.trustlist import TrustList
+
+SECONDS = 1800.0
+"""So long may one record take; docs/RECORD.md: at most four hours of command time, replayed far faster than it ran."""
+CLAIM = timedelta(seconds=SECONDS + 60)
+TRIES = 3
+_HEADER = ("engine", "python", "numpy", "numba", "machine", "tools_hash", "rubric_hash", "scenario_hash")
+
+
+def claim() -> Attempt | None:
+    """Take the oldest attempt that waits, or whose claim has run out; None when there is none."""
+    now = timezone.now()
+    with transaction.atomic():
+        waiting = Attempt.objects.select_for_update(skip_locked=True, of=("self",)).order_by("received", "pk")
+        found = (
+            waiting.filter(state=Attempt.QUEUED).first() or waiting.filter(state=Attempt.CHECKING, claimed_until__lt=now).first()
+        )
+        if found is None:
+            return None
+        found.state, found.claimed_until, found.tries = Attempt.CHECKING, now + CLAIM, found.tries + 1
+        found.save(update_fields=["state", "claimed_until", "tries"])
+    return found
+
+
+def trust_of(programme: Programme) -> TrustList | None:
+    """Return whom a programme believes; None: any key, and the verdict names it."""
+    return TrustList(dict.fromkeys(programme.trusted, "")) if programme.trusted else None
+
+
+def check(attempt: Attempt, folder: Path, command: list[str]) -> Found:
+    """Return the verdict of the replaying process on one attempt."""
+    path = blob_path(folder, attempt.sha256)
+    trust = trust_of(attempt.programme)
+    task = Task(attempt.sha256, "", {"path": str(path), "progress": False})
+    with Pool(command, {"trust": trust.as_dict() if trust else None}, 1, SECONDS) as pool:
+        answers: Iterator[Any] = pool.run([task])
+        _, answer = next(answers)
+    if "failed" in answer:
+        return Found(task.name, "failed", str(answer["failed"]))
+    return replace(Found.from_message(answer), path=f"{attempt.sha256[:16]}.scottie")
+
+
+def record(attempt: Attempt, found: Found) -> Verdict:
+    """Write a verdict down: with it the attempt's row changes, or nothing does."""
+    row = _owned(row_of(found), attempt)
+    light = {name: str((found.header or {}).get(name, "")) for name in _HEADER}
+    moments = [[m.error, m.tick, m.why] for m in moments_of(found.result)] if row.counts else []
+    again = row.status == "failed" and attempt.tries < TRIES
+    with transaction.atomic():
+        verdict = Verdict.objects.create(
+            attempt=attempt,
+            engine=desk().engine,
+            status=row.status,
+            reason=row.reason,
+            key=found.key or "",
+            header=light,
+            moments=moments,
+        )
+        Attempt.objects.filter(pk=attempt.pk).update(
+            state=Attempt.QUEUED if again else Attempt.CHECKED,
+            claimed_until=None,
+            status=row.status,
+            reason=row.reason,
+            record_id=row.record_id,
+            row=plain(row),
+        )
+        audit.note("verified", "server", f"attempt {attempt.sha256[:16]}", row.status, attempt.programme)
+    return verdict
+
+
+def _owned(row: Row, attempt: Attempt) -> Row:
+    """Return the row; refused when it names another learner than the one by whose token it came."""
+    if not row.counts or row.learner == attempt.learner.pseudonym:
+        return row
+    who = f"'{row.learner[:40]}'" if row.learner else "nobody"
+    return replace(row, status="wrong-learner", reason=f"{REFUSED['wrong-learner']} (the record names {who})")
+
+
+def work(folder: Path, stop: threading.Event | None = None, once: bool = False, idle: float = 2.0) -> int:
+    """Verify what waits, until `stop` (or, `once`, until nothing waits); return how many verdicts were written."""
+    stop, made = stop or threading.Event(), 0
+    command = desk().worker_command()
+    while not stop.is_set():
+        attempt = claim()
+        if attempt is not None:
+            attempt = Attempt.objects.select_related("programme", "learner").get(pk=attempt.pk)
+            record(attempt, check(attempt, folder, command))
+            made += 1
+        elif once:
+            break
+        else:
+            close_old_connections()
+            stop.wait(idle)
+    return made
+
+
+def again(programme: Programme, only: Callable[[Any], Any] = lambda found: found) -> int:
+    """Put a programme's attempts back into the queue (after an upgrade, or when other keys are trusted)."""
+    found = only(Attempt.objects.filter(programme=programme, state=Attempt.CHECKED))
+    return int(found.update(state=Attempt.QUEUED, tries=0))

@@ -1,0 +1,336 @@
+"""The director's pages: cohorts, assignments, status board, critical errors, comparison, value, export."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.mail import send_mail
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from scoring.cohort import Cohort as Rows
+from scoring.cohort import Row
+from scoring.exchange.table import csv_text
+from scoring.exchange.xapi import json_lines
+from scoring.figures import clock
+from scoring.portal.desk import desk
+from scoring.portal.guard import Seat, document
+from scoring.portal.models import MODES, Assignment, Attempt, Cohort, Learner
+from scoring.portal.people import import_people, read_people
+from scoring.portal.progress import progress
+from scoring.portal.rows import facts_of, newest_verdicts, now, parse_battery, row_from, rows_of, standard_of, work_of
+from scoring.portal.views.tools import page_of, see, told
+from scoring.reports.cohort import cohort_document
+from scoring.reports.html import html_text
+from scoring.statistics.chance import clopper_pearson
+from sim.errors import UsageError
+
+MEASURES = (
+    ("duration_s", "time (s)"),
+    ("fluoro_s", "fluoroscopy (s)"),
+    ("dap_gy_m2", "dose area product (Gy.m2)"),
+    ("exposures", "exposures"),
+    ("points_percent", "checklist points (%)"),
+)
+
+
+def _table(seat: Seat) -> list[dict[str, Any]]:
+    """Return the board: per open assignment, per learner, how far. Attempts are read once."""
+    attempts: dict[int, list[Attempt]] = {}
+    for one in seat.attempts().filter(state=Attempt.CHECKED):
+        attempts.setdefault(one.learner_id, []).append(one)
+    waiting = {a.learner_id for a in seat.attempts().exclude(state=Attempt.CHECKED)}
+    out = []
+    for assignment in seat.assignments().filter(closed=False).order_by("due").prefetch_related("cohort__learners"):
+        work = work_of(assignment)
+        lines = []
+        for who in assignment.cohort.learners.all():
+            rows = rows_of(attempts.get(who.pk, []))
+            bad = sum(not row.counts for row in rows)
+            lines.append({"learner": who, "progress": progress(work, rows, now()), "refused": bad, "waiting": who.pk in waiting})
+        out.append({"assignment": assignment, "work": work, "lines": lines})
+    return out
+
+
+@require_safe
+def board(request: HttpRequest, programme: str) -> HttpResponse:
+    """Show how far everybody is."""
+    seat = see(request)
+    seat.note("saw", "status board")
+    refused = seat.attempts().filter(state=Attempt.CHECKED).exclude(status__in=("verified", "interrupted")).order_by("-pk")[:20]
+    return render(request, "portal/board.html", {"board": _table(seat), "refused": refused})
+
+
+@require_safe
+def board_table(request: HttpRequest, programme: str) -> HttpResponse:
+    """Return the changing part of the board, which the page fetches again every 15 seconds."""
+    return render(request, "portal/board_table.html", {"board": _table(see(request))})
+
+
+class NewCohort(forms.Form):
+    """A cohort."""
+
+    name = forms.CharField(max_length=100)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def cohorts(request: HttpRequest, programme: str) -> HttpResponse:
+    """List the cohorts, and make one."""
+    seat, form = see(request), NewCohort(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            with transaction.atomic():
+                made = Cohort.objects.create(programme=seat.programme, name=form.cleaned_data["name"])
+                seat.note("cohort made", f"cohort {made.pk}")
+            return redirect("cohort", programme, made.pk)
+        except IntegrityError:
+            form.add_error("name", "There is a cohort of this name already.")
+    return render(request, "portal/cohorts.html", {"form": form, "cohorts": seat.cohorts().order_by("name")})
+
+
+@require_safe
+def cohort(request: HttpRequest, programme: str, cohort: int) -> HttpResponse:
+    """Show the learners of a cohort, and the form that takes a list."""
+    seat = see(request)
+    one = get_object_or_404(seat.cohorts(), pk=cohort)
+    seat.note("saw", f"cohort {one.pk}")
+    return render(request, "portal/cohort.html", {"cohort": one, "learners": one.learners.order_by("name", "pseudonym")})
+
+
+@require_POST
+@told("cohort", "cohort")
+def cohort_import(request: HttpRequest, programme: str, cohort: int) -> HttpResponse:
+    """Take over a list of learners, whole or not at all."""
+    seat = see(request)
+    one = get_object_or_404(seat.cohorts(), pk=cohort)
+    file = request.FILES.get("list")
+    if file is None:
+        raise UsageError("no file was chosen; expected CSV with the columns id, name, email")
+    new, all_ = import_people(one, read_people(file.read(1024 * 1024)))
+    seat.note("learners imported", f"cohort {one.pk}", f"{all_} lines, {new} new")
+    messages.success(request, f"{all_} learners are in this cohort's list, {new} of them new.")
+    return redirect("cohort", programme, cohort)
+
+
+@require_safe
+def cohort_report(request: HttpRequest, programme: str, cohort: int) -> HttpResponse:
+    """Show the report of a cohort (docs/EVIDENCE.md) over all attempts of its learners."""
+    seat = see(request)
+    one = get_object_or_404(seat.cohorts(), pk=cohort)
+    attempts = list(seat.attempts().filter(learner__in=one.learners.all(), state=Attempt.CHECKED))
+    seat.note("saw", f"report of cohort {one.pk}")
+    rows = rows_of(attempts)
+    procedures = {row.procedure for row in rows if row.procedure}
+    standard = standard_of(seat.programme, procedures.pop())[0] if len(procedures) == 1 else None
+    if not any(row.counts for row in rows):
+        return render(request, "portal/refused.html", {"why": "No attempt of this cohort has been verified yet."}, status=404)
+    return document(html_text(cohort_document(facts_of(rows, standard, attempts))))
+
+
+class NewAssignment(forms.Form):
+    """What is asked of a cohort."""
+
+    title = forms.CharField(max_length=200)
+    cohort = forms.ModelChoiceField(Cohort.objects.none(), empty_label=None)
+    mode = forms.ChoiceField(choices=[(m, m) for m in MODES])
+    scenarios = forms.MultipleChoiceField(required=False, widget=forms.SelectMultiple(attrs={"size": 12}))
+    battery = forms.FileField(
+        required=False, label="Or a sealed battery", help_text="the assignment file (main.py battery make); then no scenarios"
+    )
+    seeds = forms.CharField(
+        required=False, label="Patients", help_text="whole numbers with spaces: these patients, each scenario; empty: any patient"
+    )
+    days = forms.IntegerField(min_value=1, max_value=730, initial=28, label="Days until it is due")
+    attempts_allowed = forms.IntegerField(min_value=0, max_value=1000, initial=0, help_text="per case; 0: any number")
+    target_percent = forms.IntegerField(
+        min_value=0, max_value=100, required=False, label="Target", help_text="percent of checklist points beside passing"
+    )
+
+    def __init__(self, seat: Seat, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["cohort"].queryset = seat.cohorts().order_by("name")
+        self.fields["scenarios"].choices = [(s.id, f"{s.title} ({s.id})") for s in desk().scenarios()]
+        self.engine = desk().engine
+
+    def clean_seeds(self) -> list[int]:
+        """Return whole numbers."""
+        words = self.cleaned_data["seeds"].replace(",", " ").split()
+        if not all(w.isascii() and w.isdigit() and int(w) < 2**31 for w in words) or len(words) > 50:
+            raise forms.ValidationError("Expected at most 50 whole numbers from 0 to 2147483647.")
+        return sorted({int(w) for w in words})
+
+    def clean_battery(self) -> bytes:
+        """Return the bytes of a sealed battery, b"" for none."""
+        file = self.cleaned_data["battery"]
+        if file is None:
+            return b""
+        data = file.read(1024 * 1024)
+        try:
+            self._check_battery(data)
+        except Exception as error:
+            raise forms.ValidationError(str(error)[:300]) from None
+        return bytes(data)
+
+    def _check_battery(self, data: bytes) -> None:
+        found, have = parse_battery(data), {s.id: s.version for s in desk().scenarios()}
+        lacks = [f"{i.scenario} v{i.scenario_version}" for i in found.items if have.get(i.scenario) != i.scenario_version]
+        if lacks:
+            raise UsageError(f"this server lacks {', '.join(lacks[:4])}: it could not verify attempts at it")
+        if found.engine != self.engine:
+            raise UsageError(f"the battery is for engine {found.engine}; this server verifies with {self.engine}")
+
+    def clean(self) -> dict[str, Any]:
+        """Check that either scenarios or a battery are given."""
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if "battery" in data and bool(data.get("scenarios")) == bool(data["battery"]):
+            raise forms.ValidationError("Expected either scenarios or a sealed battery.")
+        if data.get("battery") and data.get("mode") != "assessment":
+            raise forms.ValidationError("A sealed battery is an assessment.")
+        return data
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def assignments(request: HttpRequest, programme: str) -> HttpResponse:
+    """List the assignments, and make one."""
+    seat = see(request)
+    form = NewAssignment(seat, request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        return redirect("assignment", programme, _assign(seat, form.cleaned_data).pk)
+    return render(request, "portal/assignments.html", {"form": form, "assignments": seat.assignments().order_by("-due")})
+
+
+@transaction.atomic
+def _assign(seat: Seat, data: dict[str, Any]) -> Assignment:
+    opens = timezone.now().replace(microsecond=0)
+    made = Assignment.objects.create(
+        programme=seat.programme,
+        title=data["title"],
+        cohort=data["cohort"],
+        mode=data["mode"],
+        scenarios=data["scenarios"],
+        battery=data["battery"],
+        seeds=[] if data["battery"] else data["seeds"],
+        opens=opens,
+        due=opens + timedelta(days=data["days"]),
+        attempts_allowed=data["attempts_allowed"],
+        target_percent=data["target_percent"],
+    )
+    seat.note("assigned", f"assignment {made.pk}", f"to cohort {made.cohort_id}, {made.mode}, due {made.due:%Y-%m-%d}")
+    return made
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def assignment(request: HttpRequest, programme: str, assignment: int) -> HttpResponse:
+    """Show one assignment; POST closes it, or opens it again."""
+    seat = see(request)
+    one = get_object_or_404(seat.assignments(), pk=assignment)
+    if request.method == "POST":
+        one.closed = not one.closed
+        one.save(update_fields=["closed"])
+        seat.note("closed" if one.closed else "opened again", f"assignment {one.pk}")
+        return redirect("assignment", programme, assignment)
+    table = [entry for entry in _table(seat) if entry["assignment"].pk == one.pk]
+    return render(request, "portal/assignment.html", {"assignment": one, "work": work_of(one), "board": table})
+
+
+@require_POST
+def remind(request: HttpRequest, programme: str, assignment: int) -> HttpResponse:
+    """Send an e-mail to everybody who is not done."""
+    seat = see(request)
+    one = get_object_or_404(seat.assignments(), pk=assignment)
+    entry = next((e for e in _table(seat) if e["assignment"].pk == one.pk), None)
+    people = [line["learner"] for line in entry["lines"] if line["progress"].state != "done"] if entry else []
+    sent = sum(_remind(one, who) for who in people if who.email)
+    seat.note("reminded", f"assignment {one.pk}", f"{sent} of {len(people)} learners")
+    messages.success(request, f"{sent} reminders were sent; {len(people) - sent} learners who are not done have no address.")
+    return redirect("assignment", programme, assignment)
+
+
+def _remind(one: Assignment, who: Learner) -> int:
+    text = f"'{one.title}' is due on {one.due:%d %B %Y}. What is left for you: {settings.ADDRESS}/\n"
+    return send_mail(f"Scottie: {one.title}"[:200].replace("\n", " "), text, None, [who.email], fail_silently=True)
+
+
+@require_safe
+def errors(request: HttpRequest, programme: str) -> HttpResponse:
+    """List every critical error with its moment and reason, newest first."""
+    seat = see(request)
+    seat.note("saw", "critical errors")
+    attempts = [a for a in seat.attempts().filter(state=Attempt.CHECKED).order_by("-received") if a.row.get("critical_errors")]
+    verdicts = newest_verdicts(attempts)
+    lines = [
+        {"attempt": a, "row": row_from(a), "error": error, "at": clock(tick) if tick >= 0 else "", "why": why}
+        for a in attempts
+        for error, tick, why in verdicts[a.pk].moments
+    ]
+    return render(request, "portal/errors.html", {"lines": page_of(request, lines)})
+
+
+@require_safe
+def compare(request: HttpRequest, programme: str) -> HttpResponse:
+    """Compare the cohorts: first attempts, with the interval of their pass rate. A gap is a question."""
+    seat, lines = see(request), []
+    for one in seat.cohorts().order_by("name"):
+        rows = Rows(rows_of(seat.attempts().filter(learner__in=one.learners.all(), state=Attempt.CHECKED)))
+        first = rows.first_attempts()
+        passed = sum(row.passed is True for row in first)
+        rate = clopper_pearson(passed, len(first), 0.95) if first else None
+        errs = sum(bool(row.critical_errors) for row in first)
+        lines.append(
+            {"cohort": one, "people": one.learners.count(), "first": len(first), "passed": passed, "rate": rate, "errs": errs}
+        )
+    return render(request, "portal/compare.html", {"lines": lines})
+
+
+@require_safe
+def value(request: HttpRequest, programme: str) -> HttpResponse:
+    """Show per procedure what attempts took: median and quartiles of time, dose, exposures."""
+    rows = [
+        row for row in rows_of(see(request).attempts().filter(state=Attempt.CHECKED)) if row.counts and row.passed is not None
+    ]
+    table = []
+    for name in sorted({row.procedure for row in rows}):
+        own = [row for row in rows if row.procedure == name]
+        table.append(
+            {"procedure": name, "attempts": len(own), "measures": [(text, _quartiles(own, key)) for key, text in MEASURES]}
+        )
+    return render(request, "portal/value.html", {"table": table})
+
+
+def _quartiles(rows: Sequence[Row], key: str) -> str:
+    values = sorted(v for row in rows if (v := row.metrics.get(key)) is not None)
+    if len(values) < 4:
+        return ", ".join(f"{v:.4g}" for v in values) or "-"
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{middle:.4g} ({low:.4g} to {high:.4g})"
+
+
+@require_safe
+def export_csv(request: HttpRequest, programme: str) -> HttpResponse:
+    """Return all attempts as CSV (docs/EVIDENCE.md)."""
+    seat = see(request)
+    seat.note("exported", "attempts as CSV")
+    text = csv_text(rows_of(seat.attempts().order_by("received")))
+    return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=_file(f"{programme}-attempts.csv"))
+
+
+@require_safe
+def export_xapi(request: HttpRequest, programme: str) -> HttpResponse:
+    """Return the attempts that count as xAPI statements, one per line (docs/EVIDENCE.md)."""
+    seat = see(request)
+    seat.note("exported", "attempts as xAPI")
+    text = json_lines(rows_of(seat.attempts().filter(state=Attempt.CHECKED).order_by("received")), settings.ADDRESS)
+    return HttpResponse(text, content_type="application/x-ndjson", headers=_file(f"{programme}-attempts.jsonl"))
+
+
+def _file(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

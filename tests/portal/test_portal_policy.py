@@ -1,0 +1,143 @@
+"""Every address x every role x own and other programme: what the policy table says, and nothing else, opens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from scoring.portal.policy import POLICY, policy_table
+from tests.portal.site import Place, grant, hand_in
+
+pytestmark = pytest.mark.usefixtures("rolled_back")
+PATTERNS = {pattern.name: pattern for pattern in get_resolver().url_patterns}
+WHO = ("nobody", "fellow", "other", "director", "committee", "admin")
+
+
+def things(place: Place, folder) -> dict[str, object]:
+    """Return a value for every argument that an address can have, all of the first fellow's own."""
+    attempt = hand_in(place, folder, mode="assessment", started="2026-01-31T12:00:00Z")
+    decision, badge = grant(place, attempt)
+    return {
+        "programme": place.programme.slug,
+        "cohort": place.cohort.pk,
+        "assignment": place.exam.pk,
+        "pseudonym": place.learner.pseudonym,
+        "attempt": attempt.pk,
+        "decision": decision.pk,
+        "badge": badge.pk,
+        "member": place.members["committee"].pk,
+        "sha256": attempt.sha256,
+        "secret": "unknown",
+        "uidb36": "1",
+        "key": "a-b",
+    }
+
+
+def address(name: str, values: dict[str, object]) -> str:
+    wanted = (
+        PATTERNS[name].pattern.regex.groupindex if not PATTERNS[name].pattern.converters else PATTERNS[name].pattern.converters
+    )
+    return reverse(name, kwargs={key: values[key] for key in wanted})
+
+
+def ask(place: Place, who: str, url: str, by: str) -> int:
+    client = Client() if who == "nobody" or by == "token" else place.client(who)
+    headers = place.bearer(who) if by == "token" and who != "nobody" else {}
+    answer = client.get(url, headers=headers)
+    if answer.streaming:
+        b"".join(answer)  # to its end: the file behind it is closed then
+    return answer.status_code
+
+
+def test_every_address_has_a_line_and_every_line_an_address():
+    assert set(PATTERNS) == set(POLICY)
+
+
+def test_every_role_at_every_own_address(home, tmp_path):
+    values = things(home, tmp_path)
+    for name in PATTERNS:
+        rule, url = POLICY[name], address(name, values)
+        if rule.open or name == "erase":  # erase of a learner: below, on its own
+            continue
+        for who in WHO:
+            role = "fellow" if who == "other" else who
+            got = ask(home, who, url, rule.by)
+            if who == "nobody":
+                assert got == (401 if rule.by == "token" else 302), (name, who, got)
+            elif role not in rule.roles:
+                assert got == 403, (name, who, got)
+            elif (
+                who == "other"
+                and rule.roles[role] == "own"
+                and {"pseudonym", "attempt", "badge", "sha256"} & set(PATTERNS[name].pattern.converters)
+            ):
+                assert got == 404, (name, who, got)
+            else:
+                assert got in (200, 302, 405), (name, who, got)
+
+
+def test_other_programmes_do_not_exist(home, away, tmp_path):
+    """Neither by their own address, nor with their things in the address of one's own programme."""
+    theirs = things(away, tmp_path)
+    for name in PATTERNS:
+        rule = POLICY[name]
+        if rule.open:
+            continue
+        for who in WHO[1:]:
+            if rule.by == "session":
+                assert ask(home, who, address(name, theirs), rule.by) == 404, (name, who)
+            if not set(PATTERNS[name].pattern.converters) - {"programme"}:
+                continue
+            mixed = address(name, theirs | {"programme": home.programme.slug})
+            got = ask(home, who, mixed, rule.by)
+            assert got in (403, 404, 405), (name, who, got)
+
+
+def test_posts_of_the_wrong_hand_change_nothing(home, away, tmp_path):
+    """The same by POST, where 405 would hide the answer."""
+    theirs = things(away, tmp_path)
+    for name in PATTERNS:
+        rule = POLICY[name]
+        if rule.open or rule.by == "token":
+            continue
+        for who in WHO[1:]:
+            role = "fellow" if who == "other" else who
+            client = home.client(who)
+            assert client.post(address(name, theirs)).status_code in (404, 405), (name, who)
+            if set(PATTERNS[name].pattern.converters) - {"programme"}:
+                got = client.post(address(name, theirs | {"programme": home.programme.slug})).status_code
+                assert got == (403 if role not in rule.roles else 404) or got == 405, (name, who, got)
+
+
+def test_open_addresses(home, tmp_path):
+    values = things(home, tmp_path)
+    for name in PATTERNS:
+        rule = POLICY[name]
+        if not rule.open or name.startswith(("account_", "mfa_")):
+            continue
+        got = Client().get(address(name, values)).status_code
+        assert got in ((302,) if rule.open in ("signed in", "server") else (200, 302, 405, 410)), (name, got)
+        if rule.open == "server":
+            assert all(home.client(who).get(address(name, values)).status_code == 403 for who in WHO[1:])
+
+
+def test_what_is_not_in_the_table_answers_nobody(home, monkeypatch):
+    monkeypatch.setattr("scoring.portal.guard.POLICY", {name: rule for name, rule in POLICY.items() if name != "audit"})
+    assert home.client("admin").get(home.at("audit")).status_code == 403
+
+
+def test_a_hole_in_the_table_would_be_seen(home, tmp_path, monkeypatch):
+    """The generated test can fail: a fellow let into everybody's pages is found."""
+    monkeypatch.setitem(POLICY, "learner", replace(POLICY["learner"], roles={**POLICY["learner"].roles, "fellow": "all"}))
+    values = things(home, tmp_path)
+    assert ask(home, "other", address("learner", values), "session") == 200
+
+
+def test_the_guide_shows_the_table():
+    from pathlib import Path
+
+    guide = Path(__file__).resolve().parent.parent.parent / "docs/PORTAL.md"
+    assert policy_table() in guide.read_text(encoding="utf-8")
