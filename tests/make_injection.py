@@ -23,6 +23,7 @@ from tests.one_engine import OneEngine
 FORAMEN = (-17.0, 1.0, 6.0)
 CANAL = (0.0, 10.0, 0.0)
 SAC = (0.0, 0.0, 0.0)
+BELOW_DURA = (0.0, -7.8, 0.0)
 VEIN = (-9.0, -8.0, -4.0)
 ARTERY = (-20.0, -6.0, 5.0)
 MUSCLE = (-40.0, 30.0, 0.0)
@@ -112,7 +113,13 @@ def scripted() -> list[str]:
     """Return the digests of a short run through tissue, vessel and sac."""
     run = run_at(FORAMEN)
     out = []
-    for point, agent, ul in ((FORAMEN, CONTRAST, 60), (CANAL, DEXAMETHASONE, 40), (VEIN, CONTRAST, 30), (SAC, CONTRAST, 20)):
+    for point, agent, ul in (
+        (FORAMEN, CONTRAST, 60),
+        (CANAL, DEXAMETHASONE, 40),
+        (VEIN, CONTRAST, 30),
+        (SAC, CONTRAST, 20),
+        (BELOW_DURA, CONTRAST, 20),
+    ):
         run.put(point).inject(agent, ul)
         out.append(run.state.digest())
         points = np.round(run.spread.contrast_points.astype(np.float64), 3)
