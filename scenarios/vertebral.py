@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sim.frames import dot, gantry, norm
 from sim.jit import jit
-from sim.phantom import Fields, Phantom, Tissue, TubeKind, bone_distance, tissue_at
+from sim.phantom import Fields, Phantom, Tissue, TubeKind, bone_distance, bone_normal, tissue_at
 from sim.plan import Vertebra
 
 F64 = NDArray[np.float64]
@@ -33,7 +33,8 @@ PRIMARY_MDEG = {"transpedicular": tuple(range(0, 36_001, 2_000)), "parapedicular
 SECONDARY_MDEG = tuple(range(-24_000, 24_001, 3_000))
 NERVE_MM = 2.5
 """A way keeps this far from nerves and sac, the needle's radius not counted."""
-WALL_MM = 60.0
+STEEP = 0.8
+"""Bone is entered as steeply as this (cosine to its surface) where that can be had: a tip that meets bone flatly slides off."""
 SPARED = (TubeKind.SAC, TubeKind.ROOT, TubeKind.GANGLION, TubeKind.ARTERY)
 
 
@@ -210,7 +211,13 @@ def _best_angle(
                 s += 1.0
             if room < 1.0:
                 continue
-            toll = base + 2.5 * max(0.0, 2.5 - room)
+            s = far + 4.0
+            while s < far + 40.0:
+                d, _ = bone_distance(f, end[0] + s * n[0], end[1] + s * n[1], end[2] + s * n[2])
+                if d > 0.0:
+                    break
+                s += 0.5
+            toll = base + 2.5 * max(0.0, 2.5 - room) + 0.6 * max(0.0, 12.0 - (s - far))
         else:
             if out < lateral + 0.5 or out > lateral + 12.0 or up < -4.0 or up > 9.0:
                 continue
@@ -221,7 +228,17 @@ def _best_angle(
                 s += max(0.5, 0.7 * d)
             if room <= 2.0:
                 continue
+            s = t + 6.0
+            while s > 0.0:
+                d, _ = bone_distance(f, end[0] + s * n[0], end[1] + s * n[1], end[2] + s * n[2])
+                if d < 0.0:
+                    break
+                s -= 0.5
             toll = base + 0.5 * max(0.0, 4.0 - room) + 0.05 * abs(up - 2.0)
+        x, y, z = end[0] + s * n[0], end[1] + s * n[1], end[2] + s * n[2]
+        _, b = bone_distance(f, x, y, z)
+        nx, ny, nz = bone_normal(f, b, x, y, z)
+        toll += 8.0 * max(0.0, STEEP - (nx * n[0] + ny * n[1] + nz * n[2]))
         clear = _clear(end, n, nodes, 110.0, spare)
         if not clear or toll >= best:
             continue

@@ -71,7 +71,7 @@ def main() -> None:
                 Image.fromarray(robot.window.snapshot()).save(path, optimize=True)
                 done.append(stage)
 
-        for _ in (vertebroplasty if attempt.study.plan.vertebrae else tfesi)(robot, look):
+        for _ in (vertebroplasty if attempt.session.study.plan.vertebrae else tfesi)(robot, look):
             if robot.window.room is not None:
                 robot.window.room.skin_alpha = asked.skin
                 camera = robot.window.room.camera

@@ -30,7 +30,8 @@ BY_HAND_MM = 6.0
 BLOW_MJ, LIGHT_BLOW_MJ, LIGHT_MM = 1_800, 500, 5.0
 """Energy of a blow, and of those of the last millimetres."""
 NEAR_MM = 0.8
-BLOWS = 150
+BLOWS, FRUITLESS, MOVED_MM = 150, 6, 0.05
+"""Blows at most; so many in a row that move the tip less than this mean that it will not go."""
 LOOK_EVERY_MM = 5.0
 BEYOND_MM = 30.0
 """How much too deep the too-deep operator goes on."""
@@ -140,10 +141,11 @@ def _push(room: Room, way: Corridor) -> Acts:
 
 def _hammer(room: Room, way: Corridor, beyond_mm: float, looks: bool) -> Acts:
     """Drive the needle through bone in small blows to the end of the way (and beyond it); look again every few millimetres."""
-    seen_at = _left(room, way)
+    seen_at, idle, last = _left(room, way), 0, _left(room, way)
     for _ in range(BLOWS):
         left = _left(room, way) + beyond_mm
-        if left <= NEAR_MM:
+        idle, last = idle + 1 if abs(left - last) < MOVED_MM else 0, left
+        if left <= NEAR_MM or idle > FRUITLESS:
             return
         if looks and seen_at - _left(room, way) > LOOK_EVERY_MM and beyond_mm == 0.0:
             seen_at = _left(room, way)
