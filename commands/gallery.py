@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sim.window import Progress, ScenarioCard, Step
 
 THUMBNAIL_PX = 208
+_RUNNING: list[subprocess.Popen[bytes]] = []
+"""Jobs behind the stage: the last ones are kept, so that they end as they like."""
 
 
 def user_file(name: str) -> Path:
@@ -146,11 +148,14 @@ def background(what: str, name: str, seed: str) -> subprocess.Popen[bytes]:
     """Start a job of commands.backstage in a process of its own: baking a patient would make the window stutter."""
     root = str(Path(__file__).resolve().parents[1])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
-    return subprocess.Popen(
+    _RUNNING[:] = [job for job in _RUNNING if job.poll() is None]
+    job = subprocess.Popen(
         [sys.executable, "-m", "commands.backstage", what, name, seed],
         env={**os.environ, "PYTHONPATH": paths},
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    _RUNNING.append(job)
+    return job
 
 
 # --- practice -------------------------------------------------------------------------------------------
