@@ -46,7 +46,7 @@ class Replay:
         self._texture, self._shown = GreyTexture(), None
         self.room = RoomView(self)
         self.room.skin_alpha = 0.25
-        self.room.camera.distance_mm, self.room.camera.elevation_deg = 420.0, 30.0
+        self.room.camera.azimuth_deg, self.room.camera.elevation_deg, self.room.camera.distance_mm = 318.0, 28.0, 420.0
         self.room.camera.target = np.asarray(theatre.study.plan.target_mm, np.float64)
         self._writing: threading.Thread | None = None
         self.trend = tuple(theatre.attempt.trend()) if theatre.attempt.trend else ()
