@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sim.window import Progress, ScenarioCard, Step
 
 THUMBNAIL_PX = 208
+_RUNNING: list[subprocess.Popen[bytes]] = []
+"""Jobs behind the stage: the last ones are kept, so that they end as they like."""
 
 
 def user_file(name: str) -> Path:
@@ -146,11 +148,14 @@ def background(what: str, name: str, seed: str) -> subprocess.Popen[bytes]:
     """Start a job of commands.backstage in a process of its own: baking a patient would make the window stutter."""
     root = str(Path(__file__).resolve().parents[1])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
-    return subprocess.Popen(
+    _RUNNING[:] = [job for job in _RUNNING if job.poll() is None]
+    job = subprocess.Popen(
         [sys.executable, "-m", "commands.backstage", what, name, seed],
         env={**os.environ, "PYTHONPATH": paths},
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    _RUNNING.append(job)
+    return job
 
 
 # --- practice -------------------------------------------------------------------------------------------
@@ -174,7 +179,7 @@ def ghosts_of(study: Study, scenario: Scenario, folder: Path) -> dict[str, NDArr
     """Return the ideal ways of the plan (skin to target), the expert's path if it was made, and one's own best path."""
     import numpy as np
 
-    out = {f"ideal way {goal.level} {goal.side}": way for goal in study.plan.goals if (way := ideal_way(study, goal)) is not None}
+    out = ideal_ways(study)
     expert = cache_file("ghosts", scenario, study.seed, ".json")
     with suppress(OSError, ValueError, KeyError):
         for i, path in enumerate(json.loads(expert.read_text("utf-8"))["paths_mm"], 1):
@@ -182,6 +187,13 @@ def ghosts_of(study: Study, scenario: Scenario, folder: Path) -> dict[str, NDArr
     for i, path in enumerate(_own_best(study, scenario, folder), 1):
         out[f"own best path {i}"] = path
     return out
+
+
+def ideal_ways(study: Study) -> dict[str, NDArray[np.float64]]:
+    """Return the ideal ways of the plan by name."""
+    return {
+        f"ideal way {goal.level} {goal.side}": way for goal in study.plan.goals if (way := ideal_way(study, goal)) is not None
+    }
 
 
 def ideal_way(study: Study, goal: Any) -> NDArray[np.float64] | None:
@@ -248,13 +260,18 @@ def write_report(folder: Path, scenario: Scenario, suffix: str, pictures: Sequen
 def aids(
     study: Study, scenario: Scenario, rubric: Rubric, given: Sequence[tuple[int, Command]], folder: Path
 ) -> Mapping[str, Any]:
-    """Return what an attempt in practice has beside the bare room; for an assessment the report alone."""
-    after = {
-        "report": lambda suffix, pictures: write_report(folder, scenario, suffix, pictures),
-        "trend": lambda: trend_of(folder, scenario),
-    }
+    """Return what an attempt in practice has beside the bare room; an assessment: report and ideal ways, in the debrief."""
+
+    def report(suffix: str, pictures: Sequence[tuple[str, Any, int]]) -> Path:
+        return write_report(folder, scenario, suffix, pictures)
+
     if study.mode == "assessment":
-        return {**after, "ghosts": lambda: ghosts_of(study, scenario, folder)}
+        return {"report": report, "ghosts": lambda: ideal_ways(study)}
     if not cache_file("ghosts", scenario, study.seed, ".json").is_file() and not os.environ.get("SCOTTIE_NO_BACKGROUND"):
         background("ghost", scenario.study_id, str(study.seed))
-    return {**after, "guide": guide_of(rubric, given), "ghosts": lambda: ghosts_of(study, scenario, folder)}
+    return {
+        "report": report,
+        "guide": guide_of(rubric, given),
+        "ghosts": lambda: ghosts_of(study, scenario, folder),
+        "trend": lambda: trend_of(folder, scenario),
+    }

@@ -44,7 +44,7 @@ def main() -> None:
     boot.prepare(headless=True)
 
     def save(robot, name):
-        Image.fromarray(robot.window.snapshot()).quantize(200).save(asked.out / f"{name}.png", optimize=True)
+        Image.fromarray(robot.window.snapshot()).quantize(256).save(asked.out / f"{name}.png", optimize=True)
         print(asked.out / f"{name}.png", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:

@@ -7,12 +7,13 @@ import pytest
 from tests.window_play import ready_or_skip
 from tests.window_whole import played
 
-CASES = ("tfesi-l4l5-right", "mbb-l4s1-left")
+TFESI, MBB = "tfesi-l4l5-right", "mbb-l4s1-left"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("hands", ["ByMouse", "ByKeys", "ByPad"])
+@pytest.mark.parametrize(
+    ("name", "hands"), [(TFESI, "ByMouse"), (TFESI, "ByKeys"), (TFESI, "ByPad"), (MBB, "ByMouse"), (MBB, "ByPad")]
+)
 def test_a_whole_procedure_by_posted_events(name, hands):
     ready_or_skip()
     from sim.window import player_devices

@@ -29,7 +29,7 @@ class Replay:
     """Stands at `tick` of a finished attempt. RoomView draws it like a theatre; the attempt is over, so the inside is shown."""
 
     practice = True
-    marker_on = False
+    marker_on = laser_on = False
 
     def __init__(self, theatre: Theatre, picture_px: int) -> None:
         self.theatre = theatre
@@ -41,11 +41,12 @@ class Replay:
         self.told = ""
         self._ghosts = theatre.coach.load_ghosts()
         self._maker = PictureMaker(picture_function(theatre.attempt), picture_px, threaded=False)
+        self._drawing = threading.Lock()  # one picture at a time: the report's thread makes some too
         self._asked: Any = None
         self._texture, self._shown = GreyTexture(), None
         self.room = RoomView(self)
         self.room.skin_alpha = 0.25
-        self.room.camera.distance_mm, self.room.camera.elevation_deg = 420.0, 30.0
+        self.room.camera.azimuth_deg, self.room.camera.elevation_deg, self.room.camera.distance_mm = 318.0, 28.0, 420.0
         self.room.camera.target = np.asarray(theatre.study.plan.target_mm, np.float64)
         self._writing: threading.Thread | None = None
         self.trend = tuple(theatre.attempt.trend()) if theatre.attempt.trend else ()
@@ -73,7 +74,8 @@ class Replay:
             return
         tick, view, about = kept
         self._asked = view
-        self._maker.ask(view, {**about, "mode": "shot"})
+        with self._drawing:
+            self._maker.ask(view, {**about, "mode": "shot"})
         made = self._maker.take()
         if made is not None:
             self.shot = Shot(made[0], view, int(about.get("number", 0)), tick)
@@ -179,5 +181,7 @@ class Replay:
             if kept is None or id(kept[1]) in seen or len(out) >= MOST_PICTURES:
                 continue
             seen.add(id(kept[1]))
-            out.append((title, np.ascontiguousarray(make(kept[1], 512, {"mode": "shot"}), np.uint8), kept[0]))
+            with self._drawing:
+                grey = np.ascontiguousarray(make(kept[1], 512, {"mode": "shot"}), np.uint8)
+            out.append((title, grey, kept[0]))
         return sorted(out, key=lambda row: row[2])
