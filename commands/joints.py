@@ -276,6 +276,9 @@ def say_outcome(public: dict[str, Any]) -> None:
         f"  checklist: {len(checklist) - len(missed)} of {len(checklist)} done"
         + (f"; missed: {', '.join(missed)}" if missed else "")
     )
+    if any(name.startswith("drill_") for name in public["metrics"]):
+        say(f"  {public['exposures']} exposures, DAP {public['dap_gy_m2'] * 1e6:.0f} cGy cm2")
+        return
     tip = public["tip_error_mm"]
     say(f"  tip to planned point: {'no injection' if tip is None else f'{tip:.1f} mm'}")
     say(f"  fluoroscopy {public['fluoro_s']:.1f} s, {public['exposures']} exposures, DAP {public['dap_gy_m2'] * 1e6:.0f} cGy cm2")
