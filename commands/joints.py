@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sim.command import Command
     from sim.event import Event
     from sim.state import State, Study
-    from sim.window import Attempt, Desk
+    from sim.window import Attempt, Desk, PatientCard
 
     Progress = Callable[[str, float], None]
 
@@ -184,7 +184,7 @@ def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progr
     from scoring.rubric import assessment_blockers
     from scoring.score import score
     from sim.scene import make_scene
-    from sim.window import Attempt, PatientCard
+    from sim.window import Attempt
 
     rubric = load_rubric(scenario)
     if mode == "assessment" and (blockers := assessment_blockers(rubric)):
@@ -202,13 +202,10 @@ def window_attempt(scenario: Scenario, seed: int, mode: str, folder: Path, progr
             given.append((recorder.session.state.tick, command))
         return command, new
 
-    patient = scenario.file.patient
-    allergies = ", ".join(patient.allergies) or "none known"
-    chart = (scenario.file.vignette, patient.history, f"Medication: {', '.join(patient.medication) or 'none'}")
     return Attempt(
         session=recorder.session,
         tick=tick,
-        patient=PatientCard(patient.name, patient.age_years, patient.sex, patient.weight_kg, allergies, chart),
+        patient=patient_card(scenario),
         title=scenario.file.title,
         brief=scenario.file.vignette,
         scene=make_scene(recorder.session.study.phantom),
@@ -237,12 +234,28 @@ def window_desk(scenario: str | None, seed: int, folder: Path, mode: str = "prac
     if scenario is not None:
         return Desk(attempt=start(scenario, mode))
     cards = [
-        ScenarioCard(
-            s.id, s.file.title, s.file.procedure, tuple(s.file.tags), s.file.target.level, s.file.target.side, s.file.vignette
-        )
+        ScenarioCard(s.id, s.file.title, s.file.procedure, tuple(s.file.tags), *_site(s), s.file.vignette)
         for s in all_scenarios()[0]
     ]
     return Desk(scenarios=tuple(cards), start=start)
+
+
+def _site(scenario: Scenario) -> tuple[str, str]:
+    """Return level and side of the order; a drill has none."""
+    file = scenario.file
+    return ("", "") if file.drill else (file.target.level, file.target.side)
+
+
+def patient_card(scenario: Scenario) -> PatientCard:
+    """Return who lies here, for the window; a block of gel has no age, sex or weight."""
+    from sim.window import PatientCard
+
+    patient, drill = scenario.file.patient, scenario.file.drill
+    allergies = ", ".join(patient.allergies) or "none known"
+    chart = (scenario.file.vignette, patient.history, f"Medication: {', '.join(patient.medication) or 'none'}")
+    if drill is not None and drill.kind == "needle":
+        return PatientCard(patient.name, 0, "", 0.0, "none", chart[:2])
+    return PatientCard(patient.name, patient.age_years, patient.sex, patient.weight_kg, allergies, chart)
 
 
 def save_pictures(camera: Camera, folder: Path) -> list[tuple[str, bytes, int]]:
