@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scenarios.curriculum import FILE, Aim, aims, best_of, case_of_the_day, curriculum_map, load_curriculum, next_step, streak
 from scenarios.history import SEEN, Done, read_attempts
 from scenarios.registry import all_scenarios
-from sim.errors import DataError
+from sim.errors import DataError, UsageError
 
 ALL = all_scenarios()[0]
 PROCEDURE = {s.id: s.file.procedure for s in ALL}
@@ -231,3 +231,19 @@ def test_a_sealed_record_is_read_as_it_lies_on_the_disk(tmp_path):
     (row,) = read_attempts(tmp_path, operator="expert").attempts
     assert (row.scenario, row.procedure, row.passed, row.safe, row.seed) == ("drill-dose", "drill", True, True, 1)
     assert row.points == row.points_possible > 0
+
+
+def test_the_command_prints_all_parts_for_a_beginner(tmp_path, capsys):
+    import json
+
+    from commands.curriculum import curriculum
+
+    curriculum(attempts=tmp_path, day="2026-11-23", json_=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["attempts"] == 0 and told["next"]["scenario"].startswith("drill-") and told["goals"] == []
+    assert told["case_of_the_day"]["day"] == "2026-11-23"
+    curriculum(attempts=tmp_path, day="2026-11-23")
+    said = capsys.readouterr().out
+    assert "Foundation drills" in said and "haste earns nothing" in said
+    with pytest.raises(UsageError, match="expected a date"):
+        curriculum(attempts=tmp_path, day="yesterday")
