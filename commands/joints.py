@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sim.command import Command
     from sim.event import Event
     from sim.state import State, Study
-    from sim.window import Attempt, Desk
+    from sim.window import Attempt, Desk, PatientCard
 
     Progress = Callable[[str, float], None]
 
@@ -206,10 +206,9 @@ def window_attempt(
     """
     from commands.gallery import aids
     from scenarios.beam_tables import load_beam
-    from scenarios.chart import chart_lines
     from scoring.score import score
     from sim.scene import make_scene
-    from sim.window import Attempt, PatientCard
+    from sim.window import Attempt
 
     rubric = load_rubric(scenario)
     if mode == "assessment":
@@ -238,13 +237,10 @@ def window_attempt(
         if command := due.get(recorder.session.state.tick + 1):
             recorder.session.send(command)
         tick()
-    patient = scenario.file.patient
-    allergies = ", ".join(patient.allergies) or "none known"
-    chart = chart_lines(scenario.file)
     return Attempt(
         session=recorder.session,
         tick=tick,
-        patient=PatientCard(patient.name, patient.age_years, patient.sex, patient.weight_kg, allergies, chart),
+        patient=patient_card(scenario),
         title=scenario.file.title,
         brief=scenario.file.vignette,
         scene=make_scene(recorder.session.study.phantom),
@@ -300,6 +296,19 @@ def key_images(study: Study, wanted: bool = True) -> list[tuple[str, bytes, int]
     return [(f"Chart: {caption}", png, 0) for caption, png in pictures]
 
 
+def patient_card(scenario: Scenario) -> PatientCard:
+    """Return who lies here, for the window; a block of gel has no age, sex or weight."""
+    from scenarios.chart import chart_lines
+    from sim.window import PatientCard
+
+    patient, drill = scenario.file.patient, scenario.file.drill
+    allergies = ", ".join(patient.allergies) or "none known"
+    chart = chart_lines(scenario.file)
+    if drill is not None and drill.kind == "needle":
+        return PatientCard(patient.name, 0, "", 0.0, "none", chart[:2])
+    return PatientCard(patient.name, patient.age_years, patient.sex, patient.weight_kg, allergies, chart)
+
+
 def save_pictures(camera: Camera, folder: Path) -> list[tuple[str, bytes, int]]:
     """Draw the kept views into folder/images and return them for the report as (caption, PNG, tick)."""
     from scenarios.pictures import view_png
@@ -331,6 +340,9 @@ def say_outcome(public: dict[str, Any]) -> None:
         f"  checklist: {len(checklist) - len(missed)} of {len(checklist)} done"
         + (f"; missed: {', '.join(missed)}" if missed else "")
     )
+    if any(name.startswith("drill_") for name in public["metrics"]):
+        say(f"  {public['exposures']} exposures, DAP {public['dap_gy_m2'] * 1e6:.0f} cGy cm2")
+        return
     tip = public["tip_error_mm"]
     say(f"  tip to planned point: {'no injection' if tip is None else f'{tip:.1f} mm'}")
     say(f"  fluoroscopy {public['fluoro_s']:.1f} s, {public['exposures']} exposures, DAP {public['dap_gy_m2'] * 1e6:.0f} cGy cm2")

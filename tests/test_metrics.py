@@ -83,8 +83,8 @@ EXPERT = {
 def test_expert_values() -> None:
     got = measure(SETTINGS, expert().commands, expert().events)
     assert {name: got[name].value for name in EXPERT} == EXPERT
-    # no generator, no cement, no chart: no value
-    unused = tuple(f"scoring.metrics.{room}" for room in ("lesion", "cement", "body", "decision"))
+    # no generator, no cement, no chart, no drill: no value
+    unused = tuple(f"scoring.metrics.{room}" for room in ("lesion", "cement", "body", "decision", "drill"))
     unmet = {name for name, row in REGISTRY.items() if row.step.__module__ in unused}
     assert all(got[name].value is None for name in unmet)
     calm = {name for name, row in REGISTRY.items() if row.step.__module__ == "scoring.metrics.touch"}

@@ -24,6 +24,7 @@ SAMPLE = [
     "mbb-l4l5-right",
     "mbb-l4l5-right-2",
     "vp-l3-right-haemangioma",
+    "drill-square",
 ]
 """Run by default. Of the others the slow tests run a drawn few, scripts/sweep.py all."""
 APPROACHES = ["tfesi-l4l5-left-infraneural", "tfesi-s1-left"]
@@ -37,7 +38,14 @@ DRAWN = [
     "mbb-l5s1-left",
     "mbb-l4s1-right",
 ]
-MAIN = ["tfesi-l4l5-right", "tfesi-l4l5-right-vascular", "mbb-l4l5-right", "tfesi-l4l5-right-2", "mbb-l4l5-right-2"]
+MAIN = [
+    "tfesi-l4l5-right",
+    "tfesi-l4l5-right-vascular",
+    "tfesi-l4l5-right-2",
+    "mbb-l4l5-right",
+    "mbb-l4l5-right-2",
+    "drill-square",
+]
 """One case of each kind: here every careless operator must show its fault."""
 BODY = "vp-l3-right-haemangioma"
 """A body to be filled, of the same patient as mbb-l4l5-right: it costs no patient of its own."""
@@ -110,7 +118,9 @@ def expert_passes(scenario: str, seed: int) -> None:
     assert public["critical_errors"] == []
     assert public["passed"]
     file = find_scenario(scenario).file
-    if file.postpones:
+    if file.drill is not None:
+        assert public["points"]["reached"] == public["points"]["possible"]
+    elif file.postpones:
         assert not [fact for fact in outcome.events if fact.kind == "needle_placed"], "and no needle touches the patient"
     elif not file.vessel.at_target:
         assert public["checklist"]["tip-in-zone"]["done"], f"tip {public['tip_error_mm']} mm from the planned point"
