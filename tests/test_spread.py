@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -316,14 +315,12 @@ def test_contrast_points_stay_few_and_keep_the_iodine():
 # --- the engine contract --------------------------------------------------------------------------
 
 
-def test_a_patient_at_rest_costs_nothing_and_stays_the_same_object():
+def test_a_patient_at_rest_stays_the_same_object():
     for run in (run_at(FORAMEN), run_at(FORAMEN).inject(CONTRAST, 300).wait(10), run_at(VEIN).inject(CONTRAST, 100).wait(400)):
         before = run.spread
-        start = time.perf_counter()
         for _ in range(1000):
             after, events = advance(run.study, replace(run.state, tick=run.state.tick + 1), IDLE)
             assert after is before and events == []
-        assert (time.perf_counter() - start) / 1000 < 100e-6
 
 
 def test_a_tick_never_changes_the_state_it_came_from():
