@@ -1,4 +1,4 @@
-"""Whole procedures at the window by posted events: mouse and keyboard, keyboard alone, gamepad alone. The expert leaves no step out."""
+"""Whole procedures at the window by posted events: mouse and keyboard, keyboard alone, gamepad alone. No step is left out."""
 
 from __future__ import annotations
 
