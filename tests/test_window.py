@@ -294,6 +294,8 @@ def test_every_widget_of_the_room_is_reached_by_keyboard():
     import pygame
     from imgui_bundle import imgui
 
+    from sim.window.inputs import PANELS
+
     reached = set()
 
     def script(robot):
@@ -307,8 +309,8 @@ def test_every_widget_of_the_room_is_reached_by_keyboard():
 
         window.ui.record = record
         yield from robot.key(pygame.K_TAB)
-        for _ in range(8):
-            for _ in range(34):
+        for panel in PANELS:
+            for _ in [n for n in window.ui.rects if n.startswith(panel + ".")] + [panel] * 2:
                 yield from robot.key(pygame.K_TAB)
             yield from robot.key(pygame.K_F6)
         wanted.update(n for n in window.ui.rects if "." in n and n not in window.ui.disabled)

@@ -82,3 +82,19 @@ def test_the_desk_names_the_users_files(tmp_path):
     desk = window_desk(None, 1, tmp_path / "runs")
     assert desk.controls == tmp_path / "data" / "controls.toml" and desk.settings.name == "window.toml"
     assert {card.id for card in desk.scenarios} >= {CASE, "tfesi-l4l5-right", "mbb-l4s1-left"} and desk.tutorial
+
+
+def test_the_experts_path_is_made_behind_the_stage_and_shown_as_a_ghost(tmp_path, monkeypatch):
+    from commands.backstage import main
+    from commands.gallery import cache_file, ghosts_of
+    from scenarios.study import make_study
+
+    monkeypatch.setattr("os.nice", lambda _by: 0)
+    monkeypatch.setenv("SCOTTIE_CACHE_DIR", str(tmp_path / "cache"))
+    scenario = find_scenario(CASE)
+    assert main("ghost", CASE, "1") == 0
+    assert cache_file("ghosts", scenario, 1, ".json").is_file()
+    ghosts = ghosts_of(make_study(scenario, 1), scenario, tmp_path / "runs")
+    path = ghosts["expert's path 1"]
+    assert path.shape[1] == 3 and len(path) > 3
+    assert abs(path[-1] - path[0]).max() > 5.0  # it went somewhere

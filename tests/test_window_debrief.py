@@ -78,6 +78,10 @@ def test_the_replay_jumps_to_a_moment_and_shows_what_stood_there():
         yield from robot.type_into("replay.time", "0")
         yield from robot.wait(2)
         assert replay.tick == 0 and replay.shot is None
+        replay.go(120)
+        yield from robot.wait(2)
+        assert replay.shot is not None and replay.shot.tick <= 120  # the picture is there again after a moment without one
+        replay.go(0)
         yield from robot.click("replay.layers", 0.75)
         yield from robot.wait(2)
         assert replay.room.skin_alpha == 0 and 0.3 < replay.room.bone_alpha < 0.7

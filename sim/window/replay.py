@@ -69,8 +69,10 @@ class Replay:
     def _look(self) -> None:
         """Make the picture of the moment, if it is another one than before."""
         kept = self.history.view_at(self.tick)
-        if kept is None or kept[1] is self._asked:
-            self.shot = None if kept is None else self.shot
+        if kept is None:
+            self.shot = self._asked = None
+            return
+        if kept[1] is self._asked:
             return
         tick, view, about = kept
         self._asked = view
