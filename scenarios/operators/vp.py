@@ -16,7 +16,7 @@ from scenarios.operators.acts import Corridor
 from scenarios.operators.room import Acts, Room, Script
 from scenarios.operators.skill import FAMILY, Hands, skill_of
 from scenarios.schema import TargetTable
-from scenarios.vertebral import LEVELS_DOWN, way_into
+from scenarios.vertebral import LEVELS_DOWN, vertebra, way_into
 from sim.cement_flow import cure_rate, viscosity_pa_s
 from sim.command import Command
 from sim.event import Event
@@ -45,7 +45,9 @@ STIFF_PA_S = 9_000.0
 PORTION_UL, RATE_UL_S = 250, 25
 AFTER_LEAK_S = 45
 """30 to 60 s of waiting after a leak that is not in the canal, then one more try (clinical.md 5, recalled)."""
-TOO_MUCH_UL = 12_000
+TOO_MUCH_UL = 4_000
+SHORT_SHARE = 0.55
+"""Who does not stop also leaves the needle short of its end by this share of the body's depth: at the posterior quarter."""
 CANAL = ("canal", "foramen")
 
 
@@ -115,9 +117,19 @@ def _needle(room: Room, habit: Habit, way: Corridor, first: bool) -> Acts:
     looks = habit.views and not room.hands.slips("views")
     if looks:
         yield from acts.confirm_views(room, way)
-    yield from _hammer(room, way, BEYOND_MM if habit.too_deep else 0.0, looks)
+    yield from _hammer(room, way, _beyond(room, habit), looks)
     if looks:
         yield from acts.confirm_views(room, way)
+
+
+def _beyond(room: Room, habit: Habit) -> float:
+    """Return how far past its end the needle is driven (negative: short of it)."""
+    if habit.too_deep:
+        return BEYOND_MM
+    if habit.stops:
+        return 0.0
+    body = vertebra(room.study.phantom, room.scenario.file.target.level)
+    return -SHORT_SHARE * (body.ahead_mm + body.behind_mm)
 
 
 def _left(room: Room, way: Corridor) -> float:
