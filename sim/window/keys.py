@@ -120,7 +120,7 @@ MORE = (
     ("Ctrl+1 - 9", "take that needle"),
     ("Wheel on LIVE or touch", "advance, withdraw (Shift: fine; Alt: bevel)"),
     ("Click on a picture", "choose the aim; right click: centre there"),
-    ("Picture... on the console", "rotate, flip, window, edges, noise, pixel shift, laser aimer"),
+    ("Image on the console", "rotate, flip, window, edges, noise, pixel shift, laser aimer"),
     ("Tab, then Tab and Space", "work the panels by keyboard; Esc goes back to the hands"),
     ("Ctrl + and Ctrl -", "text size"),
     ("F1", "this help"),
