@@ -30,7 +30,7 @@ def draw(theatre: Theatre, ui: Ui, rect: Rect) -> None:
         _slides(theatre, ui)
         _field(theatre, ui, wide)
         _technique(theatre, ui)
-        ui.same(10)
+        ui.same(6)
         display_controls.draw(theatre, ui, rect)
 
 

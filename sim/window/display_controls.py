@@ -27,7 +27,7 @@ _SLIDERS = (
 def draw(theatre: Theatre, ui: Ui, beside: Rect) -> None:
     """Draw the button, and the controls to the right of the console while they are open."""
     changed = theatre.display != Display()
-    if ui.button("console.picture", "Picture...", "Rotate, flip, window, edges, noise, pixel shift, laser", on=changed):
+    if ui.button("console.picture", "Image", "Rotate, flip, window, edges, noise, pixel shift, laser", on=changed):
         imgui.open_popup(_NAME)
     low = imgui.ImVec2(beside.x + beside.w + GAP, beside.y + beside.h)
     imgui.set_next_window_pos(low, imgui.Cond_.always, imgui.ImVec2(0.0, 1.0))  # its lower left corner

@@ -28,7 +28,7 @@ MORE = (
     ("Ctrl+1 - 9", "take that needle"),
     ("Wheel on LIVE or touch", "advance, withdraw (Shift: fine; Alt: bevel)"),
     ("Click on a picture", "choose the aim; right click: centre there"),
-    ("Picture... on the console", "rotate, flip, window, edges, noise, pixel shift, laser aimer"),
+    ("Image on the console", "rotate, flip, window, edges, noise, pixel shift, laser aimer"),
     ("Ctrl + and Ctrl -", "text size"),
     ("Tab, F6, arrows, Space", "in the panels: next widget, next panel (pad: LB, RB), change, press"),
     ("Esc", "back: from panels, menu or help to the hands"),
