@@ -307,6 +307,13 @@ def test_an_admin_gets_no_link_to_somebody_of_another_programme(home, away):
     assert "/enter/" not in page
 
 
+def test_an_admin_gets_no_link_into_an_account_with_a_password(home):
+    """Else an admin could decide in the committee's name."""
+    form = {"do": "invite"}
+    page = home.client("admin").post(home.at(f"members/{home.members['committee'].pk}"), form, follow=True).content.decode()
+    assert "has a password already" in page and "/enter/" not in page
+
+
 def test_sign_in_is_throttled_and_needs_no_hint(home):
     told = set()
     for n in range(8):
