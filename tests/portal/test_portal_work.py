@@ -50,8 +50,9 @@ def test_an_honest_record_is_verified_by_the_server_and_changes_the_board(home, 
 
 def test_a_process_of_its_own_replays(home, tmp_path):
     assert home.put(handed(tmp_path, home.learner.pseudonym)).status_code == 201
-    assert verifying.work(settings.FOLDER, threading.Event(), once=True) == 1
-    assert Attempt.objects.get().status == "verified"
+    assert home.put(handed(tmp_path / "2", home.learner.pseudonym, seed=8)).status_code == 201
+    assert verifying.work(settings.FOLDER, threading.Event(), once=True) == 2
+    assert {one.status for one in Attempt.objects.all()} == {"verified"}
 
 
 def test_handing_in_twice_is_handing_in_once(home, tmp_path):
@@ -140,10 +141,12 @@ def test_a_claim_that_runs_out_is_taken_again(home, tmp_path):
 
 def test_a_worker_that_keeps_dying_ends_in_failed(home, tmp_path):
     home.put(handed(tmp_path, home.learner.pseudonym))
+    replayer = verifying.Replayer(["false"])
     for _ in range(verifying.TRIES):
         attempt = verifying.claim()
         attempt = Attempt.objects.select_related("programme", "learner").get(pk=attempt.pk)
-        verifying.record(attempt, verifying.check(attempt, settings.FOLDER, ["false"]))
+        verifying.record(attempt, verifying.check(attempt, settings.FOLDER, replayer))
+    replayer.close()
     assert verifying.claim() is None
     assert Attempt.objects.get().status == "failed"
 
