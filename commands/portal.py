@@ -181,6 +181,24 @@ def check(folder: Folder = None) -> None:
 
 
 @portal.command()
+def link(email: Annotated[str, typer.Argument(help="address of somebody who signs in here")], folder: Folder = None) -> None:
+    """Print a link by which this person sets a new password, once; for who has neither password nor e-mail. It is audited."""
+    _start(folder)
+    from django.conf import settings
+    from django.urls import reverse
+
+    from scoring.portal import audit
+    from scoring.portal.models import User
+    from scoring.portal.people import invite
+
+    user = User.objects.filter(email=email.lower()).first()
+    if user is None:
+        raise UsageError(f"{email}: nobody signs in here with this address; expected one of a programme's members")
+    audit.note("link made", "server", f"user {user.pk}", "by the command line")
+    say(settings.ADDRESS + reverse("enter", args=[invite(user, days=1)]))
+
+
+@portal.command()
 def rotate(folder: Folder = None) -> None:
     """Put a new key for sessions and links before the old one, which stays valid until the next rotation."""
     home = _start(folder)

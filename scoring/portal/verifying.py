@@ -7,8 +7,8 @@ the same verdict twice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -54,14 +54,35 @@ def trust_of(programme: Programme) -> TrustList | None:
     return TrustList(dict.fromkeys(programme.trusted, "")) if programme.trusted else None
 
 
-def check(attempt: Attempt, folder: Path, command: list[str]) -> Found:
+@dataclass
+class Replayer:
+    """The replaying process: kept from one attempt to the next, since it keeps the patients that it built last."""
+
+    command: list[str]
+    trusted: list[str] | None = None
+    pool: Pool | None = None
+
+    def of(self, programme: Programme) -> Pool:
+        """Return a pool that believes whom this programme believes."""
+        if self.pool is None or self.trusted != programme.trusted:
+            self.close()
+            trust = trust_of(programme)
+            self.pool = Pool(self.command, {"trust": trust.as_dict() if trust else None}, 1, SECONDS)
+            self.trusted = list(programme.trusted)
+        return self.pool
+
+    def close(self) -> None:
+        """End the process."""
+        if self.pool is not None:
+            self.pool.__exit__()
+        self.pool = None
+
+
+def check(attempt: Attempt, folder: Path, replayer: Replayer) -> Found:
     """Return the verdict of the replaying process on one attempt."""
     path = blob_path(folder, attempt.sha256)
-    trust = trust_of(attempt.programme)
     task = Task(attempt.sha256, "", {"path": str(path), "progress": False})
-    with Pool(command, {"trust": trust.as_dict() if trust else None}, 1, SECONDS) as pool:
-        answers: Iterator[Any] = pool.run([task])
-        _, answer = next(answers)
+    _, answer = next(replayer.of(attempt.programme).run([task]))
     if "failed" in answer:
         return Found(task.name, "failed", str(answer["failed"]))
     return replace(Found.from_message(answer), path=f"{attempt.sha256[:16]}.scottie")
@@ -105,13 +126,22 @@ def _owned(row: Row, attempt: Attempt) -> Row:
 
 def work(folder: Path, stop: threading.Event | None = None, once: bool = False, idle: float = 2.0) -> int:
     """Verify what waits, until `stop` (or, `once`, until nothing waits); return how many verdicts were written."""
-    stop, made = stop or threading.Event(), 0
-    command = desk().worker_command()
+    stop = stop or threading.Event()
+    replayer = Replayer(desk().worker_command())
+    try:
+        made = _work(folder, replayer, stop, once, idle)
+    finally:
+        replayer.close()
+    return made
+
+
+def _work(folder: Path, replayer: Replayer, stop: threading.Event, once: bool, idle: float) -> int:
+    made = 0
     while not stop.is_set():
         attempt = claim()
         if attempt is not None:
             attempt = Attempt.objects.select_related("programme", "learner").get(pk=attempt.pk)
-            record(attempt, check(attempt, folder, command))
+            record(attempt, check(attempt, folder, replayer))
             made += 1
         elif once:
             break

@@ -50,8 +50,9 @@ def test_an_honest_record_is_verified_by_the_server_and_changes_the_board(home, 
 
 def test_a_process_of_its_own_replays(home, tmp_path):
     assert home.put(handed(tmp_path, home.learner.pseudonym)).status_code == 201
-    assert verifying.work(settings.FOLDER, threading.Event(), once=True) == 1
-    assert Attempt.objects.get().status == "verified"
+    assert home.put(handed(tmp_path / "2", home.learner.pseudonym, seed=8)).status_code == 201
+    assert verifying.work(settings.FOLDER, threading.Event(), once=True) == 2
+    assert {one.status for one in Attempt.objects.all()} == {"verified"}
 
 
 def test_handing_in_twice_is_handing_in_once(home, tmp_path):
@@ -140,10 +141,12 @@ def test_a_claim_that_runs_out_is_taken_again(home, tmp_path):
 
 def test_a_worker_that_keeps_dying_ends_in_failed(home, tmp_path):
     home.put(handed(tmp_path, home.learner.pseudonym))
+    replayer = verifying.Replayer(["false"])
     for _ in range(verifying.TRIES):
         attempt = verifying.claim()
         attempt = Attempt.objects.select_related("programme", "learner").get(pk=attempt.pk)
-        verifying.record(attempt, verifying.check(attempt, settings.FOLDER, ["false"]))
+        verifying.record(attempt, verifying.check(attempt, settings.FOLDER, replayer))
+    replayer.close()
     assert verifying.claim() is None
     assert Attempt.objects.get().status == "failed"
 
@@ -305,6 +308,13 @@ def test_an_admin_gets_no_link_to_somebody_of_another_programme(home, away):
     member = home.programme.membership_set.get(user__email="director@away.example")
     page = admin.post(home.at(f"members/{member.pk}"), {"do": "invite"}, follow=True).content.decode()
     assert "/enter/" not in page
+
+
+def test_an_admin_gets_no_link_into_an_account_with_a_password(home):
+    """Else an admin could decide in the committee's name."""
+    form = {"do": "invite"}
+    page = home.client("admin").post(home.at(f"members/{home.members['committee'].pk}"), form, follow=True).content.decode()
+    assert "has a password already" in page and "/enter/" not in page
 
 
 def test_sign_in_is_throttled_and_needs_no_hint(home):

@@ -66,8 +66,8 @@ def member(request: HttpRequest, programme: str, member: int) -> HttpResponse:
     elif what == "sign out":
         seat.note("desktops signed out", f"user {one.user_id}", f"{Token.objects.filter(membership=one).delete()[0]} tokens")
     elif what == "invite":
-        if one.user.is_superuser or Membership.objects.filter(user=one.user).exclude(programme=seat.programme).exists():
-            raise UsageError("this person signs in to other programmes too; expected a password reset by that person")
+        if one.user.has_usable_password() or one.user.is_superuser:
+            raise UsageError("this person has a password already; expected a reset by e-mail, or a link from who runs the server")
         seat.note("invited again", f"user {one.user_id}")
         email_link(request, one.user, invite(one.user), seat.programme)
     return redirect("members", programme)
