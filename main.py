@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from commands import badge, battery, cohort, machine, patient, practise, report, trust, verify
+from commands import badge, battery, cohort, curriculum, machine, patient, practise, report, trust, verify
 from sim.errors import ScottieError
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -21,6 +21,7 @@ COMMANDS = {
     "run": practise.run,
     "demo": practise.demo,
     "play": practise.play,
+    "curriculum": curriculum.curriculum,
     "verify": verify.verify,
     "report": report.report,
     "export": report.export,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sim.command import Command
     from sim.event import Event
     from sim.state import State, Study
-    from sim.window import Attempt, Desk
+    from sim.window import Attempt, Desk, PatientCard
 
     Progress = Callable[[str, float], None]
 
@@ -199,7 +199,7 @@ def window_attempt(
     from scoring.rubric import assessment_blockers
     from scoring.score import score
     from sim.scene import make_scene
-    from sim.window import Attempt, PatientCard
+    from sim.window import Attempt
 
     rubric = load_rubric(scenario)
     if mode == "assessment" and (blockers := assessment_blockers(rubric)):
@@ -228,13 +228,10 @@ def window_attempt(
         if command := due.get(recorder.session.state.tick + 1):
             recorder.session.send(command)
         tick()
-    patient = scenario.file.patient
-    allergies = ", ".join(patient.allergies) or "none known"
-    chart = (scenario.file.vignette, patient.history, f"Medication: {', '.join(patient.medication) or 'none'}")
     return Attempt(
         session=recorder.session,
         tick=tick,
-        patient=PatientCard(patient.name, patient.age_years, patient.sex, patient.weight_kg, allergies, chart),
+        patient=patient_card(scenario),
         title=scenario.file.title,
         brief=scenario.file.vignette,
         scene=make_scene(recorder.session.study.phantom),
@@ -273,6 +270,24 @@ def window_desk(scenario: str | None, seed: int, folder: Path, mode: str = "prac
     )  # fmt: skip
 
 
+def site_of(scenario: Scenario) -> tuple[str, str]:
+    """Return level and side of the order; a drill has none."""
+    file = scenario.file
+    return ("", "") if file.drill else (file.target.level, file.target.side)
+
+
+def patient_card(scenario: Scenario) -> PatientCard:
+    """Return who lies here, for the window; a block of gel has no age, sex or weight."""
+    from sim.window import PatientCard
+
+    patient, drill = scenario.file.patient, scenario.file.drill
+    allergies = ", ".join(patient.allergies) or "none known"
+    chart = (scenario.file.vignette, patient.history, f"Medication: {', '.join(patient.medication) or 'none'}")
+    if drill is not None and drill.kind == "needle":
+        return PatientCard(patient.name, 0, "", 0.0, "none", chart[:2])
+    return PatientCard(patient.name, patient.age_years, patient.sex, patient.weight_kg, allergies, chart)
+
+
 def save_pictures(camera: Camera, folder: Path) -> list[tuple[str, bytes, int]]:
     """Draw the kept views into folder/images and return them for the report as (caption, PNG, tick)."""
     from scenarios.pictures import view_png
@@ -304,6 +319,9 @@ def say_outcome(public: dict[str, Any]) -> None:
         f"  checklist: {len(checklist) - len(missed)} of {len(checklist)} done"
         + (f"; missed: {', '.join(missed)}" if missed else "")
     )
+    if any(name.startswith("drill_") for name in public["metrics"]):
+        say(f"  {public['exposures']} exposures, DAP {public['dap_gy_m2'] * 1e6:.0f} cGy cm2")
+        return
     tip = public["tip_error_mm"]
     say(f"  tip to planned point: {'no injection' if tip is None else f'{tip:.1f} mm'}")
     say(f"  fluoroscopy {public['fluoro_s']:.1f} s, {public['exposures']} exposures, DAP {public['dap_gy_m2'] * 1e6:.0f} cGy cm2")

@@ -196,11 +196,15 @@ def _stop(stage: StageTable, cases: tuple[str, ...], attempts: Sequence[Done], o
     if stage.procedure == "drill":  # every drill trains something else: each is wanted once
         left = [case for case in cases if not any(done.safe for done in attempts if done.scenario == case)]
         needed, safe, learned = len(cases), len(cases) - len(left), not left
-        missing = "" if learned else f"pass {', '.join(left)}"
+        missing = "" if learned else f"pass {_few([name.removeprefix('drill-') for name in left])}"
     else:
         safe, learned = min(len(row), needed), len(row) >= needed and kinds >= different
         missing = "" if learned else _missing(needed - safe, different - kinds)
     return Stop(stage.id, stage.title, stage.why, stage.procedure, cases, open_, learned, safe, needed, missing)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _missing(runs: int, kinds: int) -> str:
@@ -233,9 +237,10 @@ def streak(attempts: Sequence[Done]) -> Streak:
 def case_of_the_day(day: date, attempts: Sequence[Done] = (), scenarios: Sequence[Scenario] | None = None) -> DayCase:
     """Return the case of a UTC date: the same scenario and patient for everybody with the same set of cases.
 
-    Nothing is counted from day to day, so a clock that is set back shows an earlier case again and breaks nothing.
+    Cases with findings are left out: not every patient can be laid with them. Nothing is counted from day to day, so a clock
+    that is set back shows an earlier case again and breaks nothing.
     """
-    cases = [s for s in _cases(scenarios) if s.file.procedure != "drill" and not s.patient]
+    cases = [s for s in _cases(scenarios) if s.file.procedure != "drill" and not s.patient and not s.file.pathology]
     draw = stream(day.toordinal(), "case of the day")
     chosen = cases[int(draw.integers(0, len(cases)))]
     seed = int(draw.integers(1_000, 1_000_000))
@@ -288,7 +293,8 @@ def next_step(attempts: Sequence[Done], scenarios: Sequence[Scenario] | None = N
     if failed:
         case, why = failed[-1].scenario, "the last attempt at it was not passed"
     else:
-        case = min(stop.cases, key=lambda name: (len([d for d in tried[name] if d.safe]), name))
+        order = {s.id: ("easy", "medium", "hard").index(s.file.difficulty) for s in _cases(scenarios)}
+        case = min(stop.cases, key=lambda name: (len([d for d in tried[name] if d.safe]), order[name], name))
         why = f"{stop.title}: {stop.missing or 'all stages are learned; keep them'}"
     used = [d.seed for d in attempts if d.scenario == case]
     return Advice(case, max(used, default=0) + 1, why)

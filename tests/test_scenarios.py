@@ -15,10 +15,17 @@ from sim.session import advance, begin
 from tests.attempts import run_attempt, study_of
 
 SCENARIOS = [s.id for s in all_scenarios()[0]]
-SAMPLE = ["tfesi-l2l3-left", "tfesi-l4l5-right", "tfesi-l4l5-right-vascular", "tfesi-l5s1-right", "mbb-l4l5-right"]
+SAMPLE = [
+    "tfesi-l2l3-left",
+    "tfesi-l4l5-right",
+    "tfesi-l4l5-right-vascular",
+    "tfesi-l5s1-right",
+    "mbb-l4l5-right",
+    "drill-square",
+]
 """Run by default. Of the others the slow tests run a drawn few, scripts/sweep.py all."""
 DRAWN = ["tfesi-l3l4-left-scoliosis", "tfesi-l4l5-right-listhesis", "tfesi-l5s1-left", "mbb-l5s1-left", "mbb-l4s1-right"]
-MAIN = ["tfesi-l4l5-right", "tfesi-l4l5-right-vascular", "mbb-l4l5-right"]
+MAIN = ["tfesi-l4l5-right", "tfesi-l4l5-right-vascular", "mbb-l4l5-right", "drill-square"]
 """One case of each kind: here every careless operator must show its fault."""
 CARELESS = [(scenario, operator) for scenario in MAIN for operator in faults_of(find_scenario(scenario))]
 ALL_SEEDS = range(1, 5)
@@ -87,7 +94,9 @@ def expert_passes(scenario: str, seed: int) -> None:
     public = outcome.score.public()
     assert public["critical_errors"] == []
     assert public["passed"]
-    if not find_scenario(scenario).file.vessel.at_target:
+    if find_scenario(scenario).file.drill is not None:
+        assert public["points"]["reached"] == public["points"]["possible"]
+    elif not find_scenario(scenario).file.vessel.at_target:
         assert public["checklist"]["tip-in-zone"]["done"], f"tip {public['tip_error_mm']} mm from the planned point"
     else:
         entered = [fact["kind"] for fact in outcome.events if fact.kind == "structure_entered"]

@@ -1,0 +1,74 @@
+"""The sweep's own arithmetic: ROC area, the ladder of graded operators, and rows that are kept."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import mannwhitneyu
+
+from scenarios.registry import all_scenarios
+from scoring.statistics.roc import roc_area
+from sim.errors import UsageError
+
+PATH = Path(__file__).parents[1] / "scripts" / "sweep.py"
+SPEC = importlib.util.spec_from_file_location("sweep", PATH)
+assert SPEC and SPEC.loader
+sweep = importlib.util.module_from_spec(SPEC)
+sys.modules["sweep"] = sweep
+SPEC.loader.exec_module(sweep)
+
+GROUP = st.lists(st.integers(0, 9).map(float), min_size=1, max_size=12)
+
+
+@given(high=GROUP, low=GROUP)
+def test_the_area_is_mann_whitneys_statistic(high, low):
+    expected = mannwhitneyu(high, low).statistic / (len(high) * len(low))
+    assert roc_area(high, low) == pytest.approx(expected)
+    assert roc_area(high, low) + roc_area(low, high) == pytest.approx(1.0)
+
+
+def test_the_area_of_groups_apart_is_one_and_of_nothing_an_error():
+    assert roc_area([3.0, 4.0], [1.0, 2.0]) == 1.0
+    with pytest.raises(UsageError, match="at least one"):
+        roc_area([], [1.0])
+
+
+def rows(points: dict[str, list[float]]):
+    return [
+        {"case": "drill-square", "seed": 1, "operator": sweep.draw_name(step, draw), "points": value, "verdict": "not replayed"}
+        for step, values in points.items()
+        for draw, value in enumerate(values)
+    ]
+
+
+def test_a_ladder_that_rises_is_fine_and_one_that_does_not_is_seen():
+    good = {"novice-1": [10, 20], "novice-2": [30, 30], "novice-3": [40, 44], "novice-4": [50, 60], "expert": [100]}
+    assert sweep.ladder(rows(good))[1]
+    assert not sweep.ladder(rows(good | {"novice-3": [20, 25]}))[1], "not rising"
+    assert not sweep.ladder(rows(good | {"novice-1": [0, 0, 0, 0, 100], "expert": [100]}))[1], "the area is 0.9"
+
+
+def test_a_draw_stands_on_its_step():
+    assert sweep.step_of(sweep.draw_name("novice-2", 3)) == "novice-2"
+    assert sweep.step_of("first-look") is None
+
+
+def test_every_case_is_swept_and_a_stopped_sweep_goes_on(tmp_path):
+    asked = Namespace(seeds=2, careless=1, graded=1, draws=2, graded_cases=2, only="*")
+    todo = sweep.plan(asked)
+    assert {case for case, _ in todo} == {s.id for s in all_scenarios()[0] if not s.file.retired}
+    assert "novice-1" in todo["drill-square", 1] and "first-look" in todo["drill-square", 2]
+    assert all(len(set(names)) == len(names) for names in todo.values())
+    row = {"case": "drill-square", "seed": 1, "operator": "expert", "verdict": "verified", "stamp": sweep.stamp("drill-square")}
+    file = tmp_path / "keep.jsonl"
+    stale, broken = row | {"seed": 2, "stamp": "older"}, row | {"seed": 3, "verdict": "error"}
+    file.write_text("".join(json.dumps(r) + "\n" for r in (row, stale, broken)) + '{"case": "drill-sq')
+    assert list(sweep.kept(file)) == [("drill-square", 1, "expert")]
+    assert sweep.kept(tmp_path / "none") == {}
