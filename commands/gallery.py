@@ -53,6 +53,7 @@ def cache_file(kind: str, scenario: Scenario, seed: int, suffix: str) -> Path:
 
 def cards_of(folder: Path) -> tuple[tuple[ScenarioCard, ...], Progress]:
     """Return the cards of all scenarios, broken ones with their error, and what to do next, from the attempts in a folder."""
+    from commands.joints import site_of
     from scenarios import curriculum
     from scenarios.history import read_attempts
     from scenarios.registry import all_scenarios
@@ -70,7 +71,7 @@ def cards_of(folder: Path) -> tuple[tuple[ScenarioCard, ...], Progress]:
         aims = curriculum.aims(done, scenario.id)
         cards.append(
             ScenarioCard(
-                scenario.id, file.title, file.procedure, (file.difficulty, *file.tags), file.target.level, file.target.side,
+                scenario.id, file.title, file.procedure, (file.difficulty, *file.tags), *site_of(scenario),
                 file.vignette, best=score_words(own.best) if own.best else "",
                 last=f"last: {score_words(own.last)}" if own.last else "",
                 tip=f"goal: {aims[0].text}" if aims else "", stage=stop.title if stop else "",

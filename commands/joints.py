@@ -296,6 +296,12 @@ def key_images(study: Study, wanted: bool = True) -> list[tuple[str, bytes, int]
     return [(f"Chart: {caption}", png, 0) for caption, png in pictures]
 
 
+def site_of(scenario: Scenario) -> tuple[str, str]:
+    """Return level and side of the order; a drill has none."""
+    file = scenario.file
+    return ("", "") if file.drill else (file.target.level, file.target.side)
+
+
 def patient_card(scenario: Scenario) -> PatientCard:
     """Return who lies here, for the window; a block of gel has no age, sex or weight."""
     from scenarios.chart import chart_lines

@@ -1,4 +1,4 @@
-"""Ground floor: frames and angles, random streams, continuous crossings."""
+"""Ground floor: frames and angles, random streams, content of a phantom."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.frames import dicom_primary_deg, gantry, hub_frame, sincos_mdeg
-from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind, crossings, skin_entry
+from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind, skin_entry
 from sim.rng import hash_uniform, near_normal, stream
 
 NO_MESH = (np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
@@ -107,22 +107,6 @@ def ball(radius: float = 5.0) -> Phantom:
     vessel = Tube("vessel", TubeKind.VEIN, "", "", np.array([[8.0, -5.0, 0.0, 0.5], [8.0, 5.0, 0.0, 0.5]]))
     skin = Skin(np.full((3, 3), 60.0), -50.0, -50.0, 50.0, *NO_MESH)
     return Phantom("ball", (bone,), (vessel,), LabelVolume(labels, np.full(3, -10.0), 1.0), skin, {})
-
-
-def test_crossings_come_in_order_and_where_they_are():
-    found = crossings(ball(), np.array([-12.0, 0.1, 0.1]), np.array([12.0, 0.1, 0.1]))
-    assert [c.kind for c in found] == ["tissue", "bone", "tissue", "bone", "tube", "tube"]
-    x = [-12 + 24 * c.at for c in found]
-    assert np.allclose(x, [-5.5, -5.0, -0.5, 5.0, 7.51, 8.49], atol=0.02)
-    assert [c.entering for c in found][-2:] == [True, False]
-
-
-@given(st.floats(-0.35, 0.35), st.floats(-4.0, 4.0), st.floats(-0.3, 0.3))
-def test_a_thin_vessel_is_never_jumped(offset, along, slope):
-    start = np.array([2.0, along, offset - 6 * slope])
-    end = np.array([14.0, along, offset + 6 * slope])
-    hits = [c for c in crossings(ball(1.0), start, end) if c.kind == "tube"]
-    assert [c.entering for c in hits] == [True, False]
 
 
 def test_skin_entry_lies_on_the_skin():
