@@ -48,7 +48,8 @@ def vertebroplasty(robot: Robot, look: Callable[[str], None] = lambda _stage: No
 
 def _place(robot: Robot) -> Frames:
     theatre = robot.theatre
-    yield from robot.choose("tray.needle", theatre.study.toolbox.index("needles", NEEDLE))
+    theatre.hands.choose_needle(theatre.study.toolbox.index("needles", NEEDLE))  # far down the list: a person turns the wheel
+    yield from robot.wait(3)
     yield from robot.click("live.picture", *_seen_at(robot, theatre.study.plan.target_mm))
     yield from robot.click("tray.in_line")
     yield from robot.until(lambda: theatre.state.needle.placed, 50)
