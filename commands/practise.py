@@ -52,11 +52,19 @@ def list_scenarios(
     if json_:
         say(json.dumps(rows, indent=2))
     else:
-        for row in rows:
-            say(f"{row['id']:<28} v{row['version']}  {row['title']}")
-            say(f"{'':<28}     operators: {', '.join(row['operators'])}")
+        _print_cases(rows)
     for error in errors:
         print(f"scottie: {error}", file=sys.stderr)
+
+
+def _print_cases(rows: list[dict[str, Any]]) -> None:
+    """Print the cases of each procedure under its name and operators."""
+    wide = max((len(row["id"]) for row in rows), default=0)
+    for procedure in sorted({row["procedure"] for row in rows}):
+        mine = [row for row in rows if row["procedure"] == procedure]
+        say(f"{procedure}: {len(mine)} cases; operators: {', '.join(mine[0]['operators'])}")
+        for row in mine:
+            say(f"  {row['id']:<{wide}} v{row['version']}  {row['difficulty']:<6} {row['title']}")
 
 
 def _list_sets(json_: bool) -> None:
