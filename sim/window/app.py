@@ -68,6 +68,7 @@ class Window:
         self.minimised = False
         self.closing = False
         self.frames = 0
+        self.draw_every = 1  # headless scripts that look for no widget may draw less often
         self.drawn = 0
         self.spent: Counter[str] = Counter()
         self._hot = HOT_FRAMES
@@ -183,6 +184,8 @@ class Window:
             if self.inputs.read():
                 self._hot = HOT_FRAMES
         changed = self._advance()
+        if self.stepped and not force and self.frames % self.draw_every:
+            return False
         now = time.perf_counter()
         due = now - self._last_draw > IDLE_REDRAW_S or self.screen == "waiting"
         if not (force or self.stepped or changed or self._hot or due):
