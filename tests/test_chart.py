@@ -170,7 +170,7 @@ def test_discharge_and_note_count_only_when_the_needle_is_out():
 
 def said(case: Case, what: str) -> Case:
     case.tick += 10
-    case.tell("patient_said", what=what, dermatome="", grade=0)
+    case.tell("patient_said", what=what, dermatome="", side="", area="", grade=0)
     return case
 
 
