@@ -180,6 +180,7 @@ def _syringe(theatre: Theatre) -> Rows:
         Row("Rate", rows=_set(hands, "rate_ml_s", "ml/s", (0.05, 0.1, 0.2, 0.3, 0.5, 1.0))),
         Row("Inject the volume", hands.inject_fixed),
         Row("Stop", hands.stop_injecting),
+        Row("Loss of resistance", rows=lambda: (Row("Saline", hands.probe), Row("Air", lambda: hands.probe(air=True)))),
     )
 
 
