@@ -47,7 +47,10 @@ def mbb(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
             return
         shift, other = yield from acts.prepare(room, habit.level_shift, habit.other_side, habit.timeout)
         file = room.scenario.file
-        for number, goal in enumerate((file.target, *file.further)):
+        goals = (file.target, *file.further)
+        if shift < 0 and any(goal.level == "L1" for goal in goals):
+            shift = -shift  # no branch is blocked above L1: who miscounts there goes down
+        for number, goal in enumerate(goals):
             if number and habit.first_only:
                 break
             side = acts.opposite(goal.side) if other else goal.side
