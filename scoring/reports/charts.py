@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from scoring.drawing import ACCENT, BAD, GOOD, GRID, INK, MUTED, Drawing, Path
 
 WIDTH, HEIGHT = 640.0, 260.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 96.0, 12.0, 34.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 96.0, 19.0, 34.0
 BAND, INNER = "#dfe8f1", "#c2d4e6"
 
 
@@ -44,7 +44,7 @@ def axes(x: tuple[float, float], y: tuple[float, float], x_name: str, y_name: st
     sheet.line(LEFT, TOP, LEFT, HEIGHT - BOTTOM, width=1)
     sheet.line(LEFT, HEIGHT - BOTTOM, frame.end, HEIGHT - BOTTOM, width=1)
     sheet.label((LEFT + frame.end) / 2, HEIGHT - 4, x_name, anchor="middle", color=MUTED, size=10)
-    sheet.label(4, TOP - 2, y_name, color=MUTED, size=10)
+    sheet.label(4, TOP - 9, y_name, color=MUTED, size=10)
     return frame
 
 
