@@ -310,6 +310,9 @@ TABLE: dict[str, dict[str, type]] = {
     "vitals": {"heart_rate_bpm": int, "systolic_mmhg": int, "spo2_percent": int},
 }
 
+SINCE: dict[str, frozenset[str]] = {"patient_said": frozenset({"side", "area"})}
+"""Fields that came with a later engine: records of older ones lack all of a kind's, and stay readable."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -328,6 +331,9 @@ class Event:
             raise ValueError(f"unknown event kind '{self.kind}'")
         if BODY.keys() <= self.data.keys() and "in_canal_um" in fields:
             fields = {**fields, **BODY}
+        since = SINCE.get(self.kind, frozenset())
+        if since and since.isdisjoint(self.data):  # of a record that an older engine made
+            fields = {name: wanted for name, wanted in fields.items() if name not in since}
         if set(self.data) != set(fields):
             raise ValueError(f"event '{self.kind}' has fields {sorted(self.data)}; expected {sorted(fields)}")
         for name, wanted in fields.items():

@@ -36,7 +36,7 @@ def test_storing_copies_the_live_picture():
     room.advance(0.05)
     room.hands.store()
     room.advance(0.05)
-    assert room.reference is room.live is not None
+    assert room.reference is not None and room.reference.pixels is room.live.pixels
 
 
 def test_letting_go_of_everything_ends_beam_and_injection():

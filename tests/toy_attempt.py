@@ -79,7 +79,7 @@ def advance(study, state, command=IDLE):
         depth += command.args[0]
         events.append(event(tick, "popped", membrane="fascia", depth_um=depth))
         if depth > 60_000:
-            events.append(event(tick, "patient_said", what="pain", dermatome="L4", side="", area="", grade=depth // 10_000))
+            events.append(event(tick, "patient_said", what="pain", dermatome="L4", grade=depth // 10_000))
     if tick % 700 == 0:
         events.append(event(tick, "vitals", heart_rate_bpm=70 + study.seed % 10, systolic_mmhg=128, spo2_percent=98))
     if command.op == "finish":
