@@ -12,9 +12,14 @@ from pathlib import Path
 
 from anatomy_assets.imports.store import content_hash_of, read_patient
 from scenarios.schema import ScenarioFile, TargetTable
-from sim.command import LEVELS
+from sim.command import LUMBAR
 from sim.errors import UsageError
 from sim.phantom import Phantom
+
+DOWN = ("T11", "T12", *LUMBAR)
+"""The levels from above downwards."""
+FILLED = ("transpedicular", "parapedicular")
+"""Approaches into a body: their ways are searched on the patient's own bone."""
 
 MARK = "/patient."
 PATHS = "SCOTTIE_PATIENTS"
@@ -83,26 +88,30 @@ def adapted(file: ScenarioFile, phantom: Phantom) -> ScenarioFile:
     """
     history = " ".join((file.patient.history, *_lines(file, phantom))).strip()
     targets = (file.target, *file.further)
-    steps = [s for s in range(-len(LEVELS), len(LEVELS)) if all(_there(t, s, file.vessel.at_target, phantom) for t in targets)]
+    steps = [s for s in range(-len(DOWN), len(DOWN)) if all(_there(t, s, file.vessel.at_target, phantom) for t in targets)]
     if not steps:
         raise UsageError(f"{file.id}: needs {file.target.level} whole; this patient has {_levels(phantom) or 'none'}")
     step = min(steps, key=lambda s: (abs(s), s))
-    moved = [t.model_copy(update={"level": LEVELS[LEVELS.index(t.level) + step]}) for t in targets]
+    moved = [t.model_copy(update={"level": DOWN[DOWN.index(t.level) + step]}) for t in targets]
     patient = file.patient.model_copy(update={"history": history})
     return file.model_copy(update={"target": moved[0], "further": moved[1:], "patient": patient})
 
 
 def _there(target: TargetTable, step: int, vessel: bool, phantom: Phantom) -> bool:
     """Return whether a patient has a target, moved down by `step` levels; nothing moves from or to the sacrum."""
-    here = LEVELS.index(target.level) + step
-    if not 0 <= here < len(LEVELS) or (step and "S1" in (target.level, LEVELS[here])):
+    here = DOWN.index(target.level) + step
+    if not 0 <= here < len(DOWN) or (step and "S1" in (target.level, DOWN[here])):
         return False
+    if target.approach in FILLED:
+        from scenarios.vertebral import way_into  # heavy: lists and help must answer at once
+
+        return way_into(phantom, target.approach, DOWN[here], target.side) is not None
     approaches = (target.approach, "alternative") if vessel else (target.approach,)
-    return all(f"target.{a}.{LEVELS[here]}.{target.side}" in phantom.landmarks for a in approaches)
+    return all(f"target.{a}.{DOWN[here]}.{target.side}" in phantom.landmarks for a in approaches)
 
 
 def _levels(phantom: Phantom) -> str:
-    return ", ".join(level for level in LEVELS if f"target.subpedicular.{level}.left" in phantom.landmarks)
+    return ", ".join(level for level in DOWN if f"target.subpedicular.{level}.left" in phantom.landmarks)
 
 
 def _lines(file: ScenarioFile, phantom: Phantom) -> list[str]:

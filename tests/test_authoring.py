@@ -157,6 +157,9 @@ def test_every_case_of_a_set_exists_and_fits(one: CaseSet):
 def test_each_procedure_has_twelve_cases_an_easy_and_a_hard_set_and_an_assessment_set():
     for procedure in OPERATORS:
         sets = [one for one in load_sets() if one.procedure == procedure]
+        if procedure == "drill":
+            assert {"practice"} == {one.kind for one in sets}, "drills are for practice only"
+            continue
         assert {"practice", "assessment"} == {one.kind for one in sets}
         assert {"easy", "hard"} <= {one.hard for one in sets if one.kind == "practice"}
         assert len([s for s in all_scenarios()[0] if s.file.procedure == procedure and not s.file.retired]) >= 12
