@@ -6,20 +6,18 @@ replays it needs the file: `register` says where to look (the paths are inherite
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 
 from anatomy_assets.imports.store import content_hash_of, read_patient
-from scenarios.schema import ScenarioFile, TargetTable
+from scenarios.folders import remember, remembered
+from scenarios.schema import FILLING, ScenarioFile, TargetTable
 from sim.command import LUMBAR
 from sim.errors import UsageError
 from sim.phantom import Phantom
 
 DOWN = ("T11", "T12", *LUMBAR)
 """The levels from above downwards."""
-FILLED = ("transpedicular", "parapedicular")
-"""Approaches into a body: their ways are searched on the patient's own bone."""
 
 MARK = "/patient."
 PATHS = "SCOTTIE_PATIENTS"
@@ -31,9 +29,7 @@ def register(path: Path) -> None:
     """Look for imported patients in this file or folder, too; UsageError when there is no such thing."""
     if not path.exists():
         raise UsageError(f"--patient {path}: no such file or folder; expected X.phantom (main.py import) or a folder of them")
-    known = [p for p in os.environ.get(PATHS, "").split(os.pathsep) if p]
-    if str(path.resolve()) not in known:
-        os.environ[PATHS] = os.pathsep.join([*known, str(path.resolve())])
+    remember(PATHS, path)
 
 
 def on_patient(name: str, patient: Path | None) -> str:
@@ -55,7 +51,7 @@ def split(name: str) -> tuple[str, str]:
 @lru_cache(maxsize=2)
 def find_patient(digits: str) -> Phantom:
     """Return the registered patient whose hash begins so; UsageError says what to do when the file is not there."""
-    for place in [Path(p) for p in os.environ.get(PATHS, "").split(os.pathsep) if p]:
+    for place in remembered(PATHS):
         for path in sorted(place.rglob("*.phantom")) if place.is_dir() else [place]:
             if (content_hash_of(path) or "").startswith(digits) and digits:
                 return read_patient(path)
@@ -102,7 +98,7 @@ def _there(target: TargetTable, step: int, vessel: bool, phantom: Phantom) -> bo
     here = DOWN.index(target.level) + step
     if not 0 <= here < len(DOWN) or (step and "S1" in (target.level, DOWN[here])):
         return False
-    if target.approach in FILLED:
+    if target.approach in FILLING:
         from scenarios.vertebral import way_into  # heavy: lists and help must answer at once
 
         return way_into(phantom, target.approach, DOWN[here], target.side) is not None

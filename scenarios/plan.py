@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.schema import TargetTable
-from scenarios.vertebral import APPROACHES, LEVELS_DOWN, vertebra
+from scenarios.schema import FILLING, TargetTable
+from scenarios.vertebral import LEVELS_DOWN, vertebra
 from sim.command import LEVELS, LUMBAR, SIDES
 from sim.errors import DataError
 from sim.phantom import Phantom
@@ -33,7 +33,7 @@ def make_plan(phantom: Phantom, target: TargetTable, further: Sequence[TargetTab
     """
     foramina: dict[tuple[str, str], np.ndarray] = {}
     medial: dict[tuple[str, str], float] = {}
-    filling = target.approach in APPROACHES
+    filling = target.approach in FILLING
     levels = LEVELS if filling else LUMBAR
     for level in levels:
         for side in SIDES:
@@ -94,7 +94,7 @@ def _place(phantom: Phantom, target: TargetTable) -> F64:
 
 
 def _squared(phantom: Phantom, target: TargetTable) -> F64:
-    if target.approach in APPROACHES:
+    if target.approach in FILLING:
         return np.asarray(vertebra(phantom, target.level).axes[2], np.float64)
     below = LUMBAR[min(LUMBAR.index(target.level) + 1, len(LUMBAR) - 1)]
     key = SQUARED[target.approach].format(level=target.level, below=below)

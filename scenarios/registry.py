@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from scenarios.folders import remember, remembered
 from scenarios.patients import MARK, adapted, find_patient, split
 from scenarios.schema import ScenarioFile
 from scenarios.toml_file import load
@@ -82,15 +82,12 @@ def register(folder: Path) -> None:
     """Look for scenarios in this folder, too; UsageError when there is no such folder."""
     if not folder.is_dir():
         raise UsageError(f"--scenarios {folder}: no such folder; expected one with scenario files (docs/AUTHORING.md)")
-    known = [p for p in os.environ.get(FOLDERS, "").split(os.pathsep) if p]
-    if str(folder.resolve()) not in known:
-        os.environ[FOLDERS] = os.pathsep.join([*known, str(folder.resolve())])
+    remember(FOLDERS, folder)
 
 
 def further_paths() -> list[Path]:
     """Return the scenario files in the registered folders, in name order; a folder that is gone has none."""
-    folders = [Path(p) for p in os.environ.get(FOLDERS, "").split(os.pathsep) if p]
-    return [path for folder in folders for path in sorted(folder.rglob("*.toml")) if not _is_rubric(path)]
+    return [path for folder in remembered(FOLDERS) for path in sorted(folder.rglob("*.toml")) if not _is_rubric(path)]
 
 
 def all_scenarios(root: Path = ROOT) -> tuple[list[Scenario], list[str]]:

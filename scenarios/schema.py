@@ -11,6 +11,8 @@ from scenarios.toml_file import Quantity, Status, Strict
 from sim.clinic import CHECKS, REASONS, RISKS
 from sim.errors import UsageError
 
+FILLING = ("transpedicular", "parapedicular")
+"""Approaches that fill a body with cement; their ways are searched on the patient's own bone (scenarios/vertebral.py)."""
 Level = Literal["L1", "L2", "L3", "L4", "L5", "S1", "T12", "T11"]
 Side = Literal["left", "right"]
 
@@ -218,7 +220,7 @@ class ScenarioFile(Strict):
 
     @model_validator(mode="after")
     def _fills_a_body(self) -> ScenarioFile:
-        filling = self.target.approach in ("transpedicular", "parapedicular")
+        filling = self.target.approach in FILLING
         if self.cortical_defect and not filling:
             raise ValueError("cortical_defect: expected only with a transpedicular or parapedicular target")
         if filling != bool(self.demonstration.cement):

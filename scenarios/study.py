@@ -14,8 +14,9 @@ from scenarios.gel import make_gel
 from scenarios.patients import find_patient, trapped
 from scenarios.plan import gel_plan, make_plan
 from scenarios.registry import Scenario
+from scenarios.schema import FILLING
 from scenarios.toolbox import load_toolbox, tools_hash
-from scenarios.vertebral import APPROACHES, with_defects, with_ways
+from scenarios.vertebral import with_defects, with_ways
 from sim.phantom import Phantom
 from sim.state import Study
 
@@ -26,7 +27,7 @@ def make_phantom(scenario: Scenario, seed: int, progress: Progress | None = None
     """Return the patient of a scenario for one seed (from the cache when it was baked before), or the imported one."""
     phantom = _patient(scenario, seed, progress)
     file = scenario.file
-    if file.target.approach not in APPROACHES:
+    if file.target.approach not in FILLING:
         return phantom
     found = with_defects(phantom, file.target.level, [(d.wall, d.across_mm, d.up_mm) for d in file.cortical_defect])
     return with_ways(found, file.target.approach, [(t.level, t.side) for t in (file.target, *file.further)])

@@ -23,7 +23,6 @@ F64 = NDArray[np.float64]
 
 LEVELS_DOWN = ("T11", "T12", "L1", "L2", "L3", "L4", "L5")
 """Vertebrae that a body filling may be planned in, from above."""
-APPROACHES = ("transpedicular", "parapedicular")
 
 DEPTH_SHARE = 0.76
 """How far from the posterior (0) to the anterior wall (1) a tip should end: within the anterior third (rubric, tip-depth)."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.phantom import Tissue, TubeKind
+from sim.spread_medium import sac_axis
 from sim.state import Study
 from sim.state.spread import Front
 
@@ -79,7 +80,7 @@ def lying(study: Study, front: Front | None) -> Lies:
     near = front.near[front.pool_start : front.pool_start + len(voxels)]
     by_name = _by_name(labels, near, nl)
     canal = labels == Tissue.EPIDURAL_FAT
-    x_mid, y_mid = _axis(study)
+    x_mid, y_mid = sac_axis(study, 0, 0.0), sac_axis(study, 1, 0.0)
     ventral = canal & (f.label_origin[1] + f.label_spacing * j < y_mid[k])
     left = canal & (f.label_origin[0] + f.label_spacing * i > x_mid[k])
     by_name |= {"epidural ventral": int(nl[ventral].sum()), "epidural dorsal": int(nl[canal & ~ventral].sum())}
@@ -122,24 +123,6 @@ def _beside(study: Study, near: I64, nl: I64) -> tuple[tuple[int, int], ...]:
     tubes = study.phantom.tubes
     found = [(t, _ul(int(nl[near == t].sum()))) for t in sorted({int(v) for v in near if v >= 0}) if tubes[t].kind in NERVES]
     return tuple((t, ul) for t, ul in found if ul > 0)
-
-
-def _axis(study: Study) -> tuple[F64, F64]:
-    """Return x and y of the sac's axis for each plane of the grid (ends carried on); zeros without a sac."""
-    f = study.phantom.fields
-    x, y = np.zeros(f.labels.shape[2]), np.zeros(f.labels.shape[2])
-    sac = next((tube for tube in study.phantom.tubes if tube.kind == TubeKind.SAC), None)
-    if sac is None:
-        return x, y
-    nodes = sac.nodes[np.argsort(sac.nodes[:, 2], kind="stable")]
-    for k in range(len(x)):
-        z = f.label_origin[2] + f.label_spacing * k
-        above = min(max(int(np.searchsorted(nodes[:, 2], z)), 1), len(nodes) - 1)
-        a, b = nodes[above - 1], nodes[above]
-        rise = b[2] - a[2]
-        share = min(max((z - a[2]) / rise, 0.0), 1.0) if rise > 0.0 else 0.0
-        x[k], y[k] = a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])
-    return x, y
 
 
 def _ul(nl: int) -> int:

@@ -80,8 +80,8 @@ def medium(study: Study) -> Medium:
         nerves=np.array([i for i, kind in enumerate(kinds) if kind in NERVES], np.int64),
         roots=np.array([int(kind in (TubeKind.ROOT, TubeKind.GANGLION)) for kind in kinds], np.int64),
         branches=np.array([i for i, kind in enumerate(kinds) if kind == TubeKind.MEDIAL_BRANCH], np.int64),
-        midline_mm=_axis(study, 0),
-        axis_mm=_axis(study, 1),
+        midline_mm=sac_axis(study, 0, NO_SAC),
+        axis_mm=sac_axis(study, 1, NO_SAC),
         voxel_seed=seeds[0],
         block_seed=seeds[1],
         voxel_noise=number("spread.voxel_noise"),
@@ -98,10 +98,10 @@ def medium(study: Study) -> Medium:
     )
 
 
-def _axis(study: Study, c: int) -> F64:
-    """Return x (c = 0) or y (1) of the sac's middle for each z plane of the grid; the ends are carried on."""
+def sac_axis(study: Study, c: int, without: float) -> F64:
+    """Return x (c = 0) or y (1) of the sac's middle for each z plane of the grid (mm), ends carried on; `without` a sac."""
     f = study.phantom.fields
-    out = np.full(f.labels.shape[2], NO_SAC)
+    out = np.full(f.labels.shape[2], without)
     for tube in study.phantom.tubes:
         if tube.kind != TubeKind.SAC:
             continue

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from scenarios.operators import FAULTS
 from scenarios.plan import make_plan
 from scenarios.registry import all_scenarios, find_scenario
-from scenarios.schema import ScenarioFile, TargetTable
+from scenarios.schema import FILLING, ScenarioFile, TargetTable
 from scenarios.toml_file import load
 from scenarios.toolbox import load_toolbox
-from scenarios.vertebral import APPROACHES, WALLS, vertebra, way_into, with_defects, with_ways
+from scenarios.vertebral import WALLS, vertebra, way_into, with_defects, with_ways
 from scoring.metrics import Settings, measure
 from scoring.rubric import assessment_blockers, read_rubric, set_aside
 from sim.cement_body import CHANNEL, DEFECT, KINDS, make_body
@@ -172,7 +172,7 @@ def test_the_cases_span_levels_ways_sides_and_causes():
     files = [find_scenario(name).file for name in CASES]
     assert len(files) >= 12
     assert {f.target.level for f in files} >= {"T11", "T12", "L1", "L2", "L3", "L4"}
-    assert {f.target.approach for f in files} == set(APPROACHES)
+    assert {f.target.approach for f in files} == set(FILLING)
     assert {f.target.side for f in files} == {"left", "right"}
     assert {"osteoporotic", "metastatic", "unipedicular", "bipedicular"} <= {tag for f in files for tag in f.tags}
     assert any(d.wall == "posterior" for f in files for d in f.cortical_defect)

@@ -1,41 +1,43 @@
-"""The menu's decisions beside the needle (postpone, risks, complications, responses, discharge, note) and answers of a drill.
+"""Decisions beside the needle (postpone, risks, complications, responses, discharge, note) and answers of a drill.
 
 The words come from the core (sim.clinic, the drill's questions); nothing here knows which one is right.
 """
 
 from __future__ import annotations
 
-from sim.command import TABLE
+from dataclasses import dataclass
+
+from sim.clinic import CHECKS, COMPLICATIONS, REASONS, RESPONSES, RISKS, spoken
+from sim.plan import DrillItem
 from sim.window.menu import Row
 from sim.window.theatre import Theatre
 
-_KINDS = (
-    ("consent.risk", "Name a risk", "RISKS"),
-    ("case.postpone", "Postpone because", "REASONS"),
-    ("complication.name", "I see", "COMPLICATIONS"),
-    ("response.give", "Do now", "RESPONSES"),
-    ("discharge.check", "Before discharge", "CHECKS"),
-    ("note.write", "Note: complication", "COMPLICATIONS"),
+
+@dataclass(frozen=True)
+class Decision:
+    """A command that names one word: how menu, list and button call it."""
+
+    op: str
+    label: str
+    button: str
+    words: tuple[str, ...]
+    tip: str
+
+
+DECISIONS = (
+    Decision("consent.risk", "Risk", "Name it", RISKS, "Name a risk in the talk before consent"),
+    Decision("case.postpone", "Postpone", "Postpone", REASONS, "Do not do this case today, for this reason"),
+    Decision("complication.name", "Complication", "Call it", COMPLICATIONS, "Say what you think is happening"),
+    Decision("response.give", "Response", "Do it", RESPONSES, "First response to a complication"),
+    Decision("discharge.check", "Discharge", "Check", CHECKS, "Check or hand out before the patient goes home"),
+    Decision("note.write", "Note", "Write", COMPLICATIONS, "Write the note and name the complication, or none"),
 )
-
-
-def kinds() -> list[tuple[str, str, tuple[str, ...]]]:
-    """Return (command, label, words) of the decisions that this core knows."""
-    known = [row for row in _KINDS if row[0] in TABLE]
-    if not known:
-        return []
-    from sim import clinic
-
-    return [(op, label, tuple(w.replace("_", " ") for w in getattr(clinic, name))) for op, label, name in known]
 
 
 def menu_rows(theatre: Theatre) -> tuple[Row, ...]:
     """Return the rows of the menu: decisions, and the answers of a drill."""
     send = theatre.hands.send
-    rows = [
-        Row(label, rows=lambda op=op, words=words: tuple(Row(w, lambda i=i, op=op: send(op, i)) for i, w in enumerate(words)))
-        for op, label, words in kinds()
-    ]
+    rows = [Row(one.label, rows=lambda one=one: _words(theatre, one)) for one in DECISIONS]
     item = question(theatre)
     if item is not None and item.kind == "choose":
         rows += [Row(f"Answer: {c}", lambda i=i: send("drill.choose", i)) for i, c in enumerate(item.choices)]
@@ -44,9 +46,13 @@ def menu_rows(theatre: Theatre) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def question(theatre: Theatre) -> object | None:
+def _words(theatre: Theatre, one: Decision) -> tuple[Row, ...]:
+    return tuple(Row(spoken(word), lambda i=i: theatre.hands.send(one.op, i)) for i, word in enumerate(one.words))
+
+
+def question(theatre: Theatre) -> DrillItem | None:
     """Return the question of a drill that is open now, None outside a drill and after the last one."""
-    drill = getattr(theatre.study.plan, "drill", None)
+    drill = theatre.study.plan.drill
     if drill is None or theatre.state.drill.answered >= len(drill.items):
         return None
     return drill.items[theatre.state.drill.answered]
@@ -64,3 +70,4 @@ def answer(theatre: Theatre) -> None:
     else:
         side_um = 1000 * theatre.aim.pose.side_mm
         theatre.hands.send("drill.point", round((theatre.aim.u - 0.5) * side_um), round((0.5 - theatre.aim.v) * side_um))
+        theatre.aim = None

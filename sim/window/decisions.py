@@ -6,32 +6,10 @@ first what, then which, then say it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from sim.clinic import CHECKS, COMPLICATIONS, REASONS, RESPONSES, RISKS, spoken
+from sim.clinic import spoken
+from sim.window.decide import DECISIONS
 from sim.window.theatre import Theatre
 from sim.window.ui import Ui
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A command that names one word: how the list and the button call it."""
-
-    op: str
-    label: str
-    button: str
-    words: tuple[str, ...]
-    tip: str
-
-
-DECISIONS = (
-    Decision("consent.risk", "Risk", "Name it", RISKS, "Name a risk in the talk before consent"),
-    Decision("case.postpone", "Postpone", "Postpone", REASONS, "Do not do this case today, for this reason"),
-    Decision("complication.name", "Complication", "Call it", COMPLICATIONS, "Say what you think is happening"),
-    Decision("response.give", "Response", "Do it", RESPONSES, "First response to a complication"),
-    Decision("discharge.check", "Discharge", "Check", CHECKS, "Check or hand out before the patient goes home"),
-    Decision("note.write", "Note", "Write", COMPLICATIONS, "Write the note and name the complication, or none"),
-)
 
 
 def draw(theatre: Theatre, ui: Ui) -> None:

@@ -24,12 +24,12 @@ CONTRAST_ML, STEROID_ML = 1.0, 1.0
 def tfesi(robot: Robot, look: Callable[[str], None] = lambda _stage: None) -> Frames:
     """Do the planned injection from chart to debrief; `look` is told the name of each stage as it ends."""
     yield from robot.ready()
-    for stage, act in (("prepared", _prepare), ("counted", _count), ("aligned", _align), ("placed", _place), ("driven", _drive)):
+    for stage, act in (("prepared", prepare), ("counted", count), ("aligned", align), ("placed", _place), ("driven", _drive)):
         yield from act(robot)
         look(stage)
     yield from _contrast(robot, look)
     look("contrast")
-    yield from _views(robot)
+    yield from views(robot)
     look("views")
     yield from _steroid(robot)
     yield from robot.click("tray.remove")
@@ -40,7 +40,8 @@ def tfesi(robot: Robot, look: Callable[[str], None] = lambda _stage: None) -> Fr
     look("debrief")
 
 
-def _prepare(robot: Robot) -> Frames:
+def prepare(robot: Robot) -> Frames:
+    """Do what comes before the first picture: chart, consent, time-out, skin."""
     plan = robot.theatre.study.plan
     yield from robot.click("voice.chart")
     yield from robot.click("voice.consent")
@@ -50,7 +51,8 @@ def _prepare(robot: Robot) -> Frames:
     yield from robot.click("voice.prep")
 
 
-def _shot(robot: Robot) -> Frames:
+def shot(robot: Robot) -> Frames:
+    """Take a single picture and wait until it is shown."""
     theatre = robot.theatre
     yield from robot.until(lambda: not theatre.state.carm.beam)
     before = theatre.shown
@@ -86,7 +88,7 @@ def _turn_to(robot: Robot, primary_deg: float, secondary_deg: float) -> Frames:
     yield from _still(robot)
 
 
-def _seen_at(robot: Robot, point_mm: np.ndarray) -> tuple[float, float]:
+def seen_at(robot: Robot, point_mm: np.ndarray) -> tuple[float, float]:
     """Return where an anatomical point lies on the live picture, as an eye would find it."""
     assert robot.theatre.live is not None
     at = project(robot.theatre.live.view.pose, point_mm)
@@ -97,42 +99,45 @@ def _seen_at(robot: Robot, point_mm: np.ndarray) -> tuple[float, float]:
 def _middle(robot: Robot, point_mm: np.ndarray) -> Frames:
     """Bring a point to the middle with a right click on the picture (or with the slides when it lies outside)."""
     for _ in range(6):
-        u, v = _seen_at(robot, point_mm)
+        u, v = seen_at(robot, point_mm)
         inside = 0.02 < u < 0.98 and 0.02 < v < 0.98
         yield from robot.click("live.picture", min(0.97, max(0.03, u)), min(0.97, max(0.03, v)), button=3)
         yield from _still(robot)
         if inside:
             return
-        yield from _shot(robot)
+        yield from shot(robot)
 
 
-def _count(robot: Robot) -> Frames:
+def count(robot: Robot) -> Frames:
+    """Count the level upwards from the sacrum in AP."""
     study = robot.theatre.study
-    yield from _shot(robot)
+    yield from shot(robot)
     yield from _middle(
         robot, 0.5 * (study.phantom.landmark("S1.canal.centre") + study.phantom.landmark(f"{study.plan.level}.body.centre"))
     )
-    yield from _shot(robot)
+    yield from shot(robot)
     yield from robot.choose("voice.declare_level", LEVELS.index(study.plan.level))
     yield from robot.click("voice.declare")
     yield from robot.click("console.store")
 
 
-def _corridor_deg(robot: Robot) -> tuple[float, float]:
+def corridor_deg(robot: Robot) -> tuple[float, float]:
+    """Return the primary and secondary angle (deg) of the planned way."""
     plan, measures = robot.theatre.study.plan, robot.theatre.study.phantom.measures
     name = f"corridor.{plan.approach}.{plan.level}.{plan.side}"
     return measures[f"{name}.primary_mdeg"] / 1000, measures[f"{name}.secondary_mdeg"] / 1000
 
 
-def _align(robot: Robot) -> Frames:
+def align(robot: Robot) -> Frames:
+    """Turn the C-arm until it looks down the planned way."""
     yield from robot.click("console.oblique_right" if robot.theatre.study.plan.side == "right" else "console.oblique_left")
-    yield from _turn_to(robot, *_corridor_deg(robot))
-    yield from _shot(robot)
+    yield from _turn_to(robot, *corridor_deg(robot))
+    yield from shot(robot)
     yield from _middle(robot, robot.theatre.study.plan.target_mm)
     yield from robot.click("console.mag.1")
     yield from robot.click("console.width", 0.7)
     yield from robot.click("console.height", 0.8)
-    yield from _shot(robot)
+    yield from shot(robot)
     yield from robot.click("console.store")
     yield from robot.wait(3)
 
@@ -140,10 +145,10 @@ def _align(robot: Robot) -> Frames:
 def _place(robot: Robot) -> Frames:
     theatre = robot.theatre
     yield from robot.choose("tray.needle", theatre.study.toolbox.index("needles", NEEDLE))
-    yield from robot.click("live.picture", *_seen_at(robot, theatre.study.plan.target_mm))
+    yield from robot.click("live.picture", *seen_at(robot, theatre.study.plan.target_mm))
     yield from robot.click("tray.in_line")
     yield from robot.until(lambda: theatre.state.needle.placed, 50)
-    yield from _shot(robot)
+    yield from shot(robot)
 
 
 def _drive(robot: Robot, tolerance_mm: float = 0.8) -> Frames:
@@ -159,8 +164,8 @@ def _drive(robot: Robot, tolerance_mm: float = 0.8) -> Frames:
         yield from _bevel(robot, off)
         step = min(8.0, left) if left > 16 else min(3.0, left)
         events = len(theatre.session.events)
-        yield from _push(robot, step)
-        yield from _shot(robot)
+        yield from push(robot, step)
+        yield from shot(robot)
         if any(e.kind == "needle_stopped" and e["reason"] == "bone" for e in theatre.session.events[events:]):
             yield from _off_the_bone(robot, off)
 
@@ -172,7 +177,8 @@ def _bevel(robot: Robot, off: tuple[float, float]) -> Frames:
         yield from robot.key(pygame.K_r if (wanted - roll + 180) % 360 - 180 > 0 else pygame.K_e)
 
 
-def _push(robot: Robot, step_mm: float) -> Frames:
+def push(robot: Robot, step_mm: float) -> Frames:
+    """Advance the needle, or withdraw it where step_mm is negative."""
     code = pygame.K_w if step_mm > 0 else pygame.K_q
     for _ in range(int(abs(step_mm))):
         yield from robot.key(code)
@@ -183,12 +189,12 @@ def _push(robot: Robot, step_mm: float) -> Frames:
 
 
 def _off_the_bone(robot: Robot, off: tuple[float, float]) -> Frames:
-    yield from _push(robot, -10.0)
+    yield from push(robot, -10.0)
     keys = (pygame.K_j if off[0] > 0 else pygame.K_l, pygame.K_i if off[1] > 0 else pygame.K_k)
     for key, size in zip(keys, off, strict=True):
         for _ in range(min(6, round(abs(size) * 1.2))):
             yield from robot.key(key, SHIFT)
-    yield from _shot(robot)
+    yield from shot(robot)
 
 
 def _set_slider(robot: Robot, name: str, value: float, low: float, high: float) -> Frames:
@@ -224,14 +230,15 @@ def _contrast(robot: Robot, look: Callable[[str], None]) -> Frames:
     yield from robot.click("console.store")
 
 
-def _views(robot: Robot) -> Frames:
+def views(robot: Robot) -> Frames:
+    """Look at the tip in AP and lateral."""
     yield from robot.click("console.open")
     yield from robot.click("console.ap")
     yield from _still(robot)
-    yield from _shot(robot)
+    yield from shot(robot)
     yield from robot.click("console.lateral_right" if robot.theatre.study.plan.side == "right" else "console.lateral_left")
     yield from _still(robot)
-    yield from _shot(robot)
+    yield from shot(robot)
 
 
 def _steroid(robot: Robot) -> Frames:

@@ -9,14 +9,14 @@ import pygame
 from sim.frames import dot, gantry
 from sim.window.demo import (
     SHIFT,
-    _align,
-    _corridor_deg,
-    _count,
-    _prepare,
-    _push,
-    _seen_at,
-    _shot,
-    _views,
+    align,
+    corridor_deg,
+    count,
+    prepare,
+    push,
+    seen_at,
+    shot,
+    views,
 )
 from sim.window.robot import Frames, Robot
 
@@ -29,9 +29,9 @@ def vertebroplasty(robot: Robot, look: Callable[[str], None] = lambda _stage: No
     """Do the planned filling from chart to debrief; `look` is told the name of each stage as it ends."""
     yield from robot.ready()
     for stage, act in (
-        ("prepared", _prepare),
-        ("counted", _count),
-        ("aligned", _align),
+        ("prepared", prepare),
+        ("counted", count),
+        ("aligned", align),
         ("placed", _place),
         ("driven", _drive),
     ):
@@ -50,16 +50,16 @@ def _place(robot: Robot) -> Frames:
     theatre = robot.theatre
     theatre.hands.choose_needle(theatre.study.toolbox.index("needles", NEEDLE))  # far down the list: a person turns the wheel
     yield from robot.wait(3)
-    yield from robot.click("live.picture", *_seen_at(robot, theatre.study.plan.target_mm))
+    yield from robot.click("live.picture", *seen_at(robot, theatre.study.plan.target_mm))
     yield from robot.click("tray.in_line")
     yield from robot.until(lambda: theatre.state.needle.placed, 50)
-    yield from _shot(robot)
+    yield from shot(robot)
 
 
 def _left(robot: Robot) -> float:
     """Return how far the tip is from its end along the planned way."""
     study = robot.theatre.study
-    primary, secondary = _corridor_deg(robot)
+    primary, secondary = corridor_deg(robot)
     normal = gantry(round(primary * 1000), round(secondary * 1000)).normal
     return -dot(study.plan.target_mm - robot.theatre.state.needle.tip_mm, normal)
 
@@ -70,9 +70,9 @@ def _drive(robot: Robot) -> Frames:
     for _ in range(40):
         if theatre.state.needle.bone >= 0 or _left(robot) <= NEAR_MM:
             break
-        yield from _push(robot, min(6.0, _left(robot)))
-        yield from _shot(robot)
-    yield from _views(robot)
+        yield from push(robot, min(6.0, _left(robot)))
+        yield from shot(robot)
+    yield from views(robot)
     seen_at = _left(robot)
     for _ in range(200):
         left = _left(robot)
@@ -80,13 +80,13 @@ def _drive(robot: Robot) -> Frames:
             break
         if seen_at - left > LOOK_MM:
             seen_at = left
-            yield from _views(robot)
+            yield from views(robot)
         yield from robot.key(pygame.K_x, SHIFT if left < LIGHT_MM else 0)
         yield from robot.wait(2)
         yield from robot.until(lambda: not theatre.state.needle.moving, 300)
         if left < LIGHT_MM:
-            yield from _shot(robot)
-    yield from _views(robot)
+            yield from shot(robot)
+    yield from views(robot)
 
 
 def _cement(robot: Robot, look: Callable[[str], None]) -> Frames:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgui_bundle import imgui
 
-from sim.window import theme
+from sim.window import decide, theme
 from sim.window.theatre import Theatre
 from sim.window.ui import Ui
 
@@ -16,13 +16,12 @@ def shown(theatre: Theatre) -> bool:
 
 def draw(theatre: Theatre, ui: Ui) -> None:
     """Draw the question and its answer."""
-    drill, number = theatre.study.plan.drill, theatre.state.drill.answered
+    drill, number, item = theatre.study.plan.drill, theatre.state.drill.answered, decide.question(theatre)
     if drill is None:
         return
-    if number >= len(drill.items):
+    if item is None:
         ui.text("Every question is answered: finish the drill.", theme.ACCENT)
         return
-    item = drill.items[number]
     imgui.push_text_wrap_pos(0.0)
     imgui.text_unformatted(f"{number + 1}/{len(drill.items)}  {item.prompt}")
     imgui.pop_text_wrap_pos()
@@ -34,7 +33,7 @@ def draw(theatre: Theatre, ui: Ui) -> None:
     else:
         words = "Answer: the tip is there" if item.kind == "needle" else "Answer with the last picture"
         if ui.button("drill.answer", words, "This is my answer to the question above"):
-            theatre.hands.send("drill.answer")
+            decide.answer(theatre)
 
 
 def _choices(theatre: Theatre, ui: Ui, count: int) -> None:
@@ -47,9 +46,7 @@ def _choices(theatre: Theatre, ui: Ui, count: int) -> None:
 
 def _point(theatre: Theatre, ui: Ui) -> None:
     """Answer with the cross: click on the live picture first."""
-    aim = theatre.aim
-    tip = "Click on the live picture, then answer with the cross" if aim is None else "Answer with the cross on the picture"
-    if ui.button("drill.point", "Answer with the cross", tip, enabled=aim is not None) and aim is not None:
-        side = aim.pose.side_mm * 1000.0
-        theatre.hands.send("drill.point", round((aim.u - 0.5) * side), round((0.5 - aim.v) * side))
-        theatre.aim = None
+    there = theatre.aim is not None
+    tip = "Answer with the cross on the picture" if there else "Click on the live picture, then answer with the cross"
+    if ui.button("drill.point", "Answer with the cross", tip, enabled=there):
+        decide.answer(theatre)

@@ -6,30 +6,33 @@ For tests and for scripts that make pictures: `obey` takes any command of the co
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
 
+from sim.clinic import spoken
 from sim.command import LEVELS, SIDES, Command
 from sim.phantom import skin_y
 from sim.window.aim import project
+from sim.window.decide import DECISIONS
 from sim.window.robot import Frames, Robot
 
 
-class Player:
+class Player(ABC):
     """Does acts and menu rows; subclasses say with which device."""
 
     def __init__(self, robot: Robot) -> None:
         self.robot = robot
 
     # --- what a device must do -----------------------------------------------------------------------
+    @abstractmethod
     def press(self, act: str, fine: bool = False) -> Frames:
         """Do an act once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hold(self, act: str, down: bool) -> Frames:
         """Begin or end an act that is held."""
-        raise NotImplementedError
 
     def menu(self, *labels: str) -> Frames:
         """Open the menu and choose rows by their labels."""
@@ -44,9 +47,9 @@ class Player:
             yield from self.press("menu")
         yield
 
+    @abstractmethod
     def choose(self, index: int) -> Frames:
         """Go to a row of the menu and choose it."""
-        raise NotImplementedError
 
     # --- steps ---------------------------------------------------------------------------------------
     def steps(self, plus: str, minus: str, amount: float, coarse: float, fine: float) -> Frames:
@@ -227,10 +230,8 @@ class Player:
         yield from self.menu("Cement", "Stop")
 
     def _decide(self, op: str, index: int) -> Frames:
-        from sim.window.decide import kinds
-
-        label, words = next((label, words) for known, label, words in kinds() if known == op)
-        yield from self.menu("Decide or answer", label, words[index])
+        one = next(row for row in DECISIONS if row.op == op)
+        yield from self.menu("Decide or answer", one.label, spoken(one.words[index]))
 
     def do_consent_risk(self, index: int) -> Frames:
         yield from self._decide("consent.risk", index)
