@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sim.errors import DataError
 from sim.jit import jit
+from sim.readout import transmit
 from sim.scatter import Scatter
 
 F64 = NDArray[np.float64]
@@ -170,8 +171,19 @@ def look_up(table: F32, lengths: F32, first: int, last: int, out: F32) -> None:
 
 
 @jit
+def pass_through(absorbance: F32, first: int, last: int, out: F32) -> None:
+    """Fill rows first..last of out (n, n) with the primary signal over the open beam, exp(-absorbance)."""
+    power = np.empty(out.shape[1], np.int32)
+    for y in range(first, last):
+        transmit(absorbance[y], power, out[y])
+
+
+@jit
 def add_devices(response: F64, mu: F64, anatomy: F32, devices: F32, box: NDArray[np.int64], out: F32) -> None:
-    """Where devices (3, n, n: steel, iodine, plastic) lie, inside box y0 y1 x0 x1, replace out by the exact sum."""
+    """Where devices (3, n, n: steel, iodine, plastic) lie, inside box y0 y1 x0 x1, replace out by the exact sum.
+
+    out: (n, n) primary signal over the open beam.
+    """
     bins = response.shape[0]
     for y in range(box[0], box[1]):
         for x in range(box[2], box[3]):
@@ -184,4 +196,4 @@ def add_devices(response: F64, mu: F64, anatomy: F32, devices: F32, box: NDArray
                 total = 0.0
                 for b in range(bins):
                     total += response[b] * np.exp(-(mu[b, 0] * water + mu[b, 1] * bone + mu[b, 2] * steel + mu[b, 3] * iodine))
-                out[y, x] = -np.log(max(total, 1e-30))
+                out[y, x] = total
