@@ -66,6 +66,7 @@ def view(study: Study, state: State) -> View:
         primary_mdeg=me.primary_mdeg,
         secondary_mdeg=me.secondary_mdeg,
         iris=me.iris_permille / 1000.0,
+        swivel_mdeg=me.swivel_mdeg,
         breath_mm=np.array([0.0, 0.0, -_breath_mm(study, state)]),
     )
 
@@ -76,10 +77,16 @@ def _breath_mm(study: Study, state: State) -> float:
     return study.toolbox.carm.breath_mm * 0.5 * (1.0 - sincos_mdeg(phase)[1])
 
 
+def at_rest(me: CArmState) -> bool:
+    """Return True if the machine stands where it was sent."""
+    angles = me.primary_mdeg, me.secondary_mdeg, me.swivel_mdeg
+    goals = me.primary_target_mdeg, me.secondary_target_mdeg, me.swivel_target_mdeg
+    return angles == goals and me.centre_um == me.centre_target_um
+
+
 def _moved(carm: CArm, me: CArmState) -> CArmState:
     """Return the machine one tick nearer to where it was sent (each axis at its own full speed)."""
-    at_angles = (me.primary_mdeg, me.secondary_mdeg) == (me.primary_target_mdeg, me.secondary_target_mdeg)
-    if at_angles and me.centre_um == me.centre_target_um:
+    if at_rest(me):
         return me
     turn = max(1, carm.angle_speed_mdeg_s * TICK_MS // 1000)
     slide = max(1, carm.slide_speed_um_s * TICK_MS // 1000)
@@ -88,6 +95,7 @@ def _moved(carm: CArm, me: CArmState) -> CArmState:
         me,
         primary_mdeg=_towards(me.primary_mdeg, me.primary_target_mdeg, turn),
         secondary_mdeg=_towards(me.secondary_mdeg, me.secondary_target_mdeg, turn),
+        swivel_mdeg=_towards(me.swivel_mdeg, me.swivel_target_mdeg, turn),
         centre_um=(x, y, z),
     )
 
@@ -105,6 +113,7 @@ def _driven(study: Study, state: State) -> tuple[CArmState, list[Event]]:
         before,
         primary_target_mdeg=before.primary_mdeg,
         secondary_target_mdeg=before.secondary_mdeg,
+        swivel_target_mdeg=before.swivel_mdeg,
         centre_target_um=before.centre_um,
     )
     fact = event(
@@ -132,6 +141,8 @@ def _obey(study: Study, state: State, me: CArmState, command: Command) -> tuple[
         return me, []
     if op == "carm.to":
         return replace(me, primary_target_mdeg=args[0], secondary_target_mdeg=args[1]), []
+    if op == "carm.swivel":
+        return replace(me, swivel_target_mdeg=args[0]), []
     if op == "carm.centre":
         return replace(me, centre_target_um=(args[0], args[1], args[2])), []
     if op == "carm.collimate":
@@ -273,6 +284,7 @@ def _ended(study: Study, state: State, me: CArmState) -> tuple[CArmState, list[E
         contrast_in_field=me.run_saw_contrast,
         while_injecting=me.run_agent_kind,
         injected_ul=me.run_injected_nl // 1000,
-        square_mdeg=square_mdeg(me.primary_mdeg, me.secondary_mdeg, study.plan.endplate_normal),
+        square_mdeg=square_mdeg(me.primary_mdeg, me.secondary_mdeg, study.plan.endplate_normal, me.swivel_mdeg),
+        **({"swivel_mdeg": me.swivel_mdeg} if me.swivel_mdeg else {}),
     )
     return replace(me, beam="", run_start_tick=-1, pulse_phase=0), [fact]

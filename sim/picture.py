@@ -124,8 +124,8 @@ class Imager:
             coarse = passed * (primary + scatter)
         widen(scatter, self._wide)
         numbers = (passed, passed, exposure.quantum, exposure.electronic, noise_key(view.noise_key))
-        numbers = (*numbers, quantiles() if noise else quantiles()[:0], detector.blur_taps(exposure.sigma_px))
-        self._rows(lambda a, b: receive(through, self._wide, a, b, *numbers, self._values))
+        table, taps = quantiles() if noise else quantiles()[:0], detector.blur_taps(exposure.sigma_px)
+        self._rows(lambda a, b: receive(through, self._wide, a, b, *numbers, table, taps, self._values))
         body = inside & (water > 0.35 * np.median(water[inside]))
         return Signal(self._values, np.maximum(coarse, np.float32(1e-6)), inside, body if body.any() else inside)
 
@@ -240,9 +240,9 @@ def open_pixels(size: int, view: View) -> NDArray[np.bool_]:
 # ---------------------------------------------------------------- markers
 
 
-def side_marks(primary_mdeg: int, secondary_mdeg: int) -> tuple[str, str]:
+def side_marks(primary_mdeg: int, secondary_mdeg: int, swivel_mdeg: int = 0) -> tuple[str, str]:
     """Return what to write at the left and the right edge of the picture: "L"/"R", or "ANT"/"POST" in laterals."""
-    right = gantry(primary_mdeg, secondary_mdeg).right
+    right = gantry(primary_mdeg, secondary_mdeg, swivel_mdeg).right
     folded = abs(primary_mdeg) % 180_000
     if min(folded, 180_000 - folded) <= MARKER_TURN_MDEG:
         return ("R", "L") if right[0] > 0 else ("L", "R")
@@ -254,6 +254,8 @@ def technique_text(view: View) -> str:
     side = "LEFT" if view.primary_mdeg > 0 else "RIGHT" if view.primary_mdeg < 0 else ""
     tilt = "HEAD" if view.secondary_mdeg > 0 else "FOOT" if view.secondary_mdeg < 0 else ""
     angles = f"{abs(view.primary_mdeg) / 1000:.0f} {side}  {abs(view.secondary_mdeg) / 1000:.0f} {tilt}"
+    if view.swivel_mdeg:
+        angles += f"  {abs(view.swivel_mdeg) / 1000:.0f} SWIVEL {'LEFT' if view.swivel_mdeg > 0 else 'RIGHT'}"
     return f"{angles}   {view.kvp:.0f}KV {view.mas:.2f}MAS"
 
 
@@ -262,7 +264,7 @@ def burn_in(image: U8, view: View, note: str) -> U8:
     n = len(image)
     zoom = max(1, n // 256)
     pad = 4 * zoom
-    left, right = side_marks(view.primary_mdeg, view.secondary_mdeg)
+    left, right = side_marks(view.primary_mdeg, view.secondary_mdeg, view.swivel_mdeg)
     big = 2 * zoom
     stamp(image, left, pad, pad, big)
     stamp(image, right, n - pad - text_width(right, big), pad, big)

@@ -26,9 +26,11 @@ class Pose:
     side_mm: float
 
 
-def pose_of(carm: CArm, primary_mdeg: int, secondary_mdeg: int, centre_um: tuple[int, int, int], magnification: int) -> Pose:
+def pose_of(
+    carm: CArm, primary_mdeg: int, secondary_mdeg: int, centre_um: tuple[int, int, int], magnification: int, swivel_mdeg: int = 0
+) -> Pose:
     """Return the pose of the beam for C-arm angles (mdeg), isocentre (um) and magnification mode."""
-    axes = gantry(primary_mdeg, secondary_mdeg)
+    axes = gantry(primary_mdeg, secondary_mdeg, swivel_mdeg)
     centre = np.array(centre_um, np.float64) / 1000.0
     return Pose(
         source_mm=centre - carm.sod_mm * axes.normal,
@@ -75,3 +77,4 @@ class View:
     breath_mm: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     wires: tuple[Wire, ...] = ()
     iris: float = 1.5
+    swivel_mdeg: int = 0

@@ -184,6 +184,7 @@ class RoomView:
         moving = (
             arm.primary_mdeg,
             arm.secondary_mdeg,
+            arm.swivel_mdeg,
             arm.centre_um,
             bool(arm.beam),
             field_open,
@@ -271,7 +272,7 @@ class RoomView:
             self._spot.fill(*meshes.joined([meshes.ball(spot, (4, 4, 4), 6, 12)]))
             self._paint(self._spot, LASER)
         arm = state.carm
-        axes = gantry(arm.primary_mdeg, arm.secondary_mdeg)
+        axes = gantry(arm.primary_mdeg, arm.secondary_mdeg, arm.swivel_mdeg)
         place = np.eye(4)
         place[:3, 0], place[:3, 1], place[:3, 2] = axes.right, axes.up, axes.normal
         place[:3, 3] = np.array(arm.centre_um) / 1000.0
