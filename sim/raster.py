@@ -152,9 +152,9 @@ def draw(xy: I32, iw: F64, faces: I32, weights: F32, start: int, stride: int, re
             across = high_x - low_x
             for y in range(low_y, high_y + 1):
                 # first and last column with all three edge functions >= 0
-                first, last = _bounds(e0, sx0, r0, 0, across)
-                first, last = _bounds(e1, sx1, r1, first, last)
-                first, last = _bounds(e2, sx2, r2, first, last)
+                first, last = _bounds(int(e0), int(sx0), r0, 0, across)
+                first, last = _bounds(int(e1), int(sx1), r1, first, last)
+                first, last = _bounds(int(e2), int(sx2), r2, first, last)
                 if first <= last:
                     left, begin = np.float32(at + gx * first), y * n + low_x + first
                     _fill(flat, begin, n * n, last - first + 1, left, np.float32(gx), shallow, w0, w1)
