@@ -68,6 +68,7 @@ def view(study: Study, state: State) -> View:
         iris=me.iris_permille / 1000.0,
         swivel_mdeg=me.swivel_mdeg,
         breath_mm=np.array([0.0, 0.0, -_breath_mm(study, state)]),
+        motion_mm=_flinch_mm(study, state),
     )
 
 
@@ -75,6 +76,20 @@ def _breath_mm(study: Study, state: State) -> float:
     """Return how far towards the feet the breath has moved diaphragm and bowel now (pictures only)."""
     phase = state.patient.breath_phase_permille * 360
     return study.toolbox.carm.breath_mm * 0.5 * (1.0 - sincos_mdeg(phase)[1])
+
+
+def _flinch_mm(study: Study, state: State) -> F64:
+    """Return how far a patient who cries out in great pain has moved from the table's place (pictures only): there, and back.
+
+    From the pain on at which the core says that the patient moves.
+    """
+    me, carm = state.patient, study.toolbox.carm
+    since = (state.tick - me.said_tick) * TICK_MS
+    if carm.flinch_mm == 0.0 or not 0 <= since < carm.flinch_ms or me.pain < study.toolbox.constant("patient.moves_from"):
+        return np.zeros(3)
+    share = sincos_mdeg(since * 180_000 // carm.flinch_ms)[0]
+    side = 1.0 if me.said_side == "right" else -1.0  # away from the side that hurts
+    return carm.flinch_mm * share * np.array([0.6 * side, 0.0, 0.8])
 
 
 def at_rest(me: CArmState) -> bool:

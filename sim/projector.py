@@ -9,6 +9,7 @@ Pictures never feed a score.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -104,7 +105,7 @@ class Projector:
         """
         if size != self.size:
             self._resize(size)
-        camera = Camera.of(view.pose, size)
+        camera = Camera.of(view.pose, size, view.motion_mm)
         if self._scan is not None:
             fresh = self._draw_scan(self._scan, view, camera)
             self._draw_devices(camera, view)
@@ -115,7 +116,7 @@ class Projector:
         if len(self._breathing.faces):
             if fresh:
                 self._breathing.drawn = None
-            fresh = self._draw_surfaces(self._breathing, Camera.of(view.pose, size, view.breath_mm))
+            fresh = self._draw_surfaces(self._breathing, Camera.of(view.pose, size, view.motion_mm + view.breath_mm))
         self._draw_devices(camera, view)
         return fresh
 
@@ -139,7 +140,9 @@ class Projector:
         if key == self._still.drawn:
             return False
         self._still.drawn = key
-        self.anatomy[:] = scan.draw(view.pose, camera.n)
+        pose, moved = view.pose, view.motion_mm
+        pose = replace(pose, source_mm=pose.source_mm - moved, detector_mm=pose.detector_mm - moved)
+        self.anatomy[:] = scan.draw(pose, camera.n)
         return True
 
     def _draw_surfaces(self, what: Surfaces, camera: Camera) -> bool:

@@ -173,6 +173,8 @@ class CArm:
     dsa_dose_factor: float = 16.0  # mAs of a subtraction pulse over that of a fluoroscopy pulse
     dsa_pulses_per_10s: int = 30
     breath_mm: float = 0.0  # how far quiet breathing moves diaphragm and bowel (pictures only)
+    flinch_mm: float = 0.0  # how far great pain moves the whole body, and for how long (pictures only)
+    flinch_ms: int = 1500
     boost_factor: float = 2.0  # mAs and kerma limit of high-level fluoroscopy over those of the ordinary one
     detector_rim_mm: float = 30.0  # housing beyond the field, each side
     detector_depth_mm: float = 150.0

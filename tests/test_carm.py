@@ -20,7 +20,7 @@ from sim.command import IDLE, Command
 from sim.frames import dot, gantry, turned_to_deg
 from sim.phantom import LabelVolume, Tissue
 from sim.scatter import spr_at
-from sim.state import CArmState, State, Study
+from sim.state import CArmState, PatientState, State, Study
 from tests.make_phantom import simple_plan, simple_study, simple_toolbox, slab_phantom, study_of
 
 
@@ -130,6 +130,21 @@ def test_an_unused_swivel_leaves_no_trace():
     names = [n for n in state.carm.__dataclass_fields__ if not n.startswith("swivel")]
     assert state.carm.quantised(1) == repr(tuple(getattr(state.carm, n) for n in names)).encode()
     assert replace(state.carm, swivel_mdeg=1).quantised(1) != state.carm.quantised(1)
+
+
+def test_a_patient_in_great_pain_moves_in_the_picture_and_lies_down_again():
+    """Pictures only: there and back within the time of carm.toml, away from the side that hurts, not below the core's limit."""
+    cry = PatientState(pain=8, said_tick=100, said_side="right")
+    tools = replace(STUDY.toolbox, constants={**STUDY.toolbox.constants, "patient.moves_from": 7.0})
+    study, long = replace(STUDY, toolbox=tools), load_carm().flinch_ms // 10
+
+    def motion(tick: int, patient: PatientState = cry) -> np.ndarray:
+        return carm.view(study, replace(State(carm=carm.begin(study)), tick=tick, patient=patient)).motion_mm
+
+    assert np.linalg.norm(motion(100 + long // 2)) == pytest.approx(load_carm().flinch_mm, rel=0.01)
+    assert motion(100 + long // 2)[0] > 0 > motion(100 + long // 2, replace(cry, said_side="left"))[0]
+    for still in (motion(99), motion(100 + long), motion(100 + long // 2, replace(cry, pain=6))):
+        assert not still.any()
 
 
 # ---------------------------------------------------------------- exposures

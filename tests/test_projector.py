@@ -300,6 +300,25 @@ def test_an_empty_scene_is_an_empty_picture():
     assert (line_integrals_60kev(SceneBuilder().scene(), view(), 32) == 0).all()
 
 
+def test_a_patient_who_moves_takes_everything_along():
+    """3 mm to the left and 4 mm to the head: the picture, needle and contrast in it, is the still one's, shifted."""
+    build, n = SceneBuilder(), 300
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=20)
+    build.add("ball", ball.vertices, ball.faces, "muscle", "air")
+    still = replace(view(), needle_mm=np.array([[30.0, 60.0, 30.0], [30.0, -10.0, 30.0]]), needle_outer_mm=2.0)
+    projector = Projector(build.scene())
+    projector.draw(still, n)
+    before = projector.lengths()
+    assert projector.draw(replace(still, motion_mm=np.array([3.0, 0.0, 4.0])), n)
+    after, rows, columns = projector.lengths(), *np.mgrid[:n, :n]
+    for channel, depth in ((0, 700.0), (2, 725.0)):
+        up, left = (
+            float((before[channel] * at).sum() / before[channel].sum() - (after[channel] * at).sum() / after[channel].sum())
+            for at in (rows, columns)
+        )
+        assert (left, up) == pytest.approx((3.0 * 1000 / depth, 4.0 * 1000 / depth), rel=0.03)
+
+
 def test_breath_moves_gas_and_nothing_else():
     body, gas = trimesh.creation.box((200, 150, 200)), trimesh.creation.icosphere(subdivisions=3, radius=20)
     build = SceneBuilder()
