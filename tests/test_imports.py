@@ -661,7 +661,7 @@ def test_the_waist_of_a_pedicle_is_a_mean_of_sections() -> None:
 
 
 def test_borders_of_the_l5_pedicle_do_not_flip() -> None:
-    """0.1 mm more, less, or here and there more bone moves every border of a pedicle by less than 0.5 mm (L5 has hardly a waist)."""
+    """0.1 mm more, less, or here and there more bone moves a border of a pedicle by less than 0.5 mm (L5 has hardly a waist)."""
     column = stack(individual(0))
     bone = solid_of_bone(bake_bone(column, [b.shape.name for b in column.bones].index("L5"), 1.0))
     own = {n: np.asarray(p) for n, p in column.landmarks.items() if n.startswith("L5.") and ".foramen." not in n}

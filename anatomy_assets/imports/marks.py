@@ -251,7 +251,7 @@ def _pedicle(base: str, out_way: F64, up: F64, out: dict[str, F64], solid: Solid
 
 
 SHARP, NEAR_MM, NO_WAIST = 12.0, 1.0, 2.0
-"""How fast a wider section loses weight; width and weight of the places at the carried middle, which count without a waist (L5)."""
+"""How fast a wider section loses weight; width and weight of the places about the carried middle, for want of a waist (L5)."""
 
 
 def waist(ways: F64, areas: F64) -> F64:
