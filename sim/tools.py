@@ -102,6 +102,7 @@ class Cement:
     iodine_mg_per_ul: float
     curve_s: F64
     curve_pa_s: F64
+    window_s: tuple[float, float] | None = None  # working window after mixing at room temperature; None: none known
 
 
 @dataclass(frozen=True)
