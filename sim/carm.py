@@ -87,10 +87,12 @@ def _patient_mm(study: Study, state: State) -> F64:
     """Return how far the patient has moved as a whole (3,), in steps of PATIENT_STEP_MM (pictures only).
 
     Breathing in lifts the prone back with spine and needle; for a subtraction run the breath is held. A needle
-    that the hand presses on bone pushes the spine before it.
+    that the hand presses on bone pushes the spine before it. A patient drawn from a scan stays at rest: it takes seconds.
     """
     carm, needle = study.toolbox.carm, state.needle
     moved = np.zeros(3)
+    if study.phantom.scan is not None:
+        return moved
     if state.carm.beam != "dsa":
         moved[1] = carm.spine_breath_mm * _inspired(state)
     if needle.placed and needle.bone >= 0 and needle.force_n > 0.0:
