@@ -63,6 +63,8 @@ class Habit:
     waits: bool = True
     astray: str = ""
     too_deep: bool = False
+    heeds_chart: bool = True
+    postpones: str = ""
 
 
 def vp(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
@@ -70,6 +72,9 @@ def vp(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
 
     def script(room: Room) -> Acts:
         room.hands = Hands.of(skill, room.scenario.id, room.study.seed, name)
+        goes_on = yield from acts.triage(room, habit.heeds_chart, habit.postpones)
+        if not goes_on:
+            return
         shift, other = yield from acts.prepare(room, habit.level_shift, False, habit.timeout)
         file = room.scenario.file
         for number, goal in enumerate((file.target, *file.further)):
@@ -79,6 +84,7 @@ def vp(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
             if not habit.astray and not habit.too_deep:
                 yield from _cement(room, habit, way)
             yield from room.do("needle.remove")
+        yield from acts.aftercare(room)
         yield from room.do("finish")
 
     return script
@@ -283,8 +289,11 @@ VP_FAULTS = {
     "no-views": "no-lateral-ap-pair",
     "blind": "blind-cement",
     "ignores-stop": "cement-continued",
+    "goes-on": "went-on",
+    "wrong-reason": "",
+    "postpones-fit": "",
 }
-"""Careless operator -> the critical error that its habit must show."""
+"""Careless operator -> the critical error that its habit must show; "" for one who breaks the passing rule alone."""
 
 VP_OPERATORS: dict[str, Script] = {
     "expert": vp(Habit()),
@@ -298,5 +307,8 @@ VP_OPERATORS: dict[str, Script] = {
     "blind": vp(Habit(live=False)),
     "ignores-stop": vp(Habit(stops=False)),
     "too-runny": vp(Habit(waits=False)),
+    "goes-on": vp(Habit(heeds_chart=False)),
+    "wrong-reason": vp(Habit(postpones="other")),
+    "postpones-fit": vp(Habit(postpones="anticoagulant")),
     **{name: vp(Habit(), name, skill) for name, skill in FAMILY.items()},
 }
