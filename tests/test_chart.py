@@ -248,7 +248,9 @@ def test_each_procedure_has_two_traps_and_a_distractor(procedure):
     assert any(not blockers(s.file) for s in traps), "one at least that an assessment may hold"
     for trap in traps:
         hints = " ".join((trap.id, trap.file.title, *trap.file.tags)).lower()
-        assert not any(word in hints for word in ("trap", "warfarin", "contraindic", "postpone", "infect", "pregnan", "allerg", "heal"))
+        assert not any(
+            word in hints for word in ("trap", "warfarin", "contraindic", "postpone", "infect", "pregnan", "allerg", "heal")
+        )
 
 
 def test_a_finding_that_nobody_verified_is_never_assessed():

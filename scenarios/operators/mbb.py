@@ -6,16 +6,27 @@ process (L5: the ala), AP and lateral, a little contrast under live X-rays, then
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from scenarios.operators import acts, astray
 from scenarios.operators.acts import Corridor
 from scenarios.operators.room import Acts, Room, Script
 from scenarios.operators.skill import FAMILY, Hands, skill_of
+from sim.frames import dot, gantry
+from sim.phantom import Tissue, bone_distance, tissue_at
 
 ON_BONE_MM = 2.5
 """Bone this near to the target is where the needle should be."""
 GOOD = ("intramuscular", "periosteal", "soft-tissue")
+INWARD = (Tissue.FORAMEN_FAT, Tissue.EPIDURAL_FAT)
+INWARD_SHARE = 0.02
+NEAR_MM = 15.0
+"""Contrast further from the tip than this belongs to another nerve."""
+TRIES, FURTHER_MM = 3, 2.5
+"""Places tried at one nerve, each so much further out and down along the bone, where the contrast points into the foramen."""
+SURFACE_MM = 8.0
 TOO_MUCH = 4
 """How many times the planned volume the over-volume operator gives."""
 
@@ -79,20 +90,70 @@ def _way(room: Room, habit: Habit, level: str, side: str) -> Corridor:
 def _block(room: Room, habit: Habit, way: Corridor, first: bool) -> Acts:
     """Place a needle, prove where it lies, inject, take it out."""
     plan = room.scenario.file.demonstration
-    yield from acts.place(room, way, store=first)
-    yield from acts.drive(room, way, bone_ends_mm=ON_BONE_MM)
-    if not room.hands.slips("views"):
-        yield from acts.confirm_views(room, way)
-    good = True
     ruled_out = habit.heeds_chart and acts.forbidden(room, plan.contrast)
-    if habit.contrast and not ruled_out and not room.hands.slips("contrast"):
-        good = yield from acts.contrast(room, True, GOOD)
+    tests = habit.contrast and not ruled_out and not room.hands.slips("contrast")
+    looks = not room.hands.slips("views")
+    for attempt in range(TRIES):
+        yield from _to_bone(room, way, first and attempt == 0, looks)
+        good = not tests
+        if tests:
+            good = yield from acts.contrast(room, True, GOOD)
+        if not tests or habit.into_foramen or (good and (not _points_inward(room) or room.hands.slips("misread"))):
+            break
+        if attempt + 1 < TRIES:
+            yield from _out(room)
+            way = _further_out(room, way)
     if ruled_out:
         yield from acts.aspirate(room, plan.drug, plan.drug_ul)
     if good or habit.into_foramen:
         yield from acts.inject(room, plan.drug, plan.drug_ul * habit.volume)
+    yield from _out(room)
+
+
+def _to_bone(room: Room, way: Corridor, store: bool, looks: bool) -> Acts:
+    yield from acts.place(room, way, store=store)
+    yield from acts.drive(room, way, bone_ends_mm=ON_BONE_MM)
+    if looks:
+        yield from acts.confirm_views(room, way)
+
+
+def _out(room: Room) -> Acts:
     yield from room.do("needle.stylet", 1)
     yield from room.do("needle.remove")
+
+
+def _points_inward(room: Room) -> bool:
+    """Return whether the contrast, grown by as much as the drug will add, would reach the foramen or the canal.
+
+    A tenth of a millilitre shows the shape of what half a millilitre will fill: the same, larger by the cube root.
+    """
+    plan, f = room.scenario.file.demonstration, room.study.phantom.fields
+    tip, seen = room.state.needle.tip_mm, room.state.spread.contrast_points
+    larger = ((plan.contrast_ul + plan.drug_ul) / plan.contrast_ul) ** (1.0 / 3.0)
+    inward, every = 0.0, 0.0
+    for x, y, z, iodine in seen:
+        gap = (float(x) - tip[0], float(y) - tip[1], float(z) - tip[2])
+        if gap[0] * gap[0] + gap[1] * gap[1] + gap[2] * gap[2] > NEAR_MM * NEAR_MM:
+            continue
+        every += float(iodine)
+        if tissue_at(f, *(t + larger * g for t, g in zip(tip, gap, strict=True))) in INWARD:
+            inward += float(iodine)
+    import os
+
+    if os.environ.get("C9"):
+        print("   inward", inward / max(every, 1e-9), len(seen))
+    return inward > INWARD_SHARE * every
+
+
+def _further_out(room: Room, way: Corridor) -> Corridor:
+    """Return the way to the bone a little further out and down than before: away from the foramen, along the process."""
+    axes, f = gantry(way.primary_mdeg, way.secondary_mdeg), room.study.phantom.fields
+    out = axes.right if dot(axes.right, np.array([way.target_mm[0], 0.0, 0.0])) > 0.0 else -axes.right
+    target = way.target_mm + FURTHER_MM * 0.8 * out - FURTHER_MM * 0.6 * axes.up
+    far = SURFACE_MM
+    while far > -SURFACE_MM and bone_distance(f, *(target + far * axes.normal))[0] > 0.5:
+        far -= 0.25
+    return replace(way, target_mm=target + (far if far > -SURFACE_MM else 0.0) * axes.normal)
 
 
 MBB_FAULTS = {

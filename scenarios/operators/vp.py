@@ -6,7 +6,7 @@ posterior wall before it is medial; anterior third; doughy cement in small live 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from scenarios.vertebral import LEVELS_DOWN, vertebra, way_into
 from sim.cement_flow import cure_rate, viscosity_pa_s
 from sim.command import Command
 from sim.event import Event
-from sim.frames import dot, gantry
+from sim.frames import dot, gantry, norm
 from sim.session import TICKS_PER_SECOND
 from sim.tools import Cement
 
@@ -46,6 +46,8 @@ PORTION_UL, RATE_UL_S = 250, 25
 AFTER_LEAK_S = 45
 """30 to 60 s of waiting after a leak that is not in the canal, then one more try (clinical.md 5, recalled)."""
 TOO_MUCH_UL = 4_000
+SLID_MM, BACK_MM = 5.0, 2.0
+"""A tip that is seen so far beside its way has slid off the bone: out, and once more, so far against the side it slid to."""
 SHORT_SHARE = 0.55
 """Who does not stop also leaves the needle short of its end by this share of the body's depth: at the posterior quarter."""
 CANAL = ("canal", "foramen")
@@ -80,8 +82,8 @@ def vp(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
         for number, goal in enumerate((file.target, *file.further)):
             side = acts.opposite(goal.side) if other else goal.side
             way = _way(room, habit, goal, shifted(goal.level, shift), side)
-            yield from _needle(room, habit, way, first=number == 0)
-            if not habit.astray and not habit.too_deep:
+            there = yield from _placed(room, habit, way, first=number == 0)
+            if there and not habit.astray and not habit.too_deep:
                 yield from _cement(room, habit, way)
             yield from room.do("needle.remove")
         yield from acts.aftercare(room)
@@ -114,6 +116,26 @@ def _way(room: Room, habit: Habit, goal: TargetTable, level: str, side: str) -> 
 
 
 # --- the needle -----------------------------------------------------------------------------------
+
+
+def _placed(room: Room, habit: Habit, way: Corridor, first: bool) -> acts.Judgement:
+    """Bring the needle to its end; one that slid off the bone once more. Return whether it lies where cement may go."""
+    yield from _needle(room, habit, way, first)
+    off = _beside(room, way)
+    if habit.astray or norm(off) <= SLID_MM or room.hands.slips("misread"):
+        return True
+    yield from room.do("needle.remove")
+    again = replace(way, target_mm=way.target_mm - BACK_MM / norm(off) * off)
+    yield from _needle(room, habit, again, first=False)
+    return norm(_beside(room, way)) <= SLID_MM or room.hands.slips("misread")
+
+
+def _beside(room: Room, way: Corridor) -> F64:
+    """Return how far, and to which side, the tip was last seen beside its way."""
+    tip = room.tip_seen if room.tip_seen is not None else way.target_mm
+    normal = gantry(way.primary_mdeg, way.secondary_mdeg).normal
+    off = tip - way.target_mm
+    return np.asarray(off - dot(off, normal) * normal, np.float64)
 
 
 def _needle(room: Room, habit: Habit, way: Corridor, first: bool) -> Acts:
