@@ -1,6 +1,6 @@
 """Run every operator on every case through the front door, verify each record, and write the table of docs/tables/sweep.md.
 
-usage: scripts/sweep.py [--seeds 3] [--careless 2] [--thorough 20] [--graded 1] [--draws 8] [--only PATTERN]
+usage: scripts/sweep.py [--seeds 3] [--careless 2] [--thorough 20] [--graded 1] [--draws 8] [--variants 4] [--only PATTERN]
                         [--keep FILE] [--table FILE.md] [--jobs N] [--hold]
 
 Expected: the expert passes every case on --seeds patients without a critical error; each careless operator fails with the
@@ -8,13 +8,14 @@ critical error that its habit must show (`FAULTS` in scenarios/operators; those 
 one) on --careless patients of every case. Both are run on --thorough patients of one variant of each procedure (THOROUGH). The
 record of each attempt on the first patients (--seeds) is verified by replay. The graded family works on --graded patients of the
 cases of LADDER_CASES, --draws times each (a draw is another set of slips of the same skill on the same patient): mean points
-must rise at every step, and points must tell expert from novice-1 with an area under the ROC curve of at least 0.95. Exit code 1
-where one is not as expected, or where attempts are due.
+must rise at every step, and points must tell expert from novice-1 with an area under the ROC curve of at least 0.95. On every
+case of an assessment set it works --variants times: the cases of a set should differ by less than 5 points in expert and novice
+means (the table tells both, with the error of the latter). Exit code 1 where one is not as expected, or where attempts are due.
 
 --keep FILE: one line of JSON for each finished attempt. A sweep that was stopped goes on where it was; attempts of another
 engine, scenario, rubric, tools or operators are made anew. --hold: run nothing, write the table of what is kept. Nearly all time
 goes into making patients (about 50 s of a core each), so all cases of one patient run together, and what tells most for its time
-comes first: every expert once, the graded family, the careless, further patients, the twenty of one variant.
+comes first: every expert once, the graded family, the careless, the cases of sets, further patients, the twenty of one variant.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import fnmatch
 import hashlib
 import json
 import os
+import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -165,18 +167,24 @@ def plan(a: argparse.Namespace) -> Wanted:
     for scenario in found:
         faults = tuple(faults_of(scenario))
         for seed in range(1, a.seeds + 1):
-            want(scenario.id, seed, ("expert",), 0 if seed == 1 else 3)
+            want(scenario.id, seed, ("expert",), 0 if seed == 1 else 4)
         for seed in range(1, a.careless + 1):
-            want(scenario.id, seed, faults, 2 if seed == 1 else 3)
+            want(scenario.id, seed, faults, 2 if seed == 1 else 4)
         if scenario.id in THOROUGH:
             for seed in range(1, a.thorough + 1):
-                want(scenario.id, seed, ("expert", *faults), 4)
+                want(scenario.id, seed, ("expert", *faults), 5)
     ladder_cases = {case for cases in LADDER_CASES.values() for case in cases} & {s.id for s in found}
     for case in sorted(ladder_cases):
         for seed in range(1, a.graded + 1):
-            steps = [draw_name(step, draw) for draw in range(a.draws) for step in LADDER if step != "expert"]
-            want(case, seed, ("expert", *steps), 1)
+            want(case, seed, ("expert", *novices(a.draws)), 1)
+    for case in sorted({case for one in load_sets() if one.kind == "assessment" for case in one.cases} & {s.id for s in found}):
+        want(case, 1, ("expert", *novices(a.variants)), 3)
     return todo
+
+
+def novices(draws: int) -> list[str]:
+    """Return the graded operators below the expert, each as often as told."""
+    return [draw_name(step, draw) for draw in range(draws) for step in LADDER if step != "expert"]
 
 
 def jobs_of(wanted: Wanted, out: str, seeds: int) -> list[Job]:
@@ -268,31 +276,32 @@ def sums(rows: Sequence[Row]) -> list[str]:
 
 
 def variants(rows: Sequence[Row]) -> list[str]:
-    """Return the lines that compare the cases of each set: means of expert and novices, and how far they lie apart."""
-    lines = [
-        "Cases of one set, mean points of each: least to greatest.",
-        "",
-        "| set | expert | novices | cases with novices |",
-        "|---|---|---|---|",
-    ]
-    for one in load_sets():
-        cells, counted = [], 0
-        for expert in (True, False):
-            means = []
-            for case in one.cases:
-                steps = [(row["points"], step_of(row["operator"])) for row in rows if row["case"] == case and "points" in row]
-                mine = [points for points, step in steps if step is not None and (step == "expert") == expert]
-                if mine:
-                    means.append(sum(mine) / len(mine))
-            counted = len(means)
-            cells.append(f"{min(means):.1f} to {max(means):.1f}" if means else "")
-        lines.append(f"| {one.id} | {cells[0]} | {cells[1]} | {counted} of {len(one.cases)} |")
+    """Return the lines that compare the cases of each assessment set: least and greatest mean of expert and novices."""
+    lines = ["Cases of one assessment set: least and greatest mean points (standard error of a novice mean).", ""]
+    lines += ["| set | expert | novices | cases with novices |", "|---|---|---|---|"]
+    for one in (one for one in load_sets() if one.kind == "assessment"):
+        expert, novice = ([_points(rows, case, e) for case in one.cases] for e in (True, False))
+        counted = [points for points in novice if len(points) > 1]
+        errors = [statistics.stdev(points) / len(points) ** 0.5 for points in counted]
+        error = f" ({max(errors):.1f})" if errors else ""
+        lines.append(f"| {one.id} | {_spread(expert)} | {_spread(novice)}{error} | {len(counted)} of {len(one.cases)} |")
     return lines
+
+
+def _points(rows: Sequence[Row], case: str, expert: bool) -> list[float]:
+    """Return the points of the expert, or of all novices, on a case."""
+    steps = [(row["points"], step_of(row["operator"])) for row in rows if row["case"] == case and "points" in row]
+    return [points for points, step in steps if step is not None and (step == "expert") == expert]
+
+
+def _spread(groups: Sequence[Sequence[float]]) -> str:
+    means = [sum(points) / len(points) for points in groups if points]
+    return f"{min(means):.1f} to {max(means):.1f}" if means else ""
 
 
 def sweep() -> int:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("seeds", 3), ("careless", 2), ("thorough", 20), ("graded", 1), ("draws", 8)):
+    for name, value in (("seeds", 3), ("careless", 2), ("thorough", 20), ("graded", 1), ("draws", 8), ("variants", 4)):
         asked.add_argument(f"--{name}", type=int, default=value)
     asked.add_argument("--only", default="*")
     asked.add_argument("--keep", type=Path)

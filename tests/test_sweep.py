@@ -61,10 +61,11 @@ def test_a_draw_stands_on_its_step():
 
 
 def test_every_case_is_swept_and_a_stopped_sweep_goes_on(tmp_path):
-    asked = Namespace(seeds=2, careless=1, thorough=3, graded=1, draws=2, only="*")
+    asked = Namespace(seeds=2, careless=1, thorough=3, graded=1, draws=2, variants=1, only="*")
     todo = sweep.plan(asked)
     assert {case for case, _, _ in todo} == {s.id for s in all_scenarios()[0] if not s.file.retired}
     assert todo["drill-square", 1, "expert"] == 0 < todo["drill-square", 1, "novice-1"] < todo["drill-square", 3, "first-look"]
+    assert ("mbb-l4s1-right", 1, "novice-2") in todo, "a case of an assessment set"
     assert ("mbb-l4s1-left", 2, "expert") in todo and ("mbb-l4s1-left", 2, "one-nerve") not in todo
     jobs = sweep.jobs_of(todo, "out", 2)
     assert [(c, j.seed, o) for j in jobs for c, ops in j.tasks for o in ops] and sum(
@@ -79,3 +80,13 @@ def test_every_case_is_swept_and_a_stopped_sweep_goes_on(tmp_path):
     file.write_text("".join(json.dumps(r) + "\n" for r in (row, stale, broken)) + '{"case": "drill-sq')
     assert list(sweep.kept(file)) == [("drill-square", 1, "expert")]
     assert sweep.kept(tmp_path / "none") == {}
+
+
+def test_the_cases_of_a_set_are_compared():
+    told = [{"case": c, "seed": 1, "operator": o, "points": p, "verdict": "verified", "good": True}
+            for c, o, p in (("vp-l1-left", "expert", 100.0), ("vp-t12-right", "expert", 96.0), ("vp-l1-left", "novice-1", 40.0),
+                            ("vp-l1-left", "novice-4", 60.0), ("vp-t12-right", "novice-2", 55.0))]  # fmt: skip
+    line = next(line for line in sweep.variants(told) if "vp-assessment" in line)
+    assert "96.0 to 100.0" in line and "50.0 to 55.0 (10.0)" in line and "1 of 6" in line
+    text, fine = sweep.table(told, 6)
+    assert not fine and "5 of 6 attempts; 1 are due" in text
