@@ -1,6 +1,6 @@
 """Run every operator on every case through the front door, verify each record, and write the table of docs/tables/sweep.md.
 
-usage: scripts/sweep.py [--seeds 3] [--careless 2] [--thorough 20] [--graded 1] [--draws 8] [--variants 4] [--only PATTERN]
+usage: scripts/sweep.py [--seeds 3] [--careless 2] [--thorough 20] [--graded 1] [--draws 10] [--variants 4] [--only PATTERN]
                         [--keep FILE] [--table FILE.md] [--jobs N] [--hold]
 
 Expected: the expert passes every case on --seeds patients without a critical error; each careless operator fails with the
@@ -301,7 +301,7 @@ def _spread(groups: Sequence[Sequence[float]]) -> str:
 
 def sweep() -> int:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("seeds", 3), ("careless", 2), ("thorough", 20), ("graded", 1), ("draws", 8), ("variants", 4)):
+    for name, value in (("seeds", 3), ("careless", 2), ("thorough", 20), ("graded", 1), ("draws", 10), ("variants", 4)):
         asked.add_argument(f"--{name}", type=int, default=value)
     asked.add_argument("--only", default="*")
     asked.add_argument("--keep", type=Path)

@@ -238,9 +238,10 @@ def _inject(room: Room, habit: Habit, volume_ul: int) -> acts.Judgement:
     began, given, retried = room.state.tick, 0, False
     goal = volume_ul if habit.stops else TOO_MUCH_UL
     heeds = habit.stops and not room.hands.slips("misread")
+    live = habit.live and not room.hands.slips("live")  # a habit of this filling, not a dice for each portion
     while given < goal:
         since = room.state.tick
-        yield from _portion(room, habit.live and not room.hands.slips("live"), heeds)
+        yield from _portion(room, live, heeds)
         given += PORTION_UL
         stops = room.heard("cement_stopped", since)
         if not stops or stops[-1]["reason"] in ("stiff", "full") or room.state.cement.left_ul < PORTION_UL:
