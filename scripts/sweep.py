@@ -1,6 +1,6 @@
 """Run every operator on every case through the front door, verify each record, and write the table of docs/tables/sweep.md.
 
-usage: scripts/sweep.py [--seeds 3] [--careless 2] [--thorough 20] [--graded 1] [--draws 10] [--variants 4] [--only PATTERN]
+usage: scripts/sweep.py [--seeds 3] [--careless 2] [--thorough 20] [--graded 1] [--draws 6] [--variants 4] [--only PATTERN]
                         [--keep FILE] [--table FILE.md] [--jobs N] [--hold]
 
 Expected: the expert passes every case on --seeds patients without a critical error; each careless operator fails with the
@@ -15,7 +15,7 @@ means (the table tells both, with the error of the latter). Exit code 1 where on
 --keep FILE: one line of JSON for each finished attempt. A sweep that was stopped goes on where it was; attempts of another
 engine, scenario, rubric, tools or operators are made anew. --hold: run nothing, write the table of what is kept. Nearly all time
 goes into making patients (about 50 s of a core each), so all cases of one patient run together, and what tells most for its time
-comes first: every expert once, the graded family, the careless, the cases of sets, further patients, the twenty of one variant.
+comes first: the graded family, every expert once, the careless, the cases of sets, further patients, the twenty of one variant.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def plan(a: argparse.Namespace) -> Wanted:
     for scenario in found:
         faults = tuple(faults_of(scenario))
         for seed in range(1, a.seeds + 1):
-            want(scenario.id, seed, ("expert",), 0 if seed == 1 else 4)
+            want(scenario.id, seed, ("expert",), 1 if seed == 1 else 4)
         for seed in range(1, a.careless + 1):
             want(scenario.id, seed, faults, 2 if seed == 1 else 4)
         if scenario.id in THOROUGH:
@@ -176,7 +176,7 @@ def plan(a: argparse.Namespace) -> Wanted:
     ladder_cases = {case for cases in LADDER_CASES.values() for case in cases} & {s.id for s in found}
     for case in sorted(ladder_cases):
         for seed in range(1, a.graded + 1):
-            want(case, seed, ("expert", *novices(a.draws)), 1)
+            want(case, seed, ("expert", *novices(a.draws)), 0)
     for case in sorted({case for one in load_sets() if one.kind == "assessment" for case in one.cases} & {s.id for s in found}):
         want(case, 1, ("expert", *novices(a.variants)), 3)
     return todo
@@ -301,7 +301,7 @@ def _spread(groups: Sequence[Sequence[float]]) -> str:
 
 def sweep() -> int:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("seeds", 3), ("careless", 2), ("thorough", 20), ("graded", 1), ("draws", 10), ("variants", 4)):
+    for name, value in (("seeds", 3), ("careless", 2), ("thorough", 20), ("graded", 1), ("draws", 6), ("variants", 4)):
         asked.add_argument(f"--{name}", type=int, default=value)
     asked.add_argument("--only", default="*")
     asked.add_argument("--keep", type=Path)
