@@ -73,7 +73,7 @@ def test_every_case_is_swept_and_a_stopped_sweep_goes_on(tmp_path):
     ) == len(todo)
     assert [job.stage for job in jobs] == sorted(job.stage for job in jobs), "what tells most comes first"
     shared = next(job for job in jobs if any(case == "vp-l3-right-2" for case, _ in job.tasks))
-    assert "mbb-l4l5-right" in {case for case, _ in shared.tasks}, "one patient, one job"
+    assert "mbb-l4l5-right-2" in {case for case, _ in shared.tasks}, "one patient, one job"
     row = {"case": "drill-square", "seed": 1, "operator": "expert", "verdict": "verified", "stamp": sweep.stamp("drill-square")}
     file = tmp_path / "keep.jsonl"
     stale, broken = row | {"seed": 2, "stamp": "older"}, row | {"seed": 3, "verdict": "error"}
