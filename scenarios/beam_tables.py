@@ -27,6 +27,7 @@ KermaRate = Annotated[Quantity, in_unit("mGy/min")]
 Rate = Annotated[Quantity, in_unit("1/s")]
 Kerma = Annotated[Quantity, in_unit("nGy")]
 Voltage = Annotated[Quantity, in_unit("kV")]
+Stiffness = Annotated[Quantity, in_unit("N/mm")]
 Load = Annotated[Quantity, in_unit("mAs")]
 
 
@@ -67,6 +68,8 @@ class PictureTable(Strict):
     breath_mm: Millimetre
     flinch_mm: Millimetre
     flinch_s: Second
+    spine_breath_mm: Millimetre
+    spine_n_per_mm: Stiffness
 
 
 class HousingTable(Strict):
@@ -176,6 +179,8 @@ def load_carm(data: Path = DATA) -> CArm:
         breath_mm=file.picture.breath_mm.value,
         flinch_mm=file.picture.flinch_mm.value,
         flinch_ms=round(1000.0 * file.picture.flinch_s.value),
+        spine_breath_mm=file.picture.spine_breath_mm.value,
+        spine_n_per_mm=file.picture.spine_n_per_mm.value,
         boost_factor=file.dose.boost_factor.value,
     )
 

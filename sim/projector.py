@@ -9,7 +9,6 @@ Pictures never feed a score.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -99,24 +98,25 @@ class Projector:
         self._still.drawn = self._breathing.drawn = None
 
     def draw(self, view: View, size: int) -> bool:
-        """Draw what changed: still anatomy when the C-arm moved, gas and lungs also with the breath, devices always.
+        """Draw what changed: still anatomy when C-arm or patient moved, gas and lungs also with the breath, devices always.
 
         Returns True if any anatomy was drawn again.
         """
         if size != self.size:
             self._resize(size)
-        camera = Camera.of(view.pose, size, view.motion_mm)
         if self._scan is not None:
+            camera = Camera.of(view.pose, size)
             fresh = self._draw_scan(self._scan, view, camera)
             self._draw_devices(camera, view)
             return fresh
+        camera = Camera.of(view.pose, size, view.patient_mm)
         fresh = self._draw_surfaces(self._still, camera)
         if fresh and len(self.scene.grains):
             self._draw_texture(camera)
         if len(self._breathing.faces):
             if fresh:
                 self._breathing.drawn = None
-            fresh = self._draw_surfaces(self._breathing, Camera.of(view.pose, size, view.motion_mm + view.breath_mm))
+            fresh = self._draw_surfaces(self._breathing, Camera.of(view.pose, size, view.patient_mm + view.breath_mm))
         self._draw_devices(camera, view)
         return fresh
 
@@ -140,9 +140,7 @@ class Projector:
         if key == self._still.drawn:
             return False
         self._still.drawn = key
-        pose, moved = view.pose, view.motion_mm
-        pose = replace(pose, source_mm=pose.source_mm - moved, detector_mm=pose.detector_mm - moved)
-        self.anatomy[:] = scan.draw(pose, camera.n)
+        self.anatomy[:] = scan.draw(view.pose, camera.n)
         return True
 
     def _draw_surfaces(self, what: Surfaces, camera: Camera) -> bool:

@@ -158,7 +158,7 @@ def test_motion_of_the_patient_blurs_a_subtraction_and_pixel_shift_mends_it():
         box = trimesh.creation.box(extents)
         build.add(name, box.vertices, box.faces, what, around)
     imager = Imager(build.scene(), TABLES)
-    mask, later = view(1, NO_POINTS, 16 * 0.2), replace(view(2, NO_POINTS, 16 * 0.2), motion_mm=np.array([1.4, 0.0, -1.4]))
+    mask, later = view(1, NO_POINTS, 16 * 0.2), replace(view(2, NO_POINTS, 16 * 0.2), patient_mm=np.array([1.4, 0.0, -1.4]))
     imager.subtracted(mask, size, marks=False)
     still = imager.subtracted(view(3, NO_POINTS, 16 * 0.2), size, marks=False).astype(float)
     moved_on = imager.subtracted(later, size, marks=False).astype(float)

@@ -16,7 +16,7 @@ import numpy as np
 from sim.beam_field import pose as beam_pose
 from sim.display import Display
 from sim.event import Event
-from sim.phantom import skin_y
+from sim.fields import skin_y
 from sim.state import State
 from sim.window.aim import Aim, meets_back, project
 from sim.window.cine import Cine
@@ -182,7 +182,7 @@ class Theatre:
         self.pulses += arm.pictures - self._seen_pictures
         self._seen_pictures = arm.pictures
         view = self._view()
-        marker = project(view.pose, self.marker_mm) if self.marker_on else None
+        marker = project(view.pose, self.marker_mm + view.patient_mm) if self.marker_on else None
         about = {
             "tick": arm.last_picture_tick,
             "number": arm.pictures,
