@@ -88,7 +88,8 @@ def _patient_mm(study: Study, state: State) -> F64:
     """Return how far the patient has moved as a whole (3,), in steps of PATIENT_STEP_MM (pictures only).
 
     Breathing in lifts the prone back with spine and needle; for a subtraction run the breath is held. A needle
-    that the hand presses on bone pushes the spine before it; great pain makes the patient jerk. A patient drawn from a scan stays at rest: it takes seconds.
+    that the hand presses on bone pushes the spine before it; great pain makes the patient jerk.
+    A patient drawn from a scan stays at rest: it takes seconds.
     """
     carm, needle = study.toolbox.carm, state.needle
     moved = np.zeros(3)
