@@ -57,13 +57,14 @@ def cards_of(folder: Path) -> tuple[tuple[ScenarioCard, ...], Progress]:
     from scenarios import curriculum
     from scenarios.history import read_attempts
     from scenarios.registry import all_scenarios
-    from sim.window import Progress, ScenarioCard, Suggestion
+    from sim.window import Progress, ScenarioCard, Stage, Suggestion
 
     good, errors = all_scenarios()
     shown = [s for s in good if not s.file.retired]
     history = read_attempts(folder, utc_now())
     done = history.attempts
-    stages = {case: stop for stop in curriculum.curriculum_map(done, good) for case in stop.cases}
+    stops = curriculum.curriculum_map(done, good)
+    stages = {case: stop for stop in stops for case in stop.cases}
     only = _practice_only(shown)
     cards = []
     for scenario in shown:
@@ -89,7 +90,14 @@ def cards_of(folder: Path) -> tuple[tuple[ScenarioCard, ...], Progress]:
     )
     run = curriculum.streak(done)
     lines = [f"Safe cases in a row: {run.length} (best {run.best}).  What is next, and why: {following.why}."] if done else []
-    return tuple(cards), Progress(suggestions, (*lines, *history.notes[:2]))
+    way = tuple(
+        Stage(
+            stop.title, stop.procedure, stop.cases, "learned" if stop.learned else "open" if stop.open else "later", stop.safe,
+            stop.needed, stop.why, stop.missing,
+        )
+        for stop in stops
+    )  # fmt: skip
+    return tuple(cards), Progress(suggestions, (*lines, *history.notes[:2]), way)
 
 
 def _file_of(error: str) -> str:

@@ -5,7 +5,7 @@ Importing this package needs no display, no OpenGL and no ImGui; its functions l
 
 from __future__ import annotations
 
-from sim.window.desk import Attempt, Desk, PatientCard, Progress, ScenarioCard, Step, Suggestion
+from sim.window.desk import Attempt, Desk, PatientCard, Progress, ScenarioCard, Stage, Step, Suggestion
 from sim.window.start import drive, measure_fps, require_display, run_window
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "PatientCard",
     "Progress",
     "ScenarioCard",
+    "Stage",
     "Step",
     "Suggestion",
     "drive",

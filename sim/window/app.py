@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from OpenGL import GL as gl
 
 from sim.errors import MachineError
-from sim.window import banner, boot, chooser, console, debrief, glkit, helppage, menupanel, roompanel, theme, touch, tray, voice
+from sim.window import banner, boot, chooser, console, debrief, glkit, helppage, mappage, menupanel, roompanel, settingspage
+from sim.window import theme, touch, tray, voice
 from sim.window.backend import Backend
 from sim.window.controls import load_controls
 from sim.window.desk import Attempt, Desk
@@ -36,11 +37,13 @@ from sim.window.words import ASSISTANT
 HEADLESS_STEP_S = 0.04
 IDLE_REDRAW_S = 0.25
 HOT_FRAMES = 3  # frames drawn after an input, so that hover and hold marks settle
-SCALES = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
 
 
 class Window:
-    """Screens: "chooser", "waiting", "room", "debrief". `theatre` is the attempt that runs, None before one."""
+    """Screens: "chooser", "waiting", "room", "debrief". `theatre` is the attempt that runs, None before one.
+
+    `page`: what lies over the gallery: "map", "settings", "controls" or "".
+    """
 
     def __init__(self, desk: Desk, headless: bool = False, real_time: bool = False) -> None:
         self.desk, self.headless = desk, headless
@@ -54,7 +57,7 @@ class Window:
         self.backend = Backend(strict=headless)
         _body, bold = theme.load_fonts()
         self.ui = Ui(bold)
-        self.sound = Sound(desk.sound and self.settings.sound and not headless)
+        self.sound = Sound(desk.sound and not headless)
         self.inputs = Inputs(self)
         self.chooser = chooser.Chooser(desk)
         self.chooser.first_time = desk.settings is not None and not self.settings.tutorial_seen
@@ -62,7 +65,7 @@ class Window:
         self.tutorial: Tutorial | None = None
         self.theatre: Theatre | None = None
         self.room: RoomView | None = None
-        self.screen = "chooser"
+        self.screen, self.page = "chooser", ""
         self.error = ""
         self.note = "; ".join(self.controls.told)
         self.minimised = False
@@ -117,6 +120,7 @@ class Window:
             self.room.camera = camera
             self.theatre.take_over(before)
         self.room.skin_alpha = self.settings.skin_alpha
+        self.theatre.sound_on = self.settings.sound
         self.replay = None
         self.screen = "room"
         self._last_time = time.perf_counter()
@@ -234,6 +238,7 @@ class Window:
         if self.theatre.coach.undo_to is not None:
             self._undo(self.theatre)
             return True
+        self.settings.sound = self.theatre.sound_on
         if self.theatre.sound_on:
             needle = self.theatre.state.needle
             self.sound.play(self.theatre.pulses, needle.moving, touch.relative(needle.force_n))
@@ -244,13 +249,15 @@ class Window:
     # --- what inputs and panels ask of the window ----------------------------------------------------
     def begin(self) -> None:
         """Start what is picked in the gallery."""
-        if self.chooser.ready:
+        if self.chooser.ready and not self.page:
             self.tutorial = None
             self._begin(self.chooser.card.id, self.chooser.core_mode, self.chooser.guided, None)
 
     def escape(self) -> None:
-        """Leave the debrief; elsewhere there is nothing to leave."""
-        if self.screen == "debrief":
+        """Leave a page over the gallery, or the debrief; elsewhere there is nothing to leave."""
+        if self.page:
+            self.page = ""
+        elif self.screen == "debrief":
             self.closing = True
 
     def tell(self, text: str) -> None:
@@ -262,8 +269,9 @@ class Window:
 
     def next_scale(self, step: int) -> None:
         """Make the text a step larger or smaller."""
-        nearest = min(range(len(SCALES)), key=lambda i: abs(SCALES[i] - self.ui.scale))
-        self.set_scale(SCALES[min(len(SCALES) - 1, max(0, nearest + step))])
+        scales = settingspage.SCALES
+        nearest = min(range(len(scales)), key=lambda i: abs(scales[i] - self.ui.scale))
+        self.set_scale(scales[min(len(scales) - 1, max(0, nearest + step))])
 
     def renew_graphics(self, why: str) -> None:
         """Make everything that lived on the graphics device again; the attempt itself is not there and goes on."""
@@ -313,10 +321,36 @@ class Window:
         elif self.theatre is not None:
             self._room(self.theatre)
 
+    def _map(self) -> None:
+        chosen = mappage.draw(self.ui, self.size, self.desk.progress)
+        if isinstance(chosen, int):
+            self.chooser.show_stage(self.desk.progress.stages[chosen])
+        if chosen != "":
+            self.page = ""
+
+    def _settings(self) -> None:
+        asked = settingspage.draw(self.ui, self.size, self.settings)
+        if asked in ("close", "controls"):
+            self.page = "" if asked == "close" else "controls"
+        elif asked == "sound":
+            self.settings.sound = not self.settings.sound
+        elif asked == "forget":
+            self.settings.tutorial_seen, self.chooser.first_time = False, True
+        elif asked:
+            self.set_scale(float(asked))
+
     def _gallery(self) -> None:
+        if self.page == "controls":
+            self.page = "" if helppage.draw(self.ui, self.size, self.controls, self.inputs) else self.page
+            return
+        if self.page:
+            (self._map if self.page == "map" else self._settings)()
+            return
         asked = self.chooser.draw(self.ui, self.size, self.error or self.note)
         if asked == "begin":
             self.begin()
+        elif asked in ("map", "settings", "controls"):
+            self.page = asked
         elif asked:
             name, seed = self.chooser.suggested(asked)
             self._begin(name, "practice", self.chooser.guided and asked != chooser.TUTORIAL, seed)

@@ -25,7 +25,7 @@ def draw(ui: Ui, size: tuple[int, int], controls: Controls, inputs: Inputs) -> b
     with ui.panel("help", Rect((size[0] - width) / 2, 10, width, size[1] - 20)):
         ui.text("Controls", size=20, bold=True)
         ui.same(14)
-        closed = ui.button("help.close", "Back to the room", "", controls.keys["help"])
+        closed = ui.button("help.close", "Back", "", controls.keys["help"])
         ui.same(6)
         if ui.button("help.reset", "All as shipped", "Forget every own control"):
             controls.reset()

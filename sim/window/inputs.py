@@ -20,7 +20,7 @@ _PLUS = (pygame.K_PLUS, pygame.K_EQUALS, pygame.K_KP_PLUS)
 _MINUS = (pygame.K_MINUS, pygame.K_KP_MINUS)
 _QUIET = (pygame.ACTIVEEVENT, pygame.AUDIODEVICEADDED)
 PANELS = ("console", "tray", "room", "touch", "voice", "live", "reference", "banner")
-"""Panels in the order in which F6 (pad: LB, RB) goes through them."""
+"""Panels in the order in which the act next_panel (F6; pad in the panels: LB, RB) goes through them."""
 _ONE_WAY = {"UP": -1, "LS-UP": -1, "DOWN": 1, "LS-DOWN": 1}
 
 
@@ -105,6 +105,8 @@ class Inputs:
             self._room_key(event, typing, theatre)
         elif event.key == pygame.K_ESCAPE:
             window.escape()
+        elif window.screen == "chooser" and window.controls.acts("keys").get(spec_of(event)) == "help":
+            window.page = "" if window.page == "controls" else "controls"
         elif window.screen == "chooser" and event.key == pygame.K_RETURN and not imgui.is_any_item_focused():
             window.begin()
 
@@ -114,7 +116,7 @@ class Inputs:
             self._give(False)
             if theatre.menu.open:
                 theatre.menu.back()
-        elif self.panels and event.key == pygame.K_F6:
+        elif self.panels and self.window.controls.acts("keys").get(spec_of(event)) == "next_panel":
             self._next_panel(-1 if getattr(event, "mod", 0) & pygame.KMOD_SHIFT else 1)
         elif theatre.help_open:
             if self.window.controls.acts("keys").get(spec_of(event)) == "help":
@@ -145,8 +147,10 @@ class Inputs:
         if name == "help":
             theatre.help_open = not theatre.help_open
             self.forget(theatre)
-        elif name == "panels":
+        elif name in ("panels", "next_panel"):
             self._give(True)
+            if name == "next_panel":
+                self._next_panel(1)
 
     def _give(self, to_panels: bool) -> None:
         """Give the keys to the panels, or to the hands."""
