@@ -229,8 +229,8 @@ class Window:
             self._await()
             time.sleep(0.02)
             return True
-        if self.theatre is None or self.screen != "room" or self.theatre.help_open:
-            return False
+        if self.theatre is None or self.screen != "room" or (self.theatre.help_open and self.theatre.practice):
+            return False  # in an assessment the clock runs on while the controls are read
         with self._timed("core"):
             step = HEADLESS_STEP_S if self.stepped else passed
             self.inputs.repeat(step, self.theatre)

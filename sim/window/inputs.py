@@ -10,6 +10,7 @@ from imgui_bundle import imgui
 from sim.window.controls import KEY_NAMES
 from sim.window.keys import Keyboard, spec_of
 from sim.window.pad import Pad
+from sim.window.space import Space, open_device
 from sim.window.words import ASSISTANT
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Inputs:
         self.keyboard = Keyboard(window.controls, self._window_act)
         self.pad = Pad(window.controls, self._window_act, devices=not window.headless)
         self.pad.raw = self._raw_pad
+        self.space = Space(window.controls, self._window_act, None if window.headless else open_device())
+        self.space.raw = self._raw_space
 
     @property
     def _theatre(self) -> Theatre | None:
@@ -53,6 +56,8 @@ class Inputs:
         for event in pygame.event.get():
             hot |= event.type not in _QUIET
             self._one(event)
+        if told := self.space.read(self._theatre):
+            self.window.tell(told)
         self._set_navigation()
         return hot
 
@@ -60,11 +65,13 @@ class Inputs:
         """Repeat what is held."""
         self.keyboard.repeat(theatre)
         self.pad.advance(seconds, theatre)
+        self.space.advance(seconds, theatre)
 
     def forget(self, theatre: Theatre) -> None:
         """Let go of everything."""
         self.keyboard.forget(theatre)
         self.pad.release(theatre)
+        self.space.release(theatre)
         theatre.hands.release_all()
 
     def _one(self, event: pygame.event.Event) -> None:
@@ -201,6 +208,15 @@ class Inputs:
         else:
             return False
         return True
+
+    def _raw_space(self, name: str, down: bool) -> bool:
+        """Take an input of the 3D mouse before its act: to learn it, or because keys and pad walk through widgets or the menu."""
+        if self.listening and self.listening[0] == "space":
+            if down:
+                self._learned(name)
+            return True
+        theatre = self._theatre
+        return self.navigating or theatre is None or theatre.menu.open
 
     # --- changing a control --------------------------------------------------------------------------
     def _learn_key(self, event: pygame.event.Event) -> None:
