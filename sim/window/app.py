@@ -36,6 +36,8 @@ from sim.window.words import ASSISTANT
 
 HEADLESS_STEP_S = 0.04
 IDLE_REDRAW_S = 0.25
+FRONT = {"controls": "help", "room": ""}
+"""Page or screen -> the panel that has the keys when it opens, where that is not its own name."""
 HOT_FRAMES = 3  # frames drawn after an input, so that hover and hold marks settle
 
 
@@ -79,6 +81,7 @@ class Window:
         self._waiting: Starter | None = None
         self._guided = False
         self._renewed = False
+        self._page_before = ""
         self.set_scale(desk.text_scale)
         self.monitors = {name: Monitor(name) for name in ("live", "reference")}
         if desk.attempt is not None:
@@ -159,19 +162,6 @@ class Window:
         theatre.give_up_quietly()
         self._start(lambda: rewind(to), theatre.coach.guided, warm=False)
 
-    def begin_for_bench(self) -> None:
-        """Have a room to draw: the desk's attempt, or its first scenario."""
-        if self._waiting is None and self.theatre is None and self.desk.scenarios:
-            self._begin(self.desk.scenarios[0].id, "practice", False, None)
-        while self._waiting is not None:
-            time.sleep(0.05)
-            self._await()
-        if self.theatre is None:
-            raise MachineError(
-                "nothing to measure: the desk has neither an attempt nor a scenario that starts"
-                + (f" ({self.error})" if self.error else "")
-            )
-
     # --- loop ----------------------------------------------------------------------------------------
     def run(self, max_frames: int | None = None, script: Callable[[Any], Generator[None, None, None]] | None = None) -> None:
         """Loop until the window is closed, the script ends or max_frames were made."""
@@ -244,6 +234,7 @@ class Window:
             self.sound.play(self.theatre.pulses, needle.moving, touch.relative(needle.force_n))
         if self.theatre.finished and self.theatre.report is not None:
             self.screen = "debrief"
+            self.inputs.leave_room()
         return changed
 
     # --- what inputs and panels ask of the window ----------------------------------------------------
@@ -308,6 +299,9 @@ class Window:
 
     def _screen(self) -> None:
         """Build the present screen; nothing may escape between begin and end of an ImGui frame."""
+        page = self.page or self.screen
+        if page != self._page_before:
+            self.ui.front, self._page_before = FRONT.get(page, page), page
         self.ui.keys_now = {k: self.controls.keys[a] for a, k in self.controls.shipped("keys").items() if k}
         if self.screen == "chooser":
             self._gallery()

@@ -182,7 +182,8 @@ class Chooser:
             if (not wanted or c.procedure == wanted) and (only is None or c.id in only)
         ]
         columns = max(1, int((width - 20) / ui.px(CARD)))
-        imgui.begin_child("##cards", imgui.ImVec2(0, max(ui.px(150), imgui.get_content_region_avail().y)))
+        high = max(ui.px(150), imgui.get_content_region_avail().y)
+        imgui.begin_child("##cards", imgui.ImVec2(0, high), imgui.ChildFlags_.nav_flattened)  # Tab and cross go into it
         if imgui.begin_table("##gallery", columns, imgui.TableFlags_.sizing_stretch_same):
             for i, card in rows:
                 imgui.table_next_column()

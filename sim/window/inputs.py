@@ -22,6 +22,7 @@ _MINUS = (pygame.K_MINUS, pygame.K_KP_MINUS)
 _QUIET = (pygame.ACTIVEEVENT, pygame.AUDIODEVICEADDED)
 PANELS = ("console", "tray", "room", "touch", "voice", "live", "reference", "banner")
 """Panels in the order in which the act next_panel (F6; pad in the panels: LB, RB) goes through them."""
+DEBRIEF_PANELS = ("debrief", "replay")
 _ONE_WAY = {"UP": -1, "LS-UP": -1, "DOWN": 1, "LS-DOWN": 1}
 
 
@@ -32,7 +33,7 @@ class Inputs:
         self.window = window
         self.panels = False
         self.listening: tuple[str, str] | None = None
-        self._panel = 0
+        self._panel = 0  # number of the panel in PANELS (DEBRIEF_PANELS) that has the keys
         self.heard = ""  # what the page of controls says about the last change
         self.keyboard = Keyboard(window.controls, self._window_act)
         self.pad = Pad(window.controls, self._window_act, devices=not window.headless)
@@ -74,6 +75,10 @@ class Inputs:
         self.space.release(theatre)
         theatre.hands.release_all()
 
+    def leave_room(self) -> None:
+        """Begin at the first panel of the debrief; nothing is held any more."""
+        self.panels, self._panel = False, 0
+
     def _one(self, event: pygame.event.Event) -> None:
         window, theatre = self.window, self._theatre
         if event.type == pygame.QUIT:
@@ -112,6 +117,8 @@ class Inputs:
             self._room_key(event, typing, theatre)
         elif event.key == pygame.K_ESCAPE:
             window.escape()
+        elif window.screen == "debrief" and window.controls.acts("keys").get(spec_of(event)) == "next_panel":
+            self._next_panel(-1 if getattr(event, "mod", 0) & pygame.KMOD_SHIFT else 1)
         elif window.screen == "chooser" and window.controls.acts("keys").get(spec_of(event)) == "help":
             window.page = "" if window.page == "controls" else "controls"
         elif window.screen == "chooser" and event.key == pygame.K_RETURN and not imgui.is_any_item_focused():
@@ -167,8 +174,9 @@ class Inputs:
             self.keyboard.forget(self._theatre)
 
     def _next_panel(self, by: int) -> None:
-        self._panel = (self._panel + by) % len(PANELS)
-        self.window.ui.focus_panel = PANELS[self._panel]
+        panels = PANELS if self.window.screen == "room" else DEBRIEF_PANELS
+        self._panel = (self._panel + by) % len(panels)
+        self.window.ui.focus_panel = panels[self._panel]
 
     def _set_navigation(self) -> None:
         io = self.window.backend.io
@@ -184,7 +192,7 @@ class Inputs:
             return True
         theatre = self._theatre
         if self.navigating:
-            if name in ("LB", "RB") and self.panels:
+            if name in ("LB", "RB") and (self.panels or self.window.screen == "debrief"):
                 if down:
                     self._next_panel(1 if name == "RB" else -1)
                 return True
