@@ -36,8 +36,8 @@ from sim.window.words import ASSISTANT
 
 HEADLESS_STEP_S = 0.04
 IDLE_REDRAW_S = 0.25
-FRONT = {"controls": "help", "room": ""}
-"""Page or screen -> the panel that has the keys when it opens, where that is not its own name."""
+FIRST = {"chooser": "chooser.begin", "map": "map.close", "settings": "settings.close", "controls": "help.close"}
+"""Page or screen -> the button that has the keys when it opens. The debrief has none: who still holds a key presses nothing."""
 HOT_FRAMES = 3  # frames drawn after an input, so that hover and hold marks settle
 
 
@@ -301,7 +301,8 @@ class Window:
         """Build the present screen; nothing may escape between begin and end of an ImGui frame."""
         page = self.page or self.screen
         if page != self._page_before:
-            self.ui.front, self._page_before = FRONT.get(page, page), page
+            self.ui.focus_widget, self._page_before = FIRST.get(page, ""), page
+            self.ui.front = page if page == "debrief" else ""
         self.ui.keys_now = {k: self.controls.keys[a] for a, k in self.controls.shipped("keys").items() if k}
         if self.screen == "chooser":
             self._gallery()

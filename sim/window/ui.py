@@ -29,6 +29,7 @@ class Ui:
         self.bold = bold
         self.scale = 1.0
         self.focus_panel = ""  # the panel whose first widget gets the keys with the next frame
+        self.focus_widget = ""  # the button that gets the keys with the next frame
         self.front = ""  # the panel that gets them without any of its widgets: the first step of Tab or the cross finds one
         self.keys_now: dict[str, str] = {}  # key as shipped -> key as it is now, for tooltips
         self._gap: float | None = None
@@ -188,6 +189,9 @@ class Ui:
     ) -> bool:
         """Draw a button (width in unscaled pixels; `on` marks it with the accent); return True when pressed."""
         self._flow(self._button_width(label, width))
+        if name == self.focus_widget:
+            self.focus_widget = ""
+            imgui.set_keyboard_focus_here()
         with self._lit(on), self.enabled(enabled):
             pressed = imgui.button(f"{label}##{name}", imgui.ImVec2(self._button_width(label, width), 0))
         self.record(name, enabled)
