@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sim.window import Progress, ScenarioCard, Step
 
 THUMBNAIL_PX = 208
+FORM = 2
+"""Goes up when thumbnails or ghosts are made in another way: the old ones are then made again."""
 _RUNNING: list[subprocess.Popen[bytes]] = []
 """Jobs behind the stage: the last ones are kept, so that they end as they like."""
 
@@ -44,7 +46,7 @@ def cache_file(kind: str, scenario: Scenario, seed: int, suffix: str) -> Path:
     from sim import ENGINE_VERSION
 
     base = Path(os.environ.get("SCOTTIE_CACHE_DIR") or platformdirs.user_cache_dir("scottie"))
-    mark = hashlib.sha256(f"{scenario.hash}{ENGINE_VERSION}{scenario.patient}".encode()).hexdigest()[:12]
+    mark = hashlib.sha256(f"{FORM}{scenario.hash}{ENGINE_VERSION}{scenario.patient}".encode()).hexdigest()[:12]
     return base / kind / f"{scenario.id}-{seed}-{mark}{suffix}"
 
 
