@@ -39,14 +39,16 @@ def test_every_act_has_a_control_of_its_own(kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "spec"), [("keys", "ctrl+left", "Ctrl+Left"), ("keys", "w", "W"), ("pad", "lb+rs-up", "LB+RS-UP"), ("space", "cap-up", "CAP-UP")]
+    ("kind", "text", "spec"),
+    [("keys", "ctrl+left", "Ctrl+Left"), ("keys", "w", "W"), ("pad", "lb+rs-up", "LB+RS-UP"), ("space", "cap-up", "CAP-UP")],
 )
 def test_inputs_have_one_spelling(kind, text, spec):
     assert read_spec(kind, text) == spec
 
 
 @pytest.mark.parametrize(
-    ("kind", "text"), [("keys", "Alt+W"), ("keys", "Esc"), ("keys", "Ctrl+="), ("pad", "Z"), ("pad", "RT+A"), ("pad", "A+A"), ("space", "A")]
+    ("kind", "text"),
+    [("keys", "Alt+W"), ("keys", "Esc"), ("keys", "Ctrl+="), ("pad", "Z"), ("pad", "RT+A"), ("pad", "A+A"), ("space", "A")],
 )
 def test_what_is_no_input_is_refused_in_words(kind, text):
     with pytest.raises(ValueError, match="expected"):

@@ -97,9 +97,7 @@ def filling(robot):
 def lead(robot):
     """A wide open needle: the lead's rows."""
     tools = robot.theatre.study.toolbox
-    yield from placed(
-        robot, needle_of(robot.theatre.study, lambda row: row.inner_diameter_mm > tools.leads[0].outer_diameter_mm)
-    )
+    yield from placed(robot, needle_of(robot.theatre.study, lambda row: row.inner_diameter_mm > tools.leads[0].outer_diameter_mm))
     yield from robot.key(pygame.K_t)
     yield from robot.wait(3)
     assert tray_lead.wanted(robot.theatre)
@@ -213,7 +211,10 @@ def test_every_widget_of_the_debrief_is_reached_by_keyboard():
         script,
         size=(1920, 1080),
         attempt=fake_attempt(
-            study_of(simple_phantom()), score=lambda _events: REPORT, report=lambda *_: "x", trend=lambda: [("2026-01-01", "a", 5.0)]
+            study_of(simple_phantom()),
+            score=lambda _events: REPORT,
+            report=lambda *_: "x",
+            trend=lambda: [("2026-01-01", "a", 5.0)],
         ),
     )
 

@@ -15,8 +15,23 @@ from numpy.typing import NDArray
 from OpenGL import GL as gl
 
 from sim.errors import MachineError
-from sim.window import banner, boot, chooser, console, debrief, glkit, helppage, mappage, menupanel, roompanel, settingspage
-from sim.window import theme, touch, tray, voice
+from sim.window import (
+    banner,
+    boot,
+    chooser,
+    console,
+    debrief,
+    glkit,
+    helppage,
+    mappage,
+    menupanel,
+    roompanel,
+    settingspage,
+    theme,
+    touch,
+    tray,
+    voice,
+)
 from sim.window.backend import Backend
 from sim.window.controls import load_controls
 from sim.window.desk import Attempt, Desk
