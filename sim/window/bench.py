@@ -1,6 +1,4 @@
-"""Speed of the window: frames per second with live fluoroscopy and where a frame's time goes, from input to picture, from the
-gallery to the first picture.
-"""
+"""Speed of the window: frames with live fluoroscopy, from input to picture, from the gallery to the first picture."""
 
 from __future__ import annotations
 

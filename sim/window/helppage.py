@@ -1,4 +1,4 @@
-"""F1: every act with its key, its button of the gamepad and (where one is plugged in) of the 3D mouse, from the table of controls; each can be changed here."""
+"""F1: every act with its key, its button of the gamepad and, where one is plugged in, of the 3D mouse; each can be changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The curriculum map: a row for every procedure, its stages from left to right, each learned, open or for later. Practice only."""
+"""The curriculum map: a row for every procedure, its stages from left to right, learned, open or for later. Practice only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A 3D mouse (SpaceMouse): its cap and buttons become acts by the table of controls, kind "space". Optional: package pyspacemouse.
+"""A 3D mouse (SpaceMouse): cap and buttons become acts by the table of controls, kind "space". Optional: package pyspacemouse.
 
 SDL lists no such device (its HID usage is "multi-axis controller"), so it is read beside SDL's events, once a frame. Only the
 axis that is pushed furthest acts: a cap that is pressed down tilts a little too, and a needle must not.
@@ -20,7 +20,7 @@ AXES = {
     "x": ("CAP-LEFT", "CAP-RIGHT"), "y": ("CAP-BACK", "CAP-FORTH"), "z": ("CAP-DOWN", "CAP-UP"),
     "roll": ("PITCH-FORTH", "PITCH-BACK"), "pitch": ("ROLL-LEFT", "ROLL-RIGHT"), "yaw": ("TWIST-RIGHT", "TWIST-LEFT"),
 }  # fmt: skip
-"""Axis of pyspacemouse's state (-1..1, convention HID_Z_UP: x right, y away, z up, rotations right-handed about them) -> its inputs."""
+"""Axis of pyspacemouse's state (-1..1) -> its two inputs. Convention HID_Z_UP: x right, y away, z up, right-handed rotations."""
 DEAD = 0.3
 REPORTS = 16
 """Reports read in one frame at most: the device sends about a hundred a second."""
