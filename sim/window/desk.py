@@ -86,8 +86,8 @@ class Suggestion:
 class Stage:
     """One stop of the curriculum map.
 
-    `cases`: ids of its scenarios; `state`: "learned", "open" or "later"; `safe` of `needed` attempts count already; `missing`: what
-    is still to do, in words ("" when learned); `lane`: what stands in one row of the map.
+    `cases`: ids of its scenarios; `state`: "learned", "open" or "later"; `safe` of `needed` attempts count already; `missing`:
+    what is still to do, in words ("" when learned); `lane`: what stands in one row of the map.
     """
 
     title: str
