@@ -315,6 +315,8 @@ class Window:
     def _screen(self) -> None:
         """Build the present screen; nothing may escape between begin and end of an ImGui frame."""
         page = self.page or self.screen
+        if self.theatre is not None and page == "room" and self.theatre.help_open:
+            page = "controls"
         if page != self._page_before:
             self.ui.focus_widget, self._page_before = FIRST.get(page, ""), page
             self.ui.front = page if page == "debrief" else ""

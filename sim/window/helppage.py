@@ -77,6 +77,7 @@ def _group(ui: Ui, group: str, controls: Controls, inputs: Inputs) -> None:
             continue
         imgui.table_next_row()
         imgui.table_next_column()
+        imgui.align_text_to_frame_padding()
         ui.words(row.does)
         for kind in kinds:
             imgui.table_next_column()
