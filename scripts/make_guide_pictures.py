@@ -103,6 +103,8 @@ def decisive(robot, by_mouse, name, save):
 
         def do_carm_magnify(self, mode):
             yield from robot.click(f"console.mag.{mode}")
+            yield from robot.wait(3)
+            assert robot.theatre.state.carm.magnification == mode
 
         def look(self, what):
             yield from robot.wait(3)
