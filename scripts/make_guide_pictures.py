@@ -28,6 +28,7 @@ from sim.window import boot, drive
 
 CASES = {"tfesi-l4l5-right": 1, "mbb-l4l5-right": 2, "vp-l3-right-haemangioma": 2}
 """Case -> patient."""
+DEBRIEFS = ("tfesi", "vertebroplasty")
 CLOSE = 2
 """Magnification of the pictures: the smallest field shows the most of what is narrow."""
 
@@ -167,7 +168,8 @@ def one_case(name, folder, size, save):
         replay.go(max(t for t, _, _ in replay.history.views))
         yield from robot.point("replay.picture")
         yield from robot.wait(3)
-        save(robot, f"debrief-{scenario.file.procedure}")
+        if scenario.file.procedure in DEBRIEFS:
+            save(robot, f"debrief-{scenario.file.procedure}")
         yield from robot.click("debrief.report.html")
         yield from robot.until(lambda: replay.told.startswith(("Report:", "The report")), 20_000)
         print(replay.told, flush=True)

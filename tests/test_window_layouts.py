@@ -10,6 +10,7 @@ import pytest
 
 from sim.plan import Drill, DrillItem
 from sim.window import Desk, Progress, ScenarioCard, Stage, Suggestion, generator, tray_cement, tray_lead
+from sim.window.inputs import PANELS
 from sim.window.layout import layout
 from tests.make_phantom import simple_phantom, simple_plan, study_of
 from tests.test_window_debrief import REPORT
@@ -197,6 +198,40 @@ def test_every_widget_of_gallery_and_pages_is_reached_by_keyboard():
             yield from robot.key(pygame.K_ESCAPE)
 
     play_desk(script, gallery_desk())
+
+
+@pytest.mark.parametrize("room", ["filling", "lead", "heat", "drill-point", "drill-choose"])
+def test_what_a_procedure_adds_to_the_room_is_reached_by_keyboard(room):
+    """Tray and speech, where the procedures differ; tests/test_window.py walks through the whole room of one."""
+    make, prepare = ROOMS[room]
+
+    def script(robot):
+        ui, inputs = robot.window.ui, robot.window.inputs
+        yield from prepare(robot)
+        if room == "drill-point":
+            yield from robot.key(pygame.K_s)
+            yield from robot.wait(3)
+            yield from robot.click("live.picture")
+        yield from robot.key(pygame.K_TAB)
+        for panel in ("tray", "voice"):
+            while PANELS[inputs._panel] != panel:
+                yield from robot.key(pygame.K_F6)
+            yield
+            reached = {ui.focused}
+            first = ui.focused
+            for _ in range(100):
+                yield from robot.key(pygame.K_TAB)
+                if ui.focused == first:
+                    break
+                reached.add(ui.focused)
+            wanted = {n for n in ui.rects if n.startswith(OF[panel]) and n not in ui.disabled and n not in NOT_WORKED}
+            assert not wanted - reached, " ".join(sorted(wanted - reached))
+
+    play(script, attempt=fake_attempt(make()))
+
+
+OF = {"tray": ("tray.", "generator."), "voice": ("voice.", "drill.")}
+NOT_WORKED = {"voice.clock", "voice.log", "voice.next", "drill.prompt"}
 
 
 def test_every_widget_of_the_controls_is_reached_from_the_room():
