@@ -125,7 +125,7 @@ def _gap_of_person(seed: int, name: str, sex: str) -> tuple[float, float]:
     """Return factor and shift (mm) of a person's gaps between a trunk and the column.
 
     The aorta's published SD is as large as its mean and no gap is negative: the factor is (1 + a z)^2 / (1 + a^2), mean 1
-    and SD 1.1 for a = 0.75. The cava varies little: a shift.
+    and SD 0.85 for a = 0.5; curve and bulge of people make the rest. The cava varies little: a shift.
     """
     z = deviate(seed, f"{name}/gap")
     if name == "cava":

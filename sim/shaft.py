@@ -210,6 +210,18 @@ def upright(slope_x: float, slope_y: float) -> float:
 
 
 @inner
+def drawn_back(w: F64, h: float, dq: float, w2: F64) -> None:
+    """Write into w2 the shape w slid back along its own line by dq (mm, negative): where the shaft lay, it may lie again."""
+    for c in range(4):
+        w2[0, c] = w[0, c]
+    for i in range(1, w.shape[0]):
+        uz = upright(w[i, 1], w[i, 3])
+        for plane in range(0, 4, 2):
+            w2[i, plane] = w[i, plane] + dq * w[i, plane + 1] / uz
+            w2[i, plane + 1] = w[i, plane + 1] + dq * (w[i, plane + 1] - w[i - 1, plane + 1]) / h
+
+
+@inner
 def copied(to: F64, of: F64) -> None:
     """Copy a table (n, k) without numpy's broadcasting, which is long to compile."""
     for i in range(of.shape[0]):

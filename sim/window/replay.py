@@ -150,7 +150,7 @@ class Replay:
         draw_list.push_clip_rect(imgui.ImVec2(at.x, at.y), imgui.ImVec2(at.x + at.w, at.y + at.h), True)
         part = open_part(shot)
         for line in self.lines():
-            seen = [project(shot.view.pose, p) for p in line.points]
+            seen = [project(shot.view.pose, p + shot.view.patient_mm) for p in line.points]
             on = [[0.5 + (c - 0.5) / part for c in p] for p in seen if p is not None]
             spots = [imgui.ImVec2(at.x + u * at.w, at.y + v * at.h) for u, v in on]
             for a, b in pairwise(spots):
