@@ -92,13 +92,19 @@ def injection(robot):
 def filling(robot):
     """A bone needle in the body: mallet, drill and cement."""
     yield from placed(robot, needle_of(robot.theatre.study, lambda row: row.bores))
+    yield from robot.key(pygame.K_t)
+    yield from robot.wait(3)
     assert tray_cement.wanted(robot.theatre)  # in a small window its rows are scrolled to
+    assert not tray_lead.wanted(robot.theatre)  # a cannula for cement is no way for a lead
 
 
 def lead(robot):
     """A wide open needle: the lead's rows."""
     tools = robot.theatre.study.toolbox
-    yield from placed(robot, needle_of(robot.theatre.study, lambda row: row.inner_diameter_mm > tools.leads[0].outer_diameter_mm))
+    yield from placed(
+        robot,
+        needle_of(robot.theatre.study, lambda row: not row.bores and row.inner_diameter_mm > tools.leads[0].outer_diameter_mm),
+    )
     yield from robot.key(pygame.K_t)
     yield from robot.wait(3)
     assert tray_lead.wanted(robot.theatre)
