@@ -26,7 +26,7 @@ from scenarios.operators import find_operator
 from scenarios.registry import find_scenario
 from sim.window import boot, drive
 
-CASES = {"tfesi-l4l5-right": 1, "mbb-l4l5-right": 2, "vp-l3-right-haemangioma": 2}
+CASES = {"tfesi-l4l5-right": 2, "mbb-l4l5-right": 2, "vp-l3-right-haemangioma": 2}
 """Case -> patient."""
 DEBRIEFS = ("tfesi", "vertebroplasty")
 CLOSE = 2

@@ -187,7 +187,7 @@ def walk(robot, panels=1):
     return reached, wanted
 
 
-SHOWN_ONLY = {"replay.picture", "replay.room", "trend.title"}
+SHOWN_ONLY = {"replay.picture", "replay.room", "replay.said", "trend.title"}
 """Pictures and headings: the room of the replay turns by mouse, its layers are buttons."""
 
 

@@ -115,6 +115,7 @@ class Replay:
             self._peel(ui)
             if self.told:
                 ui.words(self.told, theme.ACCENT)
+            self._said(ui)
 
     def _time_line(self, ui: Ui) -> None:
         for name, label, by in (("back", "<", -STEP_TICKS), ("next", ">", STEP_TICKS)):
@@ -187,6 +188,20 @@ class Replay:
             if number:
                 ui.same(8)
             ui.text(f"- {line.name}", line.colour)
+
+    def _said(self, ui: Ui) -> None:
+        """Show the last lines of the log up to the moment, as many as there is room for."""
+        lines = [line for line in self.theatre.log if line.tick <= self.tick]
+        high = imgui.get_text_line_height_with_spacing()
+        count = int((imgui.get_content_region_avail().y - ui.px(26)) / (2 * high))  # a line may need two
+        if count < 1 or not lines:
+            return
+        ui.text("Said and done by then", theme.DIM, bold=True)
+        ui.record("replay.said")
+        for line in lines[-count:]:
+            ui.words(
+                f"{clock(line.tick)}  {line.who}: {line.text}", theme.TEXT if line.tick > self.tick - STEP_TICKS else theme.DIM
+            )
 
     # --- the report ----------------------------------------------------------------------------------
     def write(self, suffix: str) -> None:
