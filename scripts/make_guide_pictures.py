@@ -1,6 +1,6 @@
 """Makes the pictures of docs/GUIDE.md: gallery, map, controls, menu, each procedure at its decisive moment, debrief. Headless.
 
-    python scripts/make_guide_pictures.py [--out docs/guide] [--size 1280x720] [--only tfesi-l4l5-right] [--thumbnails]
+    python scripts/make_guide_pictures.py [--out docs/guide] [--size 1280x720] [--only tfesi-l4l5-right|gallery] [--thumbnails]
 
 The attempts are real: the expert acts through mouse and keyboard events. --thumbnails waits for the pictures of the gallery.
 """
@@ -53,7 +53,7 @@ def main() -> None:
         for name in CASES:
             if not asked.only or name == asked.only:
                 one_case(name, Path(folder) / name, size, save)
-        if not asked.only:
+        if asked.only in ("", "gallery"):
             gallery(Path(folder), size, save, asked.thumbnails)
 
 

@@ -200,7 +200,8 @@ class Chooser:
             self._picture(ui, card)
             imgui.same_line()
         imgui.begin_group()
-        ui.text(" ".join(filter(None, (card.side, card.level))), bold=True)
+        if card.side or card.level:
+            ui.text(" ".join(filter(None, (card.side, card.level))), bold=True)
         imgui.push_text_wrap_pos(0.0)
         for text, colour in _card_lines(card):
             imgui.push_style_color(imgui.Col_.text, theme.vec(colour))
