@@ -39,16 +39,16 @@ def measure(window: Window, seconds: float) -> dict[str, float]:
     return {"frames_per_s": frames / wall, "pictures_per_s": (theatre.shown - shown) / wall, **parts}
 
 
-def measure_inputs(window: Window) -> dict[str, float]:
+def measure_inputs(window: Window, times: int = SHOTS) -> dict[str, float]:
     """Press keys and wait for what they show: a turn of the arm in the next frame, a single picture on the monitor; milliseconds.
 
-    The time runs from posting the event to the end of the frame that shows it; median and worst of SHOTS.
+    The time runs from posting the event to the end of the frame that shows it; median and worst of so many times.
     """
     theatre = window.theatre
     assert theatre is not None
     _frames(window, 0.3)
     turns, shots = [], []
-    for i in range(SHOTS):
+    for i in range(times):
         state = theatre.state.carm
         turns.append(_press(window, pygame.K_LEFT if i % 2 else pygame.K_RIGHT, lambda s=state: theatre.state.carm is not s))
         _frames(window, 0.3)

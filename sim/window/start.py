@@ -47,7 +47,7 @@ def drive(desk: Desk, script: Script | None = None, *, headless: bool = True, ma
     return window
 
 
-def measure_window(desk: Desk, case: str, seconds: float = 5.0, headless: bool = True) -> list[dict[str, Any]]:
+def measure_window(desk: Desk, case: str, seconds: float = 5.0, times: int = 12, headless: bool = True) -> list[dict[str, Any]]:
     """Return rows (bench, what, value, unit, goal) of the window: from the gallery to a picture, live fluoroscopy, inputs.
 
     desk: a gallery with `case`. For the frames every frame is drawn in full (no waiting for a change) with the pedal down and
@@ -63,6 +63,6 @@ def measure_window(desk: Desk, case: str, seconds: float = 5.0, headless: bool =
     try:
         found = {f"{name}_start_s": bench.measure_start(window, case) for name in ("first", "warm")}
         found |= bench.measure(window, seconds)
-        return bench.rows(found | bench.measure_inputs(window))
+        return bench.rows(found | bench.measure_inputs(window, times))
     finally:
         window.close()
