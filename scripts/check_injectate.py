@@ -28,7 +28,8 @@ from scripts.dsa_gap import ratios, simulate
 from sim import plunger, spread
 from sim.command import IDLE, Command
 from sim.event import Event
-from sim.phantom import Tissue, TubeKind, tissue_at, tube_distance
+from sim.fields import tissue_at, tube_distance
+from sim.phantom import Tissue, TubeKind
 from sim.scene import make_scene
 from sim.spread_vessel import gives_blood, plexus, vascular_share
 from sim.state import NeedleState, State, Study

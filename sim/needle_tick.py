@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from sim.bending import axial_positions
 from sim.cut import cut_path, path_to_hub
+from sim.fields import Fields, bone_distance, bone_normal, tissue_at
 from sim.frames import sincos_mdeg
 from sim.jit import inner, jit
-from sim.phantom import Fields, bone_distance, bone_normal, tissue_at
 from sim.puncture import (
     AIR,
     CANCELLOUS,

@@ -29,9 +29,9 @@ from sim.bending import (
     leaning,
     substitute,
 )
+from sim.fields import Fields, bone_distance, bone_normal
 from sim.frames import sincos_mdeg
 from sim.jit import inner, jit
-from sim.phantom import Fields, bone_distance, bone_normal
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

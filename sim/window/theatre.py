@@ -15,7 +15,7 @@ import numpy as np
 
 from sim.display import Display
 from sim.event import Event
-from sim.phantom import skin_y
+from sim.fields import skin_y
 from sim.state import State
 from sim.view import pose_of
 from sim.window.aim import Aim, meets_back, project
