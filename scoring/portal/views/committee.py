@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from scoring.exchange import badge as open_badge
 from scoring.exchange.decision import OUTCOMES, make_decision, parse_decision
@@ -21,9 +21,8 @@ from scoring.keys import fingerprint, load_or_create, public_hex
 from scoring.portal.desk import desk
 from scoring.portal.guard import Seat, document
 from scoring.portal.models import Assignment, Attempt, Badge, Comment, Decision, Learner, Programme
-from scoring.portal.models import Standard as Adopted
 from scoring.portal.progress import Progress, belongs, progress, utc
-from scoring.portal.rows import battery_of, facts_of, headers_of, now, parse_standard, row_from, rows_of, standard_of, work_of
+from scoring.portal.rows import battery_of, facts_of, headers_of, now, row_from, rows_of, standard_of, work_of
 from scoring.portal.views.tools import see, told
 from sim.errors import UsageError
 
@@ -179,28 +178,6 @@ def _body(
         "decided": now(),
         "valid_until": utc(until) if until else "",
     }
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@told("standards")
-def standards(request: HttpRequest, programme: str) -> HttpResponse:
-    """List the standards; put a signed one (main.py standard set) in force."""
-    seat = see(request)
-    if request.method == "POST":
-        file = request.FILES.get("standard")
-        if file is None:
-            raise UsageError("no file was chosen; expected a signed standard (main.py standard set)")
-        data = file.read(1024 * 1024)
-        found = parse_standard(data)
-        if seat.programme.trusted and found.signer not in seat.programme.trusted:
-            raise UsageError(f"signed by {found.signer}; expected a key that this programme trusts (Settings)")
-        digest = hashlib.sha256(data).hexdigest()
-        with transaction.atomic():
-            Adopted.objects.create(programme=seat.programme, procedure=found.procedure, sha256=digest, document=data)
-            seat.note("standard adopted", found.procedure, f"sha256 {digest}")
-        return redirect("standards", programme)
-    kept = [(one, parse_standard(bytes(one.document))) for one in seat.standards()]
-    return render(request, "portal/standards.html", {"standards": kept})
 
 
 @require_safe

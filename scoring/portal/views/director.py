@@ -23,11 +23,13 @@ from scoring.exchange.table import csv_text
 from scoring.exchange.xapi import json_lines
 from scoring.figures import clock
 from scoring.portal.desk import desk
+from scoring.portal.films import pictures_of
 from scoring.portal.guard import Seat, document
 from scoring.portal.models import MODES, Assignment, Attempt, Cohort, Learner
 from scoring.portal.people import import_people, read_people
 from scoring.portal.progress import progress
 from scoring.portal.rows import facts_of, newest_verdicts, now, parse_battery, row_from, rows_of, standard_of, work_of
+from scoring.portal.views.replay import part_url
 from scoring.portal.views.tools import page_of, see, told
 from scoring.reports.cohort import cohort_document
 from scoring.reports.html import html_text
@@ -268,11 +270,23 @@ def errors(request: HttpRequest, programme: str) -> HttpResponse:
     attempts = [a for a in seat.attempts().filter(state=Attempt.CHECKED).order_by("-received") if a.row.get("critical_errors")]
     verdicts = newest_verdicts(attempts)
     lines = [
-        {"attempt": a, "row": row_from(a), "error": error, "at": clock(tick) if tick >= 0 else "", "why": why}
+        {
+            "attempt": a,
+            "row": row_from(a),
+            "error": error,
+            "at": clock(tick) if tick >= 0 else "",
+            "why": why,
+            "tick": max(0, tick),
+        }
         for a in attempts
         for error, tick, why in verdicts[a.pk].moments
     ]
-    return render(request, "portal/errors.html", {"lines": page_of(request, lines)})
+    found = page_of(request, lines)
+    pictures = pictures_of([line["attempt"] for line in found])
+    for line in found:
+        number = pictures.get((line["attempt"].pk, line["error"], line["tick"]))
+        line["picture"] = "" if number is None else part_url(programme, line["attempt"].pk, f"{number:02d}", "jpg")
+    return render(request, "portal/errors.html", {"lines": found})
 
 
 @require_safe
