@@ -127,12 +127,13 @@ def read_ratings(text: str) -> list[list[Any]]:
         raise UsageError(f"the ratings: {'lack ' + ', '.join(missing) if missing else 'no rows'}; expected judge,item,rating")
     if len(rows) > MOST_CELLS:
         raise UsageError(f"the ratings: {len(rows)} rows; expected at most {MOST_CELLS}")
-    out = [
-        [(row["judge"] or "").strip()[:60], (row["item"] or "").strip()[:120], _chance(row["rating"], n)]
-        for n, row in enumerate(rows, 2)
-    ]
+    out = [[_name(row["judge"]), _name(row["item"]), _chance(row["rating"], n)] for n, row in enumerate(rows, 2)]
     setting.ratings_table([tuple(cell) for cell in out], "the ratings")  # type: ignore[misc]
     return out
+
+
+def _name(text: str | None) -> str:
+    return (text or "").strip()[:120]
 
 
 def _chance(text: str | None, line: int) -> float:

@@ -159,6 +159,7 @@ class Attempt(models.Model):
     reason = models.TextField(blank=True)
     record_id = models.CharField(max_length=64, blank=True, db_index=True)
     row = models.JSONField(default=dict)  # scoring.cohort.Row as plain values; {} before the first verdict
+    used = models.JSONField(default=dict)  # what it took beside the row: scoring.portal.rows.USED
 
     class Meta:
         """The same bytes in one programme are the same attempt, whoever hands them in again."""

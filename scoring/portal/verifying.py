@@ -21,7 +21,7 @@ from scoring.portal import audit, films
 from scoring.portal.blobs import blob_path
 from scoring.portal.desk import desk
 from scoring.portal.models import Attempt, Programme, Verdict
-from scoring.portal.rows import REFUSED, plain
+from scoring.portal.rows import REFUSED, plain, used_of
 from scoring.record import Verdict as Found
 from scoring.reports.facts import moments_of
 from scoring.trust.pool import Pool, Task
@@ -88,7 +88,7 @@ def check(attempt: Attempt, folder: Path, replayer: Replayer) -> Found:
     path = blob_path(folder, attempt.sha256)
     answer = replayer.ask(attempt, {"path": str(path), "progress": False, "trace": True})
     if "failed" in answer:
-        return Found(task.name, "failed", str(answer["failed"]))
+        return Found(attempt.sha256, "failed", str(answer["failed"]))
     return replace(Found.from_message(answer), path=f"{attempt.sha256[:16]}.scottie")
 
 
@@ -115,6 +115,7 @@ def record(attempt: Attempt, found: Found) -> Verdict:
             reason=row.reason,
             record_id=row.record_id,
             row=plain(row),
+            used=used_of(found.result) if row.counts else {},
         )
         audit.note("verified", "server", f"attempt {attempt.sha256[:16]}", row.status, attempt.programme)
         if row.counts and found.key:

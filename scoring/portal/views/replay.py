@@ -20,7 +20,10 @@ from scoring.portal.rows import row_from, work_of
 from scoring.portal.views.tools import see
 from sim.errors import RecordError
 
-OPEN_EXAM = "The replay shows the planned way: of an assessment you see it once the assessment is over, so that nobody learns a case from it."
+OPEN_EXAM = (
+    "The replay shows the planned way: of an assessment you see it once the assessment is over, "
+    "so that nobody learns a case from it beforehand."
+)
 
 
 def _shown(seat: Seat, attempt: int) -> tuple[Attempt, str]:

@@ -125,7 +125,7 @@ class Room {
     this.surfaces();
     this.planned();
     this.devices();
-    this.orbit = { turn: 25, tilt: 15, far: 520 };
+    this.orbit = { turn: 25, tilt: 15, far: 380 };
     this.tick = 0;
   }
 
