@@ -127,7 +127,8 @@ def test_angoff_in_two_rounds(home):
     assert len(shown.standard.detail["rounds"].split(";")) == 2 and shown.standard.provisional
     assert client.post(url, {"do": "clear"}).status_code == 302
     assert client.get(url).context["shown"] is None
-    for bad, why in (("", "no rows"), ("judge,item,rating\nA,1,1.2", "chance"), ("judge,item\nA,1", "lack rating"),
+    for bad, why in (("", "lack judge"), ("judge,item,rating\n", "no rows"),
+                     ("judge,item,rating\nA,1,1.2", "chance"), ("judge,item\nA,1", "lack rating"),
                      ("judge,item,rating\nA,1,.5\nA,1,.5", "twice"),
                      ("judge,item,rating\nA,1,.5\nB,2,.5", "no rating")):  # fmt: skip
         assert why in client.post(url, {"ratings": bad}).content.decode(), bad
