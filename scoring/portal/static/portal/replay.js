@@ -170,7 +170,7 @@ class Room {
     this.arm = { ticks: this.numbers.array(arm.ticks), values: this.numbers.array(arm.values), per: 14 };
     this.needle = rod(new THREE.MeshStandardMaterial({ color: 0xf4f6f8, roughness: 0.3, metalness: 0.4 }));
     this.tip = sphere(1.1, 0xff3b30);
-    this.trail = new THREE.Line(new THREE.BufferGeometry(), new THREE.LineBasicMaterial({ color: 0xff3b30 }));
+    this.trail = new THREE.LineSegments(new THREE.BufferGeometry(), new THREE.LineBasicMaterial({ color: 0xff3b30 }));
     this.trail.frustumCulled = false;
     this.layers.needle.add(this.needle, this.tip, this.trail);
     this.machine = new Arm(this.film.side_mm);
@@ -228,9 +228,9 @@ class Room {
       this.tip.position.set(here[per - 3], here[per - 2], here[per - 1]);
     }
     const path = [];
-    for (let n = 0; n <= now; n++) {
-      const end = (n + 1) * per;
-      if (!Number.isNaN(values[end - 1])) path.push(new THREE.Vector3(values[end - 3], values[end - 2], values[end - 1]));
+    for (let end = 2 * per; end <= (now + 1) * per; end += per) {
+      if (Number.isNaN(values[end - 1]) || Number.isNaN(values[end - per - 1])) continue; // the needle was out in between
+      for (const tip of [end - per, end]) path.push(new THREE.Vector3(values[tip - 3], values[tip - 2], values[tip - 1]));
     }
     this.trail.geometry.dispose();
     this.trail.geometry = new THREE.BufferGeometry().setFromPoints(path);
@@ -310,7 +310,7 @@ class Player {
 
   view(name) {
     const places = { back: [0, 0], left: [90, 0], right: [-90, 0], head: [0, 89], slant: [25, 15] };
-    this.room.along = name === "beam";
+    if (name === "beam" || places[name]) this.room.along = name === "beam";
     if (places[name]) [this.room.orbit.turn, this.room.orbit.tilt] = places[name];
     if (name === "closer" || name === "farther") this.zoom(name === "closer" ? 0.8 : 1.25);
     this.room.draw();
