@@ -33,6 +33,7 @@ STEP_MM = 0.02
 LEAST_TICKS = 10
 MOST_FRAMES = 4000
 MOST_PICTURES = 60
+MOST_MOMENTS = 1500
 PICTURE_PX = 512
 SHAFT_NODES = 9
 MOST_POINTS = 1500
@@ -66,6 +67,7 @@ class Trace:
     study: Study
     shaft: Track = field(default_factory=Track)
     arm: Track = field(default_factory=Track)
+    errors: tuple[int, ...] = ()  # ticks of the critical errors that the record names
     camera: Camera | None = None
     _last: tuple[Any, ...] = ()
     _pose: tuple[Any, ...] = ()
@@ -77,6 +79,8 @@ class Trace:
         if self.camera is None:
             self.camera = Camera(self.study)
         self.camera.look(state, events)
+        if len(self.camera.kept) > 4 * MOST_PICTURES:  # memory stays small however long the attempt
+            self.camera.kept[:] = chosen(self.camera.kept, list(self.errors), 2 * MOST_PICTURES)
         needle, arm = state.needle, state.carm
         now = (needle.placed, needle.nodes_mm.tobytes() if needle.placed else b"")
         if now != self._last:
@@ -105,10 +109,11 @@ def _arm(study: Study, pose: tuple[Any, ...]) -> NDArray[np.float64]:
 
 def traced(study: Study, transcript: Transcript, progress: Callable[[int, int], None] | None = None) -> tuple[Replay, Trace]:
     """Replay a record as the verifier does, and return what is remembered of it."""
+    from scoring.reports.facts import moments_of
     from sim import session
     from sim.attempt import replay
 
-    trace = Trace(study)
+    trace = Trace(study, errors=tuple(m.tick for m in moments_of(transcript.result)))
 
     def advance(study_: Study, state: State, command: Any) -> tuple[State, tuple[Event, ...]]:
         after, events = session.advance(study_, state, command)
@@ -147,8 +152,8 @@ def film_of(trace: Trace, transcript: Transcript) -> dict[str, bytes]:
 
     plan = trace.study.plan
     pack = Packer(np.asarray(plan.target_mm, np.float64))
-    pictures, kept = _pictures(trace, [m.tick for m in moments_of(transcript.result)])
-    moments = [{"tick": m.tick, "about": m.about, "text": m.text} for m in lines_of(transcript.events)]
+    pictures, kept = _pictures(trace, list(trace.errors))
+    moments, left_out = fewer([{"tick": m.tick, "about": m.about, "text": m.text} for m in lines_of(transcript.events)])
     errors = [
         {"tick": m.tick, "about": "critical", "error": m.error, "text": f"Critical error: {m.error.replace('_', ' ')}. {m.why}"}
         for m in moments_of(transcript.result)
@@ -159,6 +164,7 @@ def film_of(trace: Trace, transcript: Transcript) -> dict[str, bytes]:
         "origin_mm": [round(float(v), 3) for v in pack.origin_mm],
         "step_mm": STEP_MM,
         "last_tick": transcript.last_tick,
+        "left_out": left_out,
         "meshes": meshes(trace.study.phantom, pack),
         "shaft": {"nodes": SHAFT_NODES, **_track(trace.shaft, pack, pack.points)},
         "arm": _track(trace.arm, pack, lambda values: pack.add(values, "f4")),
@@ -175,6 +181,17 @@ def film_of(trace: Trace, transcript: Transcript) -> dict[str, bytes]:
 def _track(track: Track, pack: Packer, put: Callable[[NDArray[Any]], dict[str, Any]]) -> dict[str, Any]:
     values = np.array(track.values) if track.values else np.zeros((0, 3))
     return {"ticks": pack.add(np.array(track.ticks), "i4"), "values": put(values)}
+
+
+def fewer(moments: list[dict[str, Any]], most: int = MOST_MOMENTS) -> tuple[list[dict[str, Any]], int]:
+    """Return at most `most` moments, and how many were left out: needle and C-arm go first."""
+    if len(moments) <= most:
+        return moments, 0
+    plenty = [n for n, m in enumerate(moments) if m["about"] in ("needle", "exposure")]
+    room = max(0, most - (len(moments) - len(plenty)))
+    kept = {plenty[round(n)] for n in np.linspace(0, len(plenty) - 1, room)} if room else set()
+    found = [m for n, m in enumerate(moments) if n in kept or m["about"] not in ("needle", "exposure")][:most]
+    return found, len(moments) - len(found)
 
 
 def _with_pictures(moments: list[dict[str, Any]], ticks: list[int]) -> list[dict[str, Any]]:

@@ -67,6 +67,15 @@ def test_the_picture_before_each_error_is_always_kept(ticks, errors, most):
         assert not before or before[-1] in [tick for tick, _, _ in found]
 
 
+@given(st.lists(st.sampled_from(["needle", "exposure", "fluid", "patient"]), max_size=60), st.integers(5, 40))
+def test_moments_are_left_out_by_number_and_said(abouts, most):
+    moments = [{"tick": n, "about": about} for n, about in enumerate(abouts)]
+    found, left_out = film.fewer(moments, most)
+    assert len(found) <= most and len(found) + left_out == len(moments) and found == sorted(found, key=lambda m: m["tick"])
+    others = [m for m in moments if m["about"] in ("fluid", "patient")]
+    assert [m for m in found if m["about"] in ("fluid", "patient")] == others[:most]
+
+
 def test_every_line_can_be_said():
     """Each kind that has words has them for plain values of its fields; none is a kind that no engine knows."""
     plain = {int: 1, str: "nothing", bool: True, list: []}

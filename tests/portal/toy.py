@@ -118,7 +118,8 @@ def make_film(path: str, out: str) -> dict:
         Image.new("L", (64, 64), grey).save(file, "JPEG")
         files[f"{n:02d}.jpg"] = file.getvalue()
     body = {
-        "format": FORMAT, "origin_mm": [0, 0, 0], "step_mm": STEP_MM, "last_tick": transcript.last_tick, "side_mm": 300,
+        "format": FORMAT, "origin_mm": [0, 0, 0], "step_mm": STEP_MM, "last_tick": transcript.last_tick,
+        "left_out": 0, "side_mm": 300,
         "meshes": [{"name": "L4", "layer": "bone", "colour": [235, 225, 200], **mesh}],
         "shaft": {"nodes": SHAFT_NODES, **_track(shaft, pack, pack.points)},
         "arm": _track(arm, pack, lambda values: pack.add(values, "f4")),

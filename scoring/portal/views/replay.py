@@ -72,8 +72,13 @@ def _lines(programme: str, attempt: int, body: dict[str, Any]) -> dict[str, Any]
         for n, p in enumerate(body["pictures"])
     ]
     lines = [m | {"at": clock(m["tick"]), "picture": shown[m["picture"]] if m["picture"] >= 0 else None} for m in body["moments"]]
+    last = max(1, body["last_tick"])
+    marks = [{"x": round(1000 * p["tick"] / last), "about": "picture"} for p in body["pictures"]]
+    marks += [{"x": round(1000 * m["tick"] / last), "about": "critical"} for m in lines if m["about"] == "critical"]
     return {
         "moments": lines,
+        "left_out": body["left_out"],
+        "marks": marks,
         "pictures": shown,
         "plan": body["plan"],
         "data_url": part_url(programme, attempt, "film", "json"),
