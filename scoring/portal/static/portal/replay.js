@@ -1,5 +1,5 @@
 /* The replay page: draws a film (docs/PORTAL.md) with three.js. The page works without it: pictures and moments are in the table. */
-import * as THREE from "./three-0.184.0/three.module.min.js";
+import * as THREE from "./three_0_184_0/three.module.min.js";
 
 const root = document.getElementById("replay");
 const $ = (name) => document.getElementById(name);
