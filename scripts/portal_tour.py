@@ -32,6 +32,18 @@ LINK = re.compile(r"http://127\.0\.0\.1:\d+/enter/[\w-]+")
 WIDTHS = (1280, 390)
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
+WORKABLE = """() => {
+  const one = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]';
+  const all = [...document.querySelectorAll(one)].filter(e => e.getClientRects().length && !e.disabled);
+  all.forEach((e, n) => { e.dataset.tour = e.type === 'radio' ? `radio ${e.name}` : `${n} ${e.tagName} ${e.id}`; });
+  document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex');
+  return all.map(e => e.dataset.tour);
+}"""
+FOCUSED = """() => {
+  const e = document.activeElement, style = getComputedStyle(e);
+  return [e.dataset.tour || '', e === document.body || style.outlineStyle !== 'none'];
+}"""
+
 MakeRecord = Callable[[Path, str, bool], Path]
 """(folder, pseudonym, careless) -> a sealed record of that learner, as an assessment; careless: with a critical error."""
 RATINGS = "judge,item,rating\nDr A,1,0.7\nDr A,2,0.8\nDr B,1,0.6\nDr B,2,0.8\nDr C,1,0.7\nDr C,2,0.7\n"
@@ -83,6 +95,7 @@ class Tour:
         self.seen.append(name)
         if not sandboxed:
             self._check(page, name)
+            self._keys(page, name)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
             wide = page.evaluate("document.documentElement.scrollWidth")
@@ -99,6 +112,20 @@ class Tour:
             "o => axe.run(document, o).then(r => r.violations.map(v => [v.id, v.impact, v.nodes[0].html]))", options
         )
         self.complaints += [f"{name}: {rule} ({impact}): {html[:160]}" for rule, impact, html in found]
+
+    def _keys(self, page: Any, name: str) -> None:
+        """Reach everything that can be worked by the tabulator key alone, and see where one is."""
+        wanted = set(page.evaluate(WORKABLE))
+        hidden: set[str] = set()
+        for _ in range(len(wanted) + 20):
+            page.keyboard.press("Tab")
+            place, seen = page.evaluate(FOCUSED)
+            wanted.discard(place)
+            hidden |= set() if seen else {place}
+            if not wanted:
+                break
+        self.complaints += [f"{name}: the keyboard does not reach {place}" for place in sorted(wanted)[:3]]
+        self.complaints += [f"{name}: the focus is not seen on {place}" for place in sorted(hidden)[:3]]
 
     def main(self, *args: str, **more: Any) -> subprocess.Popen[str]:
         """Start a command of Scottie's."""
