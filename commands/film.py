@@ -96,7 +96,8 @@ class Trace:
 def _shaft(nodes_mm: NDArray[np.float64], placed: bool) -> NDArray[np.float64]:
     if not placed:
         return np.full((SHAFT_NODES, 3), np.nan)
-    return nodes_mm[np.linspace(0, len(nodes_mm) - 1, SHAFT_NODES).round().astype(int)]
+    which = np.linspace(0, len(nodes_mm) - 1, SHAFT_NODES).round().astype(int)
+    return np.asarray(nodes_mm[which], np.float64)
 
 
 def _arm(study: Study, pose: tuple[Any, ...]) -> NDArray[np.float64]:

@@ -85,7 +85,7 @@ def _contrasting(draft: StandardDraft, plan: Setting, why: str) -> Shown:
 def _angoff(draft: StandardDraft, plan: Setting, why: str) -> Shown:
     rounds = draft.data["rounds"]
     digests = [hashlib.sha256(repr(one).encode()).hexdigest() for one in rounds]
-    tables = [setting.ratings_table([tuple(cell) for cell in one], f"round {n}") for n, one in enumerate(rounds, 1)]  # type: ignore[misc]
+    tables = [setting.ratings_table([tuple(cell) for cell in one], f"round {n}") for n, one in enumerate(rounds, 1)]
     return _with(setting.angoff_standard(plan, tables, digests), why, _others(draft, plan, []))
 
 
