@@ -143,18 +143,21 @@ def _owned(row: Row, attempt: Attempt) -> Row:
     return replace(row, status="wrong-learner", reason=f"{REFUSED['wrong-learner']} (the record names {who})")
 
 
-def work(folder: Path, stop: threading.Event | None = None, once: bool = False, idle: float = 2.0) -> int:
-    """Verify what waits, until `stop` (or, `once`, until nothing waits); return how many verdicts were written."""
+def work(folder: Path, stop: threading.Event | None = None, once: bool = False, idle: float = 2.0, films: bool = True) -> int:
+    """Verify what waits, until `stop` (or, `once`, until nothing waits); return how many verdicts were written.
+
+    films: make films for the replay page too, when nothing waits to be verified.
+    """
     stop = stop or threading.Event()
     replayer = Replayer(desk().worker_command())
     try:
-        made = _work(folder, replayer, stop, once, idle)
+        made = _work(folder, replayer, stop, once, idle, films)
     finally:
         replayer.close()
     return made
 
 
-def _work(folder: Path, replayer: Replayer, stop: threading.Event, once: bool, idle: float) -> int:
+def _work(folder: Path, replayer: Replayer, stop: threading.Event, once: bool, idle: float, films: bool) -> int:
     made = 0
     while not stop.is_set():
         attempt = claim()
@@ -162,7 +165,7 @@ def _work(folder: Path, replayer: Replayer, stop: threading.Event, once: bool, i
             attempt = Attempt.objects.select_related("programme", "learner").get(pk=attempt.pk)
             record(attempt, check(attempt, folder, replayer))
             made += 1
-        elif film_one(folder, replayer):
+        elif films and film_one(folder, replayer):
             continue
         elif once:
             break

@@ -54,6 +54,12 @@ def test_the_clerk_makes_the_film_after_the_verdict(home, tmp_path):
     assert f"attempts/{attempt.pk}/replay/01.jpg" in log
 
 
+def test_a_worker_can_leave_films_to_others(home, tmp_path):
+    assert home.put(handed(tmp_path, home.learner.pseudonym)).status_code == 201
+    assert verifying.work(settings.FOLDER, threading.Event(), once=True, films=False) == 1
+    assert Film.objects.get().state == "wanted"
+
+
 def test_a_film_names_nobody(home, tmp_path):
     attempt = hand_in(home, tmp_path)
     film(attempt)

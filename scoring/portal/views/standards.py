@@ -36,7 +36,7 @@ def _versions(seat: Seat) -> list[dict[str, Any]]:
     count: dict[str, int] = {}
     for one in reversed(seat.standards()):
         count[one.procedure] = count.get(one.procedure, 0) + 1
-        out.append({"one": one, "s": parse_standard(bytes(one.document)), "version": count[one.procedure], "last": False})
+        out.append({"one": one, "s": parse_standard(bytes(one.document)), "version": count[one.procedure]})
     for entry in out:
         standard, last = entry["s"], entry["version"] == count[entry["one"].procedure]
         entry["state"] = _state(standard, last)
