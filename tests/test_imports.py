@@ -591,7 +591,8 @@ def test_a_trap_is_laid_on_a_finished_patient() -> None:
     from anatomy_assets.imports.trap import with_trap
     from anatomy_assets.patient import build
     from anatomy_assets.tubes import clearance, obstacles
-    from sim.phantom import Tissue, TubeKind, tissue_at, tube_distance
+    from sim.fields import tissue_at, tube_distance
+    from sim.phantom import Tissue, TubeKind
 
     adult = build(0)
     made = with_trap(adult, "L4", "right")

@@ -184,7 +184,7 @@ def test_every_number_of_the_population_has_unit_source_and_status():
     assert all(0.0 <= row["girth"] + row["levels"] <= 1.0 for row in table["links"].values())
 
 
-def test_pedicle_height_of_l5_spreads_more_in_men():
+def test_pedicle_height_of_l5_spreads_more_in_men(people):
     """IJSS 2021: SD 1.4 of men against 1.0 of women; the default adult and the other levels have no such factor."""
     row = load_morphometry().lumbar["PDH"]
     factors = row["spread_of_sex"]
