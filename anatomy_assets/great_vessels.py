@@ -13,7 +13,8 @@ from anatomy_assets.landmarks import Frame, Spine
 from anatomy_assets.soft_person import chosen, deviate, uniform
 from anatomy_assets.tables import number, spread
 from anatomy_assets.tubes import bone_gap, free_way, rounded, smooth_path
-from sim.phantom import Fields, Tube, TubeKind, wide_nodes
+from sim.fields import Fields, wide_nodes
+from sim.phantom import Tube, TubeKind
 
 F64 = NDArray[np.float64]
 N = "neurovascular"

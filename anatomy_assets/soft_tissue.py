@@ -17,8 +17,9 @@ from anatomy_assets.skin import Trunk, line, outline
 from anatomy_assets.soft_person import deviate, drawn, uniform
 from anatomy_assets.tables import number, table
 from anatomy_assets.tubes import free_way, unit
+from sim.fields import Fields, wide_nodes
 from sim.frames import dot, norm
-from sim.phantom import Fields, LabelVolume, Tissue, Tube, TubeKind, wide_nodes
+from sim.phantom import LabelVolume, Tissue, Tube, TubeKind
 
 F64 = NDArray[np.float64]
 T = "soft_tissue"

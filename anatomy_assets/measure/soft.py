@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 from anatomy_assets.heights import coordinate, number_at
 from anatomy_assets.landmarks import BELOW, SIDES, Spine, spine
 from anatomy_assets.tubes import bone_gap, obstacles
+from sim.fields import Fields, skin_y, tissue_at, tube_distance
 from sim.jit import jit
-from sim.phantom import Fields, Phantom, Tissue, Tube, TubeKind, skin_y, tissue_at, tube_distance
+from sim.phantom import Phantom, Tissue, Tube, TubeKind
 
 F64 = NDArray[np.float64]
 OFFSET = -6.0
