@@ -92,6 +92,7 @@ def test_resting_in_the_same_place_is_told_once():
     assert [line.tick for line in lines_of([*again, event(12, "needle_stopped", **fields | {"depth_um": 9000})])] == [5, 12]
 
 
+@pytest.mark.slow
 def test_a_trace_sees_what_the_core_does():
     """The replay is the verifier's own: it matches, and the track ends where the needle is."""
     from commands.film import traced
@@ -117,11 +118,11 @@ def test_a_trace_sees_what_the_core_does():
 
 SCRIPT = {
     5: ("carm.to", (-20_000, 0)),
-    700: ("xray.shot", ()),
-    900: ("needle.choose", (0,)),
-    910: ("needle.place", (-20_000, 0, 0, 0)),
-    920: ("needle.move", (30_000, 20_000)),
-    1300: ("finish", ()),
+    300: ("xray.shot", ()),
+    420: ("needle.choose", (0,)),
+    430: ("needle.place", (-20_000, 0, 0, 0)),
+    440: ("needle.move", (30_000, 20_000)),
+    620: ("finish", ()),
 }
 
 
