@@ -78,6 +78,7 @@ class Job(NamedTuple):
     tasks: tuple[tuple[str, tuple[str, ...]], ...]
     out: str
     replay: bool
+    keep: Path | None = None
 
 
 @cache
@@ -117,7 +118,7 @@ def step_of(operator: str) -> str | None:
 
 
 def run(job: Job) -> list[Row]:
-    """Return one row for each operator on each case of a patient."""
+    """Return one row for each operator on each case of a patient; each is kept as soon as it is done."""
     rows = []
     for case, operators in job.tasks:
         for operator in operators:
@@ -126,6 +127,9 @@ def run(job: Job) -> list[Row]:
             except Exception as error:  # one broken attempt must not end the sweep; the table shows it
                 why = f"{type(error).__name__}: {error}"
                 rows.append(_row(job, case, operator, good=False, verdict="error", why=why))
+            if job.keep:
+                with job.keep.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(rows[-1]) + "\n")
     return rows
 
 
@@ -187,7 +191,7 @@ def novices(draws: int) -> list[str]:
     return [draw_name(step, draw) for draw in range(draws) for step in LADDER if step != "expert"]
 
 
-def jobs_of(wanted: Wanted, out: str, seeds: int) -> list[Job]:
+def jobs_of(wanted: Wanted, out: str, seeds: int, keep: Path | None = None) -> list[Job]:
     """Return the jobs: what one patient is asked for at one stage, the lower stage and seed first, easy patients first."""
     bundles: dict[tuple[int, int, str], dict[str, list[str]]] = {}
     for (case, seed, operator), stage in wanted.items():
@@ -314,7 +318,7 @@ def sweep() -> int:
     if not a.hold:
         with tempfile.TemporaryDirectory() as out:
             due = {key: stage for key, stage in wanted.items() if key not in have}
-            rows += work(jobs_of(due, out, a.seeds), a.keep, a.jobs)
+            rows += work(jobs_of(due, out, a.seeds, a.keep), a.jobs)
     text, fine = table(rows, len(wanted))
     print(text)
     if a.table:
@@ -322,8 +326,8 @@ def sweep() -> int:
     return int(not fine)
 
 
-def work(jobs: Sequence[Job], keep: Path | None, processes: int) -> list[Row]:
-    """Return the rows of all jobs; each is kept as soon as its patient is done."""
+def work(jobs: Sequence[Job], processes: int) -> list[Row]:
+    """Return the rows of all jobs."""
     rows: list[Row] = []
     columns = (TextColumn("attempts"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     total = sum(len(operators) for job in jobs for _, operators in job.tasks)
@@ -332,9 +336,6 @@ def work(jobs: Sequence[Job], keep: Path | None, processes: int) -> list[Row]:
         for done in as_completed([pool.submit(run, job) for job in jobs]):
             new = done.result()
             rows += new
-            if keep:
-                with keep.open("a", encoding="utf-8") as file:
-                    file.writelines(json.dumps(row) + "\n" for row in new)
             bar.advance(task, len(new))
     return rows
 
