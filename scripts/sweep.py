@@ -28,10 +28,12 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from functools import cache
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -197,17 +199,11 @@ def jobs_of(wanted: Wanted, out: str, seeds: int, keep: Path | None = None) -> l
     for (case, seed, operator), stage in wanted.items():
         bundles.setdefault((stage, seed, patient_of(case)), {}).setdefault(case, []).append(operator)
     order = sorted(bundles, key=lambda key: (key[0], key[1], -len(bundles[key]), key[2]))
-    return [
-        Job(
-            stage,
-            patient,
-            seed,
-            tuple((c, tuple(ops)) for c, ops in sorted(bundles[stage, seed, patient].items())),
-            out,
-            seed <= seeds,
-        )
-        for stage, seed, patient in order
-    ]
+    jobs = []
+    for stage, seed, patient in order:
+        tasks = tuple((case, tuple(operators)) for case, operators in sorted(bundles[stage, seed, patient].items()))
+        jobs.append(Job(stage, patient, seed, tasks, out, seed <= seeds, keep))
+    return jobs
 
 
 def kept(path: Path | None) -> dict[tuple[str, int, str], Row]:
@@ -331,13 +327,19 @@ def work(jobs: Sequence[Job], processes: int) -> list[Row]:
     rows: list[Row] = []
     columns = (TextColumn("attempts"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     total = sum(len(operators) for job in jobs for _, operators in job.tasks)
-    with Progress(*columns) as bar, ProcessPoolExecutor(processes) as pool:
+    with Progress(*columns) as bar, ExitStack() as stack:
         task = bar.add_task("attempts", total=total)
-        for done in as_completed([pool.submit(run, job) for job in jobs]):
-            new = done.result()
+        for new in map(run, jobs) if processes == 1 else in_processes(jobs, processes, stack):
             rows += new
             bar.advance(task, len(new))
     return rows
+
+
+def in_processes(jobs: Sequence[Job], processes: int, stack: ExitStack) -> Iterator[list[Row]]:
+    """Yield the rows of jobs as they end, each process made afresh (a forked one would inherit the threads of the bar)."""
+    pool = stack.enter_context(ProcessPoolExecutor(processes, mp_context=get_context("spawn")))
+    for done in as_completed([pool.submit(run, job) for job in jobs]):
+        yield done.result()
 
 
 if __name__ == "__main__":
