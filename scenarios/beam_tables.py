@@ -19,6 +19,7 @@ from sim.tools import CArm
 F64 = NDArray[np.float64]
 
 Millimetre = Annotated[Quantity, in_unit("mm")]
+Second = Annotated[Quantity, in_unit("s")]
 Share = Annotated[Quantity, in_unit("1")]
 Speed = Annotated[Quantity, in_unit("mm/s")]
 Turn = Annotated[Quantity, in_unit("deg/s")]
@@ -26,6 +27,7 @@ KermaRate = Annotated[Quantity, in_unit("mGy/min")]
 Rate = Annotated[Quantity, in_unit("1/s")]
 Kerma = Annotated[Quantity, in_unit("nGy")]
 Voltage = Annotated[Quantity, in_unit("kV")]
+Stiffness = Annotated[Quantity, in_unit("N/mm")]
 Load = Annotated[Quantity, in_unit("mAs")]
 
 
@@ -64,6 +66,10 @@ class PictureTable(Strict):
     """What moves in the patient while pictures are taken."""
 
     breath_mm: Millimetre
+    flinch_mm: Millimetre
+    flinch_s: Second
+    spine_breath_mm: Millimetre
+    spine_n_per_mm: Stiffness
 
 
 class HousingTable(Strict):
@@ -171,6 +177,10 @@ def load_carm(data: Path = DATA) -> CArm:
         shot_pulses=round(file.dose.shot_pulses.value),
         scatter=load_scatter(data),
         breath_mm=file.picture.breath_mm.value,
+        flinch_mm=file.picture.flinch_mm.value,
+        flinch_ms=round(1000.0 * file.picture.flinch_s.value),
+        spine_breath_mm=file.picture.spine_breath_mm.value,
+        spine_n_per_mm=file.picture.spine_n_per_mm.value,
         boost_factor=file.dose.boost_factor.value,
     )
 

@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.fields import Fields, bone_distance, bone_normal, tissue_at
 from sim.frames import dot, gantry, norm
 from sim.jit import jit
-from sim.phantom import Fields, Phantom, Tissue, TubeKind, bone_distance, bone_normal, tissue_at
+from sim.phantom import Phantom, Tissue, TubeKind
 from sim.plan import Vertebra
 
 F64 = NDArray[np.float64]

@@ -11,8 +11,8 @@ from scenarios.operators import mbb, vp
 from scenarios.operators.acts import Corridor, corridor
 from scenarios.operators.room import Room
 from scenarios.registry import find_scenario
+from sim.fields import bone_distance
 from sim.frames import gantry
-from sim.phantom import bone_distance
 from sim.session import begin
 from tests.attempts import study_of
 

@@ -20,8 +20,9 @@ from scoring.metrics import Settings, measure
 from scoring.rubric import assessment_blockers, read_rubric, set_aside
 from sim.cement_body import CHANNEL, DEFECT, KINDS, make_body
 from sim.event import Event, event
+from sim.fields import bone_distance, tissue_at
 from sim.frames import dot
-from sim.phantom import Tissue, TubeKind, bone_distance, tissue_at
+from sim.phantom import Tissue, TubeKind
 from sim.tip import body_facts
 from tests.attempts import study_of
 from tests.make_events import tip

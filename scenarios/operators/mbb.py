@@ -16,8 +16,9 @@ from scenarios.operators import acts, astray
 from scenarios.operators.acts import Corridor
 from scenarios.operators.room import Acts, Room, Script
 from scenarios.operators.skill import FAMILY, Hands, skill_of
+from sim.fields import bone_distance, tissue_at
 from sim.frames import gantry, sincos_mdeg
-from sim.phantom import Tissue, bone_distance, tissue_at
+from sim.phantom import Tissue
 
 F64 = NDArray[np.float64]
 

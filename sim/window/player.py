@@ -13,7 +13,7 @@ import numpy as np
 
 from sim.clinic import spoken
 from sim.command import LEVELS, SIDES, Command
-from sim.phantom import skin_y
+from sim.fields import skin_y
 from sim.window.aim import project
 from sim.window.decide import DECISIONS
 from sim.window.robot import Frames, Robot
@@ -50,6 +50,10 @@ class Player(ABC):
     @abstractmethod
     def choose(self, index: int) -> Frames:
         """Go to a row of the menu and choose it."""
+
+    @abstractmethod
+    def widget(self, name: str) -> Frames:
+        """Press a widget of the gallery, one of its pages or the debrief."""
 
     # --- steps ---------------------------------------------------------------------------------------
     def steps(self, plus: str, minus: str, amount: float, coarse: float, fine: float) -> Frames:
