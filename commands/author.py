@@ -42,11 +42,12 @@ def chart(
 
 def _key_pictures(scenario: Scenario, seed: int, out: Path) -> list[Path]:
     from scenarios.key_pictures import key_pngs
+    from scenarios.schema import FILLING
     from scenarios.study import make_phantom
 
     folder, target, paths = writable_folder(out), scenario.file.target, []
     with progress_bar(quiet=True) as progress:
-        pictures = key_pngs(make_phantom(scenario, seed, progress), target.level, target.side)
+        pictures = key_pngs(make_phantom(scenario, seed, progress), target.level, target.side, target.approach in FILLING)
     for number, (caption, png) in enumerate(pictures, 1):
         name = caption.split(" (")[0].lower().replace(",", "").replace(" ", "-")
         paths.append(folder / f"{number}-{name}.png")

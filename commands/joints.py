@@ -290,7 +290,7 @@ def key_images(study: Study, wanted: bool = True) -> list[tuple[str, bytes, int]
     if not wanted:
         return []
     try:
-        pictures = key_pngs(study.phantom, study.plan.level, study.plan.side)
+        pictures = key_pngs(study.phantom, study.plan.level, study.plan.side, bool(study.plan.vertebrae))
     except KeyError:  # an imported patient may not have the whole level
         return []
     return [(f"Chart: {caption}", png, 0) for caption, png in pictures]

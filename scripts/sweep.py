@@ -28,10 +28,12 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from functools import cache
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,6 +80,7 @@ class Job(NamedTuple):
     tasks: tuple[tuple[str, tuple[str, ...]], ...]
     out: str
     replay: bool
+    keep: Path | None = None
 
 
 @cache
@@ -117,7 +120,7 @@ def step_of(operator: str) -> str | None:
 
 
 def run(job: Job) -> list[Row]:
-    """Return one row for each operator on each case of a patient."""
+    """Return one row for each operator on each case of a patient; each is kept as soon as it is done."""
     rows = []
     for case, operators in job.tasks:
         for operator in operators:
@@ -126,6 +129,9 @@ def run(job: Job) -> list[Row]:
             except Exception as error:  # one broken attempt must not end the sweep; the table shows it
                 why = f"{type(error).__name__}: {error}"
                 rows.append(_row(job, case, operator, good=False, verdict="error", why=why))
+            if job.keep:
+                with job.keep.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(rows[-1]) + "\n")
     return rows
 
 
@@ -187,23 +193,17 @@ def novices(draws: int) -> list[str]:
     return [draw_name(step, draw) for draw in range(draws) for step in LADDER if step != "expert"]
 
 
-def jobs_of(wanted: Wanted, out: str, seeds: int) -> list[Job]:
+def jobs_of(wanted: Wanted, out: str, seeds: int, keep: Path | None = None) -> list[Job]:
     """Return the jobs: what one patient is asked for at one stage, the lower stage and seed first, easy patients first."""
     bundles: dict[tuple[int, int, str], dict[str, list[str]]] = {}
     for (case, seed, operator), stage in wanted.items():
         bundles.setdefault((stage, seed, patient_of(case)), {}).setdefault(case, []).append(operator)
     order = sorted(bundles, key=lambda key: (key[0], key[1], -len(bundles[key]), key[2]))
-    return [
-        Job(
-            stage,
-            patient,
-            seed,
-            tuple((c, tuple(ops)) for c, ops in sorted(bundles[stage, seed, patient].items())),
-            out,
-            seed <= seeds,
-        )
-        for stage, seed, patient in order
-    ]
+    jobs = []
+    for stage, seed, patient in order:
+        tasks = tuple((case, tuple(operators)) for case, operators in sorted(bundles[stage, seed, patient].items()))
+        jobs.append(Job(stage, patient, seed, tasks, out, seed <= seeds, keep))
+    return jobs
 
 
 def kept(path: Path | None) -> dict[tuple[str, int, str], Row]:
@@ -314,7 +314,7 @@ def sweep() -> int:
     if not a.hold:
         with tempfile.TemporaryDirectory() as out:
             due = {key: stage for key, stage in wanted.items() if key not in have}
-            rows += work(jobs_of(due, out, a.seeds), a.keep, a.jobs)
+            rows += work(jobs_of(due, out, a.seeds, a.keep), a.jobs)
     text, fine = table(rows, len(wanted))
     print(text)
     if a.table:
@@ -322,21 +322,24 @@ def sweep() -> int:
     return int(not fine)
 
 
-def work(jobs: Sequence[Job], keep: Path | None, processes: int) -> list[Row]:
-    """Return the rows of all jobs; each is kept as soon as its patient is done."""
+def work(jobs: Sequence[Job], processes: int) -> list[Row]:
+    """Return the rows of all jobs."""
     rows: list[Row] = []
     columns = (TextColumn("attempts"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     total = sum(len(operators) for job in jobs for _, operators in job.tasks)
-    with Progress(*columns) as bar, ProcessPoolExecutor(processes) as pool:
+    with Progress(*columns) as bar, ExitStack() as stack:
         task = bar.add_task("attempts", total=total)
-        for done in as_completed([pool.submit(run, job) for job in jobs]):
-            new = done.result()
+        for new in map(run, jobs) if processes == 1 else in_processes(jobs, processes, stack):
             rows += new
-            if keep:
-                with keep.open("a", encoding="utf-8") as file:
-                    file.writelines(json.dumps(row) + "\n" for row in new)
             bar.advance(task, len(new))
     return rows
+
+
+def in_processes(jobs: Sequence[Job], processes: int, stack: ExitStack) -> Iterator[list[Row]]:
+    """Yield the rows of jobs as they end, each process made afresh (a forked one would inherit the threads of the bar)."""
+    pool = stack.enter_context(ProcessPoolExecutor(processes, mp_context=get_context("spawn")))
+    for done in as_completed([pool.submit(run, job) for job in jobs]):
+        yield done.result()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import main
 from commands.joints import check_assessable
 from scenarios.chart import blockers, chart_lines, demands, taught
-from scenarios.key_pictures import HALF_MM, PIXEL_MM, key_pictures, signals
+from scenarios.key_pictures import HALF_MM, PIXEL_MM, key_pictures, signals, stir_signals
 from scenarios.operators import faults_of
 from scenarios.registry import all_scenarios, find_scenario
 from scoring.metrics import measure
@@ -299,6 +299,27 @@ def test_key_pictures_show_the_patient_s_own_labels_the_right_way_round():
     halved = replace(phantom, volume=replace(phantom.volume, labels=labels), tubes=())
     shown = key_pictures(halved, "L4", "right")[0][1]
     assert shown[:, : n // 2 - 5].min() > 200 and shown[:, n // 2 + 5 :].max() == 0, "the patient's right is on the left"
+
+
+def test_fat_suppressed_fat_and_bone_are_dark_and_water_is_bright():
+    s = stir_signals()
+    assert s[Tissue.FAT] < 0.02 * s[Tissue.CSF] and s[Tissue.CSF] == s.max() and s[Tissue.BONE_CORTEX] < 0.01
+
+
+def test_of_the_broken_bodies_only_the_fresh_one_is_bright_in_stir():
+    from scenarios.study import make_phantom
+
+    plain = make_phantom(find_scenario("vp-l3-right-haemangioma"), 2)
+    found = [{"kind": "compression_fracture", "level": level, "age": age} for level, age in (("L3", "acute"), ("L4", "healed"))]
+    broken = replace(plain, individual={**plain.individual, "pathology": found})
+    before, after = (key_pictures(p, "L3", "right", of_body=True)[3][1].astype(int) for p in (plain, broken))
+    n, where = 2 * int(HALF_MM / PIXEL_MM), plain.landmark("L3.pedicle.right.centre")
+    for level, bright in (("L3", True), ("L4", False)):
+        body = plain.landmark(f"{level}.body.centre")
+        row, column = n / 2 + (where[2] - body[2]) / PIXEL_MM, n / 2 + (body[1] - plain.landmark("L5.body.centre")[1]) / PIXEL_MM
+        patch = (slice(round(row) - 8, round(row) + 9), slice(round(column) - 8, round(column) + 9))
+        assert bool(np.median(after[patch]) > 1.5 * np.median(before[patch])) is bright
+        assert bright or (after[patch] == before[patch]).all()
 
 
 def test_the_chart_command_writes_text_and_pictures(tmp_path):

@@ -67,7 +67,8 @@ def test_every_case_is_swept_and_a_stopped_sweep_goes_on(tmp_path):
     assert todo["drill-square", 1, "novice-1"] < todo["mbb-l4s1-left", 1, "expert"] < todo["drill-square", 3, "first-look"]
     assert ("mbb-l4s1-right", 1, "novice-2") in todo, "a case of an assessment set"
     assert ("mbb-l4s1-left", 2, "expert") in todo and ("mbb-l4s1-left", 2, "one-nerve") not in todo
-    jobs = sweep.jobs_of(todo, "out", 2)
+    jobs = sweep.jobs_of(todo, "out", 2, tmp_path / "keep")
+    assert {job.keep for job in jobs} == {tmp_path / "keep"}
     assert [(c, j.seed, o) for j in jobs for c, ops in j.tasks for o in ops] and sum(
         len(o) for j in jobs for _, o in j.tasks
     ) == len(todo)
