@@ -35,7 +35,7 @@ def still_view(study: Study, primary_mdeg: int, secondary_mdeg: int, swivel_mdeg
     """Return the state and view of a single shot at these angles, centred on the target, made through commands alone."""
     state, _ = begin(study)
     target = [round(float(c) * 1000.0) for c in study.plan.target_mm]
-    body = middle_of(study.phantom, study.plan.level)
+    body = middle_of(study.phantom, study.plan.level) if study.plan.level else study.plan.target_mm  # a block of gel has none
     centre = (round(float(body[0]) * 1000.0), target[1], target[2])
     sent = [Command("carm.centre", centre), Command("carm.to", (primary_mdeg, secondary_mdeg))]
     for command in [*sent, Command("carm.swivel", (swivel_mdeg,))] if swivel_mdeg else sent:

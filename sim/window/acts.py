@@ -136,6 +136,7 @@ ACTS: dict[str, Act] = {
     "undo": Act("undo the last act (practice)", lambda t, _f: t.ask_undo(), group="Room"),
     "ghost": Act("ideal way and best earlier needle path, on or off (practice)", lambda t, _f: t.toggle_ghost(), group="Room"),
     "panels": Act("work the panels; Esc or B goes back to the hands", group="Room"),
+    "next_panel": Act("work the next panel (Shift: the one before)", group="Room"),
     "help": Act("controls, and changing them", group="Room"),
     "fine": Act("fine steps while held (keys: Shift)", group="Room"),
 }

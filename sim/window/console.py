@@ -90,13 +90,13 @@ def _slides(theatre: Theatre, ui: Ui) -> None:
     ui.label("Slide", LABEL)
     x, y, z = (v / 1000 for v in theatre.hands.centre_um())
     rows = (
-        ("x", "across", x, "To the patient's right or left", "Ctrl+left/right"),
-        ("z", "along", z, "Towards feet or head", "Ctrl+up/down"),
-        ("y", "height", y, "Lower or lift", "PgDn/PgUp"),
+        ("x", "across", x, "10 mm to the patient's right or left", "Ctrl+left/right"),
+        ("z", "along", z, "10 mm towards feet or head", "Ctrl+up/down"),
+        ("y", "up", y, "Lower or lift by 10 mm", "PgDn/PgUp"),
     )
     for i, (axis, label, value, tip, key) in enumerate(rows):
         if i:
-            ui.same(8)
+            ui.same(7)
         if ui.button(f"console.slide_{axis}-", "-", tip, key, width=20):
             theatre.hands.slide(**{f"{axis}_mm": -10.0})
         ui.same(3)

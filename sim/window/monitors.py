@@ -45,6 +45,7 @@ class Monitor:
             ui.dot(theme.ACCENT)
             ui.same(6, wrap=False)
             ui.text("X-RAYS ON, BOOST" if arm.boost else "X-RAYS ON", theme.ACCENT)
+            ui.record(f"{self.name}.beam")
         elif live and (arm.boost or theatre.road_map):
             ui.same(6, wrap=False)
             ui.text(" ".join(["BOOST"] * arm.boost + ["ROAD MAP"] * theatre.road_map), theme.ACCENT)
