@@ -213,7 +213,7 @@ def _pictures(trace: Trace, errors: list[int]) -> tuple[list[bytes], list[tuple[
     from sim.picture import render
     from sim.scene import make_scene
 
-    kept = chosen(trace.camera.kept if trace.camera else [], errors)
+    kept = chosen(trace.camera.kept if trace.camera else [], errors, MOST_PICTURES)
     if not kept:
         return [], []
     scene, beam, out = make_scene(trace.study.phantom), load_beam(), []

@@ -287,12 +287,20 @@ def until(page: Any, url: str, found: str, seconds: float = 300.0) -> None:
         time.sleep(1)
 
 
+def waited(holds: Callable[[], bool], what: str) -> None:
+    """Wait until something holds (the pages' content policy forbids the browser's own way of waiting)."""
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end, f"not seen within 30 s: {what}"
+        time.sleep(0.1)
+
+
 def error_log(tour: Tour, director: Any) -> None:
     """Find the critical error with the picture of its moment, which opens the replay there."""
     until(director, f"{tour.url}/p/spine/errors", "img.moment")
     image = director.locator("img.moment").first
     image.scroll_into_view_if_needed()
-    director.wait_for_function("document.querySelector('img.moment').naturalWidth > 0")
+    waited(lambda: image.evaluate("e => e.naturalWidth > 0"), "the picture of the moment")
     tour.look(director, "errors")
     image.click()
     director.wait_for_selector("#replay[data-ready]")
@@ -319,7 +327,7 @@ def replay(tour: Tour, committee: Any, case: str) -> None:
     before = committee.input_value("#time")
     committee.focus("#play")
     committee.keyboard.press("Space")
-    committee.wait_for_function(f"document.getElementById('time').value !== '{before}'")
+    waited(lambda: committee.input_value("#time") != before, "playing")
     committee.keyboard.press("Space")
     committee.emulate_media(reduced_motion="no-preference")
     committee.focus("#depth")

@@ -93,6 +93,40 @@ def test_resting_in_the_same_place_is_told_once():
 
 
 @pytest.mark.slow
+def test_a_trace_sees_what_the_core_does():
+    """The replay is the verifier's own: it matches, and the track ends where the needle is."""
+    from commands.film import traced
+    from sim.attempt import Transcript
+    from sim.command import Command
+    from sim.session import Session
+    from tests.make_phantom import simple_study
+
+    session, commands = Session(simple_study()), []
+    for tick, (op, args) in SCRIPT.items():
+        while session.state.tick < tick:
+            session.tick()
+        session.send(Command(op, args))
+        commands.append((tick + 1, Command(op, args)))
+        session.tick()
+    last = session.state.tick
+    transcript = Transcript({}, "00", commands, session.events, [], {}, {}, True, "", last)
+    outcome, trace = traced(simple_study(), transcript)
+    assert outcome.matches, outcome.first_difference
+    assert np.abs(trace.shaft.values[-1][-1] - session.state.needle.tip_mm).max() < 0.2
+    assert trace.arm.values[-1][12] == -20.0 and len(trace.camera.kept) == 1
+
+
+SCRIPT = {
+    5: ("carm.to", (-20_000, 0)),
+    300: ("xray.shot", ()),
+    420: ("needle.choose", (0,)),
+    430: ("needle.place", (-20_000, 0, 0, 0)),
+    440: ("needle.move", (30_000, 20_000)),
+    620: ("finish", ()),
+}
+
+
+@pytest.mark.slow
 def test_the_film_of_a_real_attempt_shows_what_its_record_says(tmp_path, monkeypatch):
     from commands.joints import attempt
     from commands.worker import Filmer

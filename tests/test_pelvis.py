@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anatomy_assets.bake import bake_bones, joints_of
-from anatomy_assets.coccyx import segment_count, segments
+from anatomy_assets.coccyx import CHORD_SHARE, segment_count, segments
 from anatomy_assets.column import stack
 from anatomy_assets.measure.rays import sampled
 from anatomy_assets.measure.sacral import measures
@@ -188,4 +188,5 @@ def test_a_coccyx_is_measured_segment_by_segment(seed: int, count: int) -> None:
     turn = np.clip(np.dot(made[0].way, made[-1].way), -1.0, 1.0)
     assert found["coccyx_segments"] == count == len(made)
     assert found["coccyx_length"] == pytest.approx(sum(s.length for s in made), abs=5.0)  # through the joints: corners are cut
-    assert found["coccyx_angle"] == pytest.approx(180.0 - np.degrees(np.arccos(turn)), abs=30.0)
+    seen = np.degrees(np.arccos(turn)) / CHORD_SHARE  # flatter through the joints than between the axes
+    assert found["coccyx_angle"] == pytest.approx(180.0 - seen, abs=20.0)

@@ -45,7 +45,7 @@ def draw(theatre: Theatre, ui: Ui, wide: float) -> None:
     if ui.button("tray.cement_stop", "Stop", "Stop the cement", enabled=me.flowing):
         send("cement.stop")
     if mixed and (window := rows[me.product].window_s) is not None:
-        ui.same(4)
+        ui.label("", LABEL)
         ui.text(f"window {_clock(window[0])} to {_clock(window[1])}")
 
 
