@@ -10,7 +10,7 @@ import typer
 
 from commands.common import AsJson, Backend, Patient, check_seed, progress_bar, say, writable_folder, write_file
 from commands.joints import on_patient
-from sim.errors import UsageError
+from sim.errors import UsageError, unknown_name
 
 
 def render(
@@ -24,6 +24,7 @@ def render(
     patient: Patient = None,
     backend: Backend = "cpu",
     swivel: Annotated[float, typer.Option(help="of the whole C about the vertical, degrees: + left side to the head")] = 0.0,
+    receptor: Annotated[str, typer.Option(help="panel or intensifier (round, with veiling glare)")] = "panel",
 ) -> None:
     """Make one picture of a scenario's patient, or a live run as multi-frame DICOM."""
     from scenarios.pictures import cine_bytes, picture_bytes
@@ -34,6 +35,10 @@ def render(
         raise UsageError(
             f"angles {primary:g}/{secondary:g}: the C-arm reaches -110..110 (primary) and -45..45 (secondary) degrees"
         )
+    if receptor not in ("panel", "intensifier"):
+        raise unknown_name("receptor", receptor, ["panel", "intensifier"])
+    if frames > 1 and receptor != "panel":
+        raise UsageError(f"--frames {frames} with --receptor {receptor}: a run is written as the panel shows it")
     if not -10 <= swivel <= 10:
         raise UsageError(f"swivel {swivel:g}: the C-arm reaches -10..10 degrees")
     if out.suffix not in (".png", ".dcm", ".npy"):
@@ -46,7 +51,9 @@ def render(
         if frames > 1:
             content = cine_bytes(found, seed, *angles, size, frames, progress, backend, swivel_mdeg)
         else:
-            content = picture_bytes(found, seed, *angles, size, out.suffix, progress, backend, swivel_mdeg)
+            content = picture_bytes(
+                found, seed, *angles, size, out.suffix, progress, backend, swivel_mdeg, receptor == "intensifier"
+            )
     write_file(out, content)
     say(str(out))
 

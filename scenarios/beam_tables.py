@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.toml_file import DATA, Quantity, Strict, in_unit, load
-from sim.beam import BeamTables, DetectorData
+from sim.beam import BeamTables, DetectorData, Intensifier
 from sim.errors import DataError
 from sim.phantom import Tissue
 from sim.scatter import Scatter
@@ -94,6 +94,14 @@ class DetectorTable(Strict):
     lag: Share
 
 
+class IntensifierTable(Strict):
+    """What an image intensifier does to a picture in the panel's place."""
+
+    glare: Share
+    glare_mm: Millimetre
+    blur_mm: Millimetre
+
+
 class ExposureRow(Strict):
     """One point of the automatic exposure curve."""
 
@@ -119,6 +127,7 @@ class CArmFile(Strict):
     picture: PictureTable
     housing: HousingTable
     detector: DetectorTable
+    intensifier: IntensifierTable
     exposure: list[ExposureRow]
     water: list[WaterRow]
 
@@ -217,7 +226,7 @@ def load_beam(data: Path = DATA) -> BeamTables:
         data / "attenuation.csv",
         ("energy_kev", "water_per_mm", "cortical_per_mm", "steel_per_mm", "iodine_mm2_per_mg", "csi_absorption"),
     )
-    part = file.detector
+    part, tube = file.detector, file.intensifier
     return BeamTables(
         kvp=kvp,
         energy_kev=np.ascontiguousarray(cube[:, :, 2]),
@@ -236,5 +245,6 @@ def load_beam(data: Path = DATA) -> BeamTables:
             grid_primary=part.grid_primary.value,
             lag=part.lag.value,
             scatter=load_scatter(data),
+            intensifier=Intensifier(tube.glare.value, tube.glare_mm.value, tube.blur_mm.value),
         ),
     )

@@ -60,6 +60,7 @@ def picture_bytes(
     progress: Progress | None = None,
     backend: str = "cpu",
     swivel_mdeg: int = 0,
+    intensifier: bool = False,
 ) -> bytes:
     """Return one picture as the bytes of a file; kind is ".png", ".dcm" or ".npy".
 
@@ -72,7 +73,7 @@ def picture_bytes(
     scene = make_scene(study.phantom)
     if kind == ".npy":
         return _npy(projector_of(scene, backend).line_integrals_60kev(now, size))
-    grey = render(scene, load_beam(), now, size, backend=backend)
+    grey = render(scene, load_beam(), now, size, backend=backend, intensifier=intensifier)
     return png_bytes(grey) if kind == ".png" else dicom_bytes(grey, now, study)
 
 

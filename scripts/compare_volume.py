@@ -1,8 +1,9 @@
-"""Compare the volume projector with ITK-RTK's Joseph projector on the same volume and geometry.
+"""Compare the volume projector with ITK-RTK's Joseph projector and DiffDRR's Siddon on the same volume and geometry.
 
     python scripts/compare_volume.py ours FOLDER          writes the volume, the poses and our pictures; prints times
     RTK-PYTHON scripts/compare_volume.py rtk FOLDER       the same with itk-rtk (a throw-away environment: pip install itk-rtk)
-    python scripts/compare_volume.py table FOLDER         correlation, differences and ratios of the times
+    DRR-PYTHON scripts/compare_volume.py diffdrr FOLDER   the same with DiffDRR (pip install diffdrr), its Siddon on the processor
+    python scripts/compare_volume.py table FOLDER         correlation, differences and ratios of the times of what is there
 
 512 x 512 x 133 voxels of 0.78 x 0.78 x 2.5 mm (a trunk with bones, gas and noise), C-arm of carm.toml, four poses.
 """
@@ -22,6 +23,7 @@ SHAPE, SPACING = (512, 512, 133), (0.78, 0.78, 2.5)
 ANGLES = ((0, 0), (-25_000, 10_000), (-90_000, 0), (35_000, -15_000))
 SIZES = (200, 512)
 REPEATS = 5
+PATCH = 4000
 
 
 def make_volume() -> np.ndarray:
@@ -43,10 +45,10 @@ def make_volume() -> np.ndarray:
     return np.where(out > 0, out + noise, 0.0).astype(np.float32)
 
 
-def timed(act: Any) -> tuple[Any, list[float]]:
-    """Return the result and REPEATS times in ms (after one unmeasured call)."""
+def timed(act: Any, repeats: int = REPEATS) -> tuple[Any, list[float]]:
+    """Return the result and times in ms (after one unmeasured call)."""
     result, times = act(), []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         start = time.perf_counter()
         result = act()
         times.append(1e3 * (time.perf_counter() - start))
@@ -120,15 +122,51 @@ def rtk(folder: Path) -> None:
     (folder / "rtk.json").write_text(json.dumps(times))
 
 
+def diffdrr(folder: Path) -> None:
+    """Write diffdrr_*.npy by DiffDRR's Siddon in patches of PATCH rays, its own way to bound memory; 512 px in one pose."""
+    import torch
+    from diffdrr.renderers import Siddon
+
+    values = torch.from_numpy(np.load(folder / "volume.npy"))
+    spacing = np.array(SPACING)
+    siddon, times = Siddon(), {}
+    for i, pose in enumerate(json.loads((folder / "poses.json").read_text())):
+        source, centre, right, up = (np.array(pose[k]) for k in ("source_mm", "detector_mm", "right", "up"))
+        for size in SIZES if i == 0 else SIZES[:1]:
+            at = ((np.arange(size) + 0.5) / size - 0.5) * pose["side_mm"]
+            pixels = centre + at[None, :, None] * right - at[:, None, None] * up
+            mm = torch.from_numpy(np.linalg.norm(pixels - source, axis=-1).reshape(1, 1, -1).astype(np.float32))
+            place = [
+                torch.from_numpy(((p / spacing) + 0.5 * (np.array(SHAPE) - 1)).reshape(1, -1, 3).astype(np.float32))
+                for p in (source, pixels)
+            ]
+
+            def act(place: Any = place, mm: Any = mm, size: int = size) -> Any:
+                with torch.no_grad():
+                    parts = zip(place[1].split(PATCH, 1), mm.split(PATCH, 2), strict=True)
+                    return torch.cat([siddon(values, place[0], t, m)[:, 0] for t, m in parts], 1).reshape(size, size).numpy()
+
+            picture, took = timed(act, 2 if size < 300 else 1)
+            np.save(folder / f"diffdrr_{i}_{size}.npy", picture)
+            times[f"{i}_{size}"] = took
+    (folder / "diffdrr.json").write_text(json.dumps(times))
+
+
 def table(folder: Path) -> None:
-    """Print one line per size."""
-    ours_ms, rtk_ms = (json.loads((folder / f"{who}.json").read_text()) for who in ("ours", "rtk"))
-    print("| pixels | ours ms (median / best) | RTK Joseph ms | ratio of the best | correlation | median rel. diff. | p99 |")
+    """Print one line per peer and size."""
+    for who, name in (("rtk", "RTK Joseph"), ("diffdrr", "DiffDRR Siddon")):
+        if (folder / f"{who}.json").exists():
+            _table(folder, who, name)
+
+
+def _table(folder: Path, who: str, name: str) -> None:
+    ours_ms, rtk_ms = (json.loads((folder / f"{w}.json").read_text()) for w in ("ours", who))
+    print(f"| pixels | ours ms (median / best) | {name} ms | ratio of the best | correlation | median rel. diff. | p99 |")
     print("|---|---|---|---|---|---|---|")
     for size in SIZES:
-        keys = [f"{i}_{size}" for i in range(len(ANGLES))]
+        keys = [k for i in range(len(ANGLES)) if (k := f"{i}_{size}") in rtk_ms]
         a = [np.load(folder / f"ours_{k}.npy") for k in keys]
-        b = [np.load(folder / f"rtk_{k}.npy") for k in keys]
+        b = [np.load(folder / f"{who}_{k}.npy") for k in keys]
         mine, theirs = (np.array([t for k in keys for t in times[k]]) for times in (ours_ms, rtk_ms))
         flat = np.concatenate([v.ravel() for v in a]), np.concatenate([v.ravel() for v in b])
         seen = flat[1] > 0.05
@@ -140,7 +178,9 @@ def table(folder: Path) -> None:
         print("| " + " | ".join((*cells, *figures)) + " |")
 
 
+STEPS = {"ours": ours, "rtk": rtk, "diffdrr": diffdrr, "table": table}
+
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1] not in ("ours", "rtk", "table"):
+    if len(sys.argv) != 3 or sys.argv[1] not in STEPS:
         raise SystemExit(__doc__)
-    {"ours": ours, "rtk": rtk, "table": table}[sys.argv[1]](Path(sys.argv[2]))
+    STEPS[sys.argv[1]](Path(sys.argv[2]))

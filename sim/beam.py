@@ -6,7 +6,7 @@ iodine mg/mm2. Every material of the body is a * water + b * cortical bone over 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,15 @@ WATER_STEP_MM, BONE_STEP_MM = 5.0, 1.5
 WATER_STEPS, BONE_STEPS = 161, 121
 BONE_LOW_MM = -18.0
 """Fatty tissue is water minus a little bone: its bone-equivalent length is below zero."""
+
+
+@dataclass(frozen=True)
+class Intensifier:
+    """Veiling glare (share of the signal, reach) and blur of an image intensifier; its field is round."""
+
+    glare: float
+    glare_mm: float
+    blur_mm: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +51,13 @@ class DetectorData:
     glare: float = 0.0
     """Share of the signal that an image intensifier spreads as veiling glare (0: flat panel)."""
     glare_mm: float = 25.0
+    intensifier: Intensifier | None = None
+    """What an image intensifier would have instead (None: none known)."""
+
+    def tube(self) -> DetectorData:
+        """Return the receptor with an image intensifier in the panel's place (itself where none is known)."""
+        other = self.intensifier
+        return replace(self, glare=other.glare, glare_mm=other.glare_mm, blur_mm=other.blur_mm) if other else self
 
 
 @dataclass(frozen=True, eq=False)

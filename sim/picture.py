@@ -7,7 +7,7 @@ Files are written elsewhere; pictures never feed a score.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,8 @@ class Imager:
 
     def __init__(self, scene: Scene, tables: BeamTables, threads: int = 2, backend: str = "cpu") -> None:
         self.projector = projector_of(scene, backend, threads)
-        self.tables = tables
+        self.tables = self._panel = tables
+        self._tube = replace(tables, detector=tables.detector.tube())
         self._table_kvp, self._table = -1.0, np.zeros((2, 2), np.float32)
         self._before: tuple[View, F32] | None = None
         self._run, self._live_run = Subtraction(), Subtraction()
@@ -151,6 +152,13 @@ class Imager:
             self._before = (view, old)
         return self._show(view, signal, invert, marks)
 
+    def receptor(self, intensifier: bool) -> None:
+        """Put an image intensifier or the flat panel behind the patient; `rounded` makes its field round."""
+        tables = self._tube if intensifier else self._panel
+        if tables is not self.tables:
+            self.tables = tables
+            self.forget()
+
     def forget(self) -> None:
         """Begin a new run: the next live picture is not averaged, the next subtraction takes a new mask.
 
@@ -214,12 +222,19 @@ class Imager:
         return burn_in(out, view, "") if marks else out
 
 
+def rounded(view: View) -> View:
+    """Return the view through the round field of an image intensifier."""
+    return replace(view, iris=min(view.iris, 1.0))
+
+
 def render(
     scene: Scene, beam_tables: BeamTables, view: View, size_px: int, noise: bool = True, invert: bool = False, marks: bool = True,
-    backend: str = "cpu",
+    backend: str = "cpu", intensifier: bool = False,
 ) -> U8:  # fmt: skip
     """Return one picture, (n, n) uint8, row 0 at the top; the same view always gives the same picture."""
-    return Imager(scene, beam_tables, backend=backend).picture(view, size_px, noise, invert, marks)
+    imager = Imager(scene, beam_tables, backend=backend)
+    imager.receptor(intensifier)
+    return imager.picture(rounded(view) if intensifier else view, size_px, noise, invert, marks)
 
 
 def _open_cells(count: int, half_width: float, half_height: float, iris: float) -> NDArray[np.bool_]:

@@ -123,6 +123,20 @@ def test_an_intensifier_lays_a_veil_over_the_picture():
     assert detector.veil(np.ones((32, 32), np.float32), 1.0, replace(TABLES.detector, glare=0.0)).max() == 0.0
 
 
+def test_the_intensifier_of_the_data_has_its_published_figures_and_a_round_field():
+    """22 % low-frequency drop, MTF(1/mm) 0.29 (Phys Med Biol 1988;33); the panel is the receptor without being asked."""
+    tube = TABLES.detector.tube()
+    assert tube.glare == 0.22 and TABLES.detector.glare == 0.0
+    assert (1 - tube.glare) * np.exp(-2 * (np.pi * tube.blur_mm) ** 2) == pytest.approx(0.29, abs=0.002)
+    panel, round_one = (render(SCENE, TABLES, view(), 96, intensifier=i, marks=False).astype(int) for i in (False, True))
+    assert panel[0, 0] > 0 and round_one[0, 0] == 0 and round_one[48, 1] > 0
+    assert (panel[48, 40] - panel[48, 48]) > (round_one[48, 40] - round_one[48, 48]) > 0
+    imager = Imager(SCENE, TABLES)
+    imager.receptor(True)
+    imager.receptor(False)
+    assert (imager.picture(view(), 96, marks=False) == render(SCENE, TABLES, view(), 96, marks=False)).all()
+
+
 def test_scatter_lowers_contrast():
     """Contrast of the bone falls by 1 / (1 + SPR): with scatter it is less than the primary's."""
     imager = Imager(SCENE, TABLES)

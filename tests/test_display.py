@@ -133,6 +133,15 @@ def test_controls_by_hand(tmp_path):
         yield
         yield from robot.click("picture.reset")
         seen["after"] = robot.theatre.display
+        yield from robot.click("picture.intensifier")
+        yield from robot.until(lambda: robot.theatre.state.carm.iris_permille <= 1000)
+        seen["tube"] = robot.theatre.intensifier
+        yield from robot.click("console.store")  # closes the popup
+        yield from robot.wait(4)
+        for name, way in (("swivel+1", 1_000), ("swivel-1", 0)):
+            yield from robot.click(f"console.{name}")
+            yield from robot.until(lambda way=way: robot.theatre.state.carm.swivel_mdeg == way)
+        seen["swivel"] = robot.theatre.state.carm.swivel_mdeg
 
     drive(Desk(attempt=Attempt(Session(simple_study())), size=(1280, 800), picture_px=64), script)
     assert seen["display"] == Display(turn_deg=10, mirrored=True, invert=True)
@@ -141,3 +150,4 @@ def test_controls_by_hand(tmp_path):
     assert seen["marker"][[0, 2]] == pytest.approx(seen["laser"][[0, 2]], abs=0.5)
     assert seen["stored"] == seen["display"], "a stored picture stays as it stood"
     assert seen["after"] == Display()
+    assert seen["tube"] and seen["swivel"] == 0

@@ -8,12 +8,15 @@ from imgui_bundle import imgui
 
 from sim.display import LIMITS, Display
 from sim.window import theme
+from sim.window.hands import IRISES
 from sim.window.layout import GAP, Rect
 from sim.window.theatre import Theatre
 from sim.window.ui import Ui
 from sim.window.words import ASSISTANT
 
 LABEL, WIDE, STEP_DEG = 70, 265, 10
+ROUND_PERMILLE = 1000
+"""Radius of the round field over half of the square one."""
 _NAME = "picture controls"
 _SLIDERS = (
     ("brightness", "Level", "%+.0f", "Brighter or darker"),
@@ -100,6 +103,19 @@ def _runs(theatre: Theatre, ui: Ui) -> None:
             ui.same(3)
         if ui.button(f"picture.{name}", label, tip, key, on=on):
             act()
+    ui.same(3)
+    tip = "An image intensifier instead of the flat panel: round field, veiling glare, softer"
+    if ui.button("picture.intensifier", "Intensifier", tip, on=theatre.intensifier):
+        change_receptor(theatre)
+
+
+def change_receptor(theatre: Theatre) -> None:
+    """Put the other receptor behind the patient; an intensifier's round field is also that of the iris: dose and field agree."""
+    theatre.intensifier = not theatre.intensifier
+    if theatre.intensifier and theatre.state.carm.iris_permille > ROUND_PERMILLE:
+        theatre.hands.iris(ROUND_PERMILLE)
+    elif not theatre.intensifier and theatre.state.carm.iris_permille == ROUND_PERMILLE:
+        theatre.hands.iris(IRISES[0])
 
 
 def pixel_shift(theatre: Theatre) -> None:

@@ -62,13 +62,16 @@ class _Imaging:
     """sim.picture's imager, told when a run begins: it averages live pictures, subtracts DSA runs, draws road maps."""
 
     def __init__(self, attempt: Attempt) -> None:
-        from sim.picture import Imager
+        from sim.picture import Imager, rounded
 
+        self._rounded = rounded
         self._imager = Imager(attempt.scene, attempt.beam_tables, backend=attempt.backend)
         self._run = (-2, "")
 
     def __call__(self, view: View, side: int, about: dict[str, Any]) -> Picture:
-        mode = about.get("mode", "shot")
+        mode, intensifier = about.get("mode", "shot"), bool(about.get("intensifier"))
+        self._imager.receptor(intensifier)
+        view = self._rounded(view) if intensifier else view
         if mode == "peak":
             return self._imager.peak(view, marks=False)
         if mode == "shift":

@@ -53,6 +53,7 @@ class Theatre:
         self.road_map = False
         self.display = Display()
         self.laser_on = False
+        self.intensifier = False
         self.store_waiting = False
         self.aim: Aim | None = None
         self.aiming = False
@@ -190,6 +191,7 @@ class Theatre:
             "mode": "roadmap" if self.road_map and arm.beam == "live" else arm.beam or "shot",
             "run": arm.run_start_tick,
             "average": self.display.average,
+            "intensifier": self.intensifier,
         }
         self.maker.ask(view, about)
         self.history.pictured(view, about)
