@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.safestring import mark_safe
@@ -25,6 +27,9 @@ from scoring.reports.html import html_text
 from scoring.reports.learner import learner_document
 from scoring.statistics.curves import cohort_band
 from sim.errors import ScottieError
+
+BAND_S = 60
+"""So old may the cohort's band be: it is drawn from the attempts of everybody in it."""
 
 
 def _own(seat: Seat, pseudonym: str) -> Learner:
@@ -89,8 +94,15 @@ def _target(who: Learner) -> float | None:
 
 
 def _band(who: Learner, procedure: str) -> list[tuple[int, float, float, float]]:
-    """Return (attempt, p10, median, p90) of the learner's cohorts; nothing where fewer than 5 got."""
-    people = Learner.objects.filter(cohort__in=Cohort.objects.filter(learners=who)).distinct()
+    """Return (attempt, p10, median, p90) of the learner's cohorts; nothing where fewer than 5 got. Up to a minute old."""
+    cohorts = sorted(Cohort.objects.filter(learners=who).values_list("pk", flat=True))
+    key = "band-" + hashlib.sha256(repr((cohorts, procedure)).encode()).hexdigest()
+    found: list[tuple[int, float, float, float]] = cache.get_or_set(key, lambda: _band_of(cohorts, procedure), BAND_S)
+    return found
+
+
+def _band_of(cohorts: list[int], procedure: str) -> list[tuple[int, float, float, float]]:
+    people = Learner.objects.filter(cohort__in=cohorts).distinct()
     rows = Rows(rows_of(Attempt.objects.filter(learner__in=people, state=Attempt.CHECKED)))
     series = [
         [v for row in rows.of(name) if row.procedure == procedure and (v := row.value(SCALE)) is not None]

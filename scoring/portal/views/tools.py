@@ -66,6 +66,6 @@ def email_link(request: HttpRequest, user: User, secret: str, programme: Program
     messages.success(request, f"{how}. The link for {user.email} works once, for 7 days: {link}")
 
 
-def page_of(request: HttpRequest, found: Any) -> Page[Any]:
+def page_of(request: HttpRequest, found: Any, size: int = PAGE, name: str = "page") -> Page[Any]:
     """Return the page of a list that the address asks for."""
-    return Paginator(found, PAGE).get_page(request.GET.get("page"))
+    return Paginator(found, size).get_page(request.GET.get(name))
