@@ -1,4 +1,4 @@
-"""Load on one machine: fellows who poll, look and hand in, directors who watch the board; gunicorn, PostgreSQL, 2 verifying workers.
+"""Load on one machine: fellows poll, look and hand in, directors watch the board; gunicorn, PostgreSQL, 2 workers.
 
 usage: scripts/portal_load.py [--fellows 500] [--minutes 20] [--json FILE]   (toy records; needs PostgreSQL and httpx)
 
@@ -16,8 +16,8 @@ import hashlib
 import json
 import os
 import random
-import signal
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -71,7 +71,7 @@ def prepare(fellows: int, home: Path, per_fellow: int) -> dict[str, list[Person]
     from scoring.portal.guard import digest_of
     from scoring.portal.models import Assignment, Cohort, Membership, Programme, Token, User
     from scoring.portal.people import Line, learner_of
-    from tests.portal.toy import SCENARIO, handed
+    from tests.portal.toy import SCENARIO
 
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
@@ -91,13 +91,8 @@ def prepare(fellows: int, home: Path, per_fellow: int) -> dict[str, list[Person]
         member = Membership.objects.create(user=user, programme=one, role="fellow", learner=who)
         Token.objects.create(digest=digest_of(f"t{number}"), membership=member, expires=now + timedelta(days=1))
         sealed = [
-            handed(
-                home / "made", who.pseudonym, seed=seed, clumsy=(number + seed) % 5 == 0, mode=("practice", "assessment")[seed % 2],
-                started=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            ).read_bytes()
-            for seed in range(per_fellow)
-            if not shutil.rmtree(home / "made", ignore_errors=True)
-        ]  # fmt: skip
+            toy(home / "made", who.pseudonym, number, seed, now.strftime("%Y-%m-%dT%H:%M:%SZ")) for seed in range(per_fellow)
+        ]
         people["fellow"].append(Person(who.pseudonym, f"t{number}", session(user), sealed))
     for role, count in (("director", DIRECTORS), ("committee", COMMITTEES)):
         for number in range(count):
@@ -105,6 +100,15 @@ def prepare(fellows: int, home: Path, per_fellow: int) -> dict[str, list[Person]
             Membership.objects.create(user=user, programme=one, role=role)
             people[role].append(Person("", "", session(user)))
     return people
+
+
+def toy(folder: Path, who: str, number: int, seed: int, started: str) -> bytes:
+    """Return a sealed toy record of this learner; every fifth is clumsy."""
+    from tests.portal.toy import handed
+
+    shutil.rmtree(folder, ignore_errors=True)
+    clumsy, mode = (number + seed) % 5 == 0, ("practice", "assessment")[seed % 2]
+    return handed(folder, who, seed=seed, clumsy=clumsy, mode=mode, started=started).read_bytes()
 
 
 def session(user: Any) -> str:
@@ -212,6 +216,8 @@ async def memory(book: Book, roots: dict[str, list[int]], ends: float) -> None:
 
 def mib_of(pid: int) -> float:
     """Return the proportional set size of a process and its children, MiB (shared pages count once)."""
+    from scripts.portal_kill import family
+
     found = 0.0
     for one in family(pid):
         try:
@@ -220,15 +226,6 @@ def mib_of(pid: int) -> float:
             continue
         found += next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
     return round(found, 1)
-
-
-def family(pid: int) -> list[int]:
-    """Return a process and all below it."""
-    try:
-        below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [pid, *(one for child in below for one in family(int(child)))]
 
 
 def centile(values: list[float], part: float) -> float:
@@ -288,7 +285,11 @@ def growth(book: Book, name: str) -> dict[str, float]:
 def wrong(result: dict[str, Any]) -> list[str]:
     """Return what is not as it should be."""
     slow = [f"{kind}: p95 {c['p95_ms']} ms" for kind, c in result["calls"].items() if kind in PAGES and c["p95_ms"] > LIMIT_MS]
-    grew = [f"{name}: memory grows: {m}" for name, m in result["memory_mib"].items() if m["last_quarter"] > GROWTH * m["third_quarter"]]
+    grew = [
+        f"{name}: memory grows: {m}"
+        for name, m in result["memory_mib"].items()
+        if m["last_quarter"] > GROWTH * m["third_quarter"]
+    ]
     bad = [f"{name}: {result[name]}" for name in ("errors", "lost", "not_verified") if result[name]]
     return slow + grew + bad
 
@@ -318,7 +319,9 @@ def main() -> int:
         serve = ["-m", "gunicorn", "--workers", str(args.gunicorn), "--threads", "4", "--bind", f"127.0.0.1:{port}"]
         commands = [[*serve, "--log-level", "warning", "scoring.portal.wsgi"]]
         commands += [[str(ROOT / "main.py"), "portal", "worker"]] * WORKERS
-        running = [subprocess.Popen([sys.executable, *c], stdin=subprocess.DEVNULL, cwd=ROOT, start_new_session=True) for c in commands]
+        running = [
+            subprocess.Popen([sys.executable, *c], stdin=subprocess.DEVNULL, cwd=ROOT, start_new_session=True) for c in commands
+        ]
         wait_for(f"http://127.0.0.1:{port}/healthz")
         assert base.server is not None
         roots = {"gunicorn": [running[0].pid], "workers": [p.pid for p in running[1:]], "postgres": [base.server.pid]}

@@ -78,6 +78,11 @@ class Cluster:
         )  # fmt: skip
         word.unlink()
 
+    def another(self, name: str) -> str:
+        """Make a second, empty database; return what DATABASE_URL says for it."""
+        self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "scottie", name)
+        return self.url.removesuffix("scottie") + name
+
     def start(self) -> None:
         """Start, and wait until it answers; after a kill -9 this replays the write-ahead log."""
         options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.home}", "-c", "max_connections=60"]

@@ -67,7 +67,10 @@ def _table(seat: Seat, given: Iterable[Assignment]) -> list[dict[str, Any]]:
     out = []
     for assignment in given:
         work = work_of(assignment)
-        lines = [_line(work, who, rows.get(who.pk, []), time) | {"waiting": who.pk in waiting} for who in assignment.cohort.learners.all()]
+        lines = [
+            _line(work, who, rows.get(who.pk, []), time) | {"waiting": who.pk in waiting}
+            for who in assignment.cohort.learners.all()
+        ]
         out.append({"assignment": assignment, "work": work, "lines": lines})
     return out
 
