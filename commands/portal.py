@@ -123,6 +123,7 @@ def worker(folder: Folder = None, once: Annotated[bool, typer.Option(help="end w
     home = _start(folder)
     from scoring.portal.verifying import work
 
+    os.nice(10)  # a person waits for a page, nobody for a verdict of this second
     made = work(home, _parent_gone(), once)
     if once:
         say(f"{made} verdicts")

@@ -23,6 +23,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -116,10 +117,13 @@ class Site:
                     os.kill(pid, signal.SIGKILL)
 
 
-def kill_while_handing_in(times: int, site: Site, records: list[bytes], luck: random.Random) -> tuple[set[str], Counter[str]]:
+def kill_while_handing_in(
+    times: int, site: Site, make: Callable[[int], bytes], luck: random.Random
+) -> tuple[set[str], Counter[str]]:
     from scripts.portal_tour import wait_for
 
     acknowledged: set[str] = set()
+    records: list[bytes] = []
     killed: Counter[str] = Counter()
     choices = ["server", "worker"] + ["database", "database", "all"] * (site.base is not None)
     for number in range(times):
@@ -128,7 +132,9 @@ def kill_while_handing_in(times: int, site: Site, records: list[bytes], luck: ra
             wait_for(f"http://127.0.0.1:{site.port}/healthz")
         ends = time.monotonic() + luck.uniform(0.2, 4.0)
         while time.monotonic() < ends:
-            data = luck.choice(records)
+            if not records or luck.random() < 0.7:
+                records.append(make(len(records)))  # else one that is perhaps here already
+            data = records[-1] if luck.random() < 0.8 else luck.choice(records)
             if put(site.port, data):
                 acknowledged.add(hashlib.sha256(data).hexdigest())
             time.sleep(luck.uniform(0.0, 0.1))
@@ -145,6 +151,7 @@ def kill_while_handing_in(times: int, site: Site, records: list[bytes], luck: ra
 ASK = """
 import json, sys, django; django.setup()
 from collections import Counter
+from collections.abc import Callable
 from django.utils import timezone
 from scoring.portal import verifying
 from scoring.portal.models import Attempt, AuditEntry, Programme, Verdict
@@ -209,8 +216,7 @@ def main() -> int:
             base.start()
             env["DATABASE_URL"] = base.url
         who = prepare(env)
-        records = [handed(home / str(n), who, seed=n).read_bytes() for n in range(400)]
-        acknowledged, killed = kill_while_handing_in(times, site, records, luck)
+        acknowledged, killed = kill_while_handing_in(times, site, lambda n: handed(home / str(n), who, seed=n).read_bytes(), luck)
         found = verdicts(env)
         same = restored(env, home, base) == found
     finally:

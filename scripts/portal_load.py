@@ -316,7 +316,7 @@ def main() -> int:
         from django.db import connections
 
         connections.close_all()
-        serve = ["-m", "gunicorn", "--workers", str(args.gunicorn), "--threads", "4", "--bind", f"127.0.0.1:{port}"]
+        serve = ["-m", "gunicorn", "--workers", str(args.gunicorn), "--threads", "4", "--preload", "--bind", f"127.0.0.1:{port}"]
         commands = [[*serve, "--log-level", "warning", "scoring.portal.wsgi"]]
         commands += [[str(ROOT / "main.py"), "portal", "worker"]] * WORKERS
         running = [

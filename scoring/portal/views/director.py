@@ -46,7 +46,7 @@ from scoring.reports.html import html_text
 from scoring.statistics.chance import clopper_pearson
 from sim.errors import UsageError
 
-ON_BOARD = 4
+ON_BOARD = 3
 """Assignments on one page of the board."""
 MEASURES = (
     ("duration_s", "time (s)"),
