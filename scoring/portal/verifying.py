@@ -33,6 +33,8 @@ SECONDS = 1800.0
 """So long may one record take; docs/RECORD.md: at most four hours of command time, replayed far faster than it ran."""
 CLAIM = timedelta(seconds=SECONDS + 60)
 TRIES = 3
+AWAY_S = 2.0
+"""So long waits a worker before it asks a database again that did not answer."""
 _HEADER = ("engine", "python", "numpy", "numba", "machine", "tools_hash", "rubric_hash", "scenario_hash")
 
 
@@ -158,7 +160,7 @@ def _claimed() -> Attempt | None:
 
 
 def _patient(ask: Callable[[], Told], stop: threading.Event, once: bool) -> Told | None:
-    """Ask the database; while it is away, ask again every two seconds until `stop` (`once`: at once the error)."""
+    """Ask the database; while it is away, ask again after a breath until `stop` (`once`: at once the error)."""
     while not stop.is_set():
         try:
             return ask()
@@ -166,7 +168,7 @@ def _patient(ask: Callable[[], Told], stop: threading.Event, once: bool) -> Told
             if once:
                 raise
             close_old_connections()
-            stop.wait(2.0)
+            stop.wait(AWAY_S)
     return None
 
 

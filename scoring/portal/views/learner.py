@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from scoring.portal.blobs import blob_path
 from scoring.portal.desk import desk
 from scoring.portal.guard import Seat, document
 from scoring.portal.models import Attempt, Badge, Cohort, Decision, Learner
-from scoring.portal.progress import SCALE, progress
+from scoring.portal.progress import SCALE, progress, utc
 from scoring.portal.rows import facts_of, newest_verdicts, now, row_from, rows_of, standard_of, titles, work_of
 from scoring.portal.views.tools import page_of, see
 from scoring.reports.charts import Mark, curve
@@ -170,6 +171,7 @@ def attempt(request: HttpRequest, programme: str, attempt: int) -> HttpResponse:
         "moments": moments,
         "numbers": numbers,
         "titles": titles(),
+        "ahead": row.started > utc(one.received + timedelta(minutes=2)),
     }
     return render(request, "portal/attempt.html", context)
 
