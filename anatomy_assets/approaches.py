@@ -18,8 +18,9 @@ from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Spine
 from anatomy_assets.sac import sac_at
 from anatomy_assets.targets import way_clearance
 from anatomy_assets.tubes import bone_gap, free_way, rounded, unit
+from sim.fields import Fields
 from sim.frames import dot, gantry, norm
-from sim.phantom import Fields, Tube, TubeKind
+from sim.phantom import Tube, TubeKind
 
 F64 = NDArray[np.float64]
 
@@ -169,7 +170,7 @@ def _cleft(free: Fields, axes: F64, middle: F64, s: float) -> F64 | None:
 def _second(free: Fields, p: F64, first: int) -> float:
     """Return the distance to the nearest bone other than `first`."""
     from anatomy_assets.tubes import in_grid
-    from sim.phantom import bone_distance_one
+    from sim.fields import bone_distance_one
 
     best = 1e3
     for b in range(len(free.bone_start)):

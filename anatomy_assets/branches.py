@@ -17,7 +17,8 @@ from anatomy_assets.landmarks import BELOW, SIGN, Frame, Spine
 from anatomy_assets.soft_person import drawn
 from anatomy_assets.tables import number
 from anatomy_assets.tubes import bone_gap, clearance, free_way, one_bone, rounded, settle, shrink, smooth_path, tighten
-from sim.phantom import Fields, Tube, TubeKind
+from sim.fields import Fields
+from sim.phantom import Tube, TubeKind
 
 F64 = NDArray[np.float64]
 N = "neurovascular"

@@ -22,8 +22,9 @@ import numpy as np
 import platformdirs
 
 from anatomy_assets.joints import Plain
-from sim import frames, phantom, rng
-from sim.phantom import Bone, LabelVolume, Phantom, Scan, Skin, Tube, TubeKind, wide_nodes
+from sim import fields, frames, phantom, rng
+from sim.fields import wide_nodes
+from sim.phantom import Bone, LabelVolume, Phantom, Scan, Skin, Tube, TubeKind
 
 T = TypeVar("T")
 KEEP = 80
@@ -39,7 +40,7 @@ def _sources() -> dict[str, bytes]:
     """Return file name -> SHA-256 of every source and table that bakes."""
     here = Path(__file__).parent
     paths = [*sorted(here.glob("*.py")), *sorted((here / "morphometry").glob("*.toml"))]
-    paths += [Path(str(m.__file__)) for m in (frames, phantom, rng)]
+    paths += [Path(str(m.__file__)) for m in (fields, frames, phantom, rng)]
     found = {path.name: hashlib.sha256(path.read_bytes()).digest() for path in paths}
     measures = sorted((here / "measure").glob("*.py"))  # findings are met by measuring
     return found | {f"measure/{path.name}": hashlib.sha256(path.read_bytes()).digest() for path in measures}

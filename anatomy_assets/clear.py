@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anatomy_assets.tubes import bone_gap, clearance, rounded
+from sim.fields import Fields, bone_normal
 from sim.jit import jit
-from sim.phantom import Fields, Tube, TubeKind, bone_normal
+from sim.phantom import Tube, TubeKind
 
 F64 = NDArray[np.float64]
 GAP_MM = 0.1

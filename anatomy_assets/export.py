@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from anatomy_assets.meshes import unpinched
 from anatomy_assets.tables import number
 from sim.errors import MachineError
-from sim.phantom import Bone, Phantom, Tissue, Tube, TubeKind, wide_nodes
+from sim.fields import wide_nodes
+from sim.phantom import Bone, Phantom, Tissue, Tube, TubeKind
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]

@@ -13,7 +13,8 @@ from anatomy_assets.landmarks import Frame, Spine
 from anatomy_assets.soft_person import chosen, deviate, uniform
 from anatomy_assets.tables import number, spread
 from anatomy_assets.tubes import bone_gap, free_way, rounded, smooth_path
-from sim.phantom import Fields, Tube, TubeKind, wide_nodes
+from sim.fields import Fields, wide_nodes
+from sim.phantom import Tube, TubeKind
 
 F64 = NDArray[np.float64]
 N = "neurovascular"
@@ -125,7 +126,7 @@ def _gap_of_person(seed: int, name: str, sex: str) -> tuple[float, float]:
     """Return factor and shift (mm) of a person's gaps between a trunk and the column.
 
     The aorta's published SD is as large as its mean and no gap is negative: the factor is (1 + a z)^2 / (1 + a^2), mean 1
-    and SD 1.1 for a = 0.75. The cava varies little: a shift.
+    and SD 0.85 for a = 0.5; curve and bulge of people make the rest. The cava varies little: a shift.
     """
     z = deviate(seed, f"{name}/gap")
     if name == "cava":

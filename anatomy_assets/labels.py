@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.fields import Fields, bone_distance_one, wide_cone_distance
 from sim.jit import jit
-from sim.phantom import Fields, bone_distance_one, wide_cone_distance
 
 F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]

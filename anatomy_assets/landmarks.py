@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from anatomy_assets.pathology import NO_LESIONS, Lesions
 from anatomy_assets.tubes import bone_way, free_way, point, unit
+from sim.fields import Fields, skin_y
 from sim.frames import dot, norm
-from sim.phantom import Fields, skin_y
 
 F64 = NDArray[np.float64]
 

@@ -18,8 +18,9 @@ from anatomy_assets.skin import line
 from anatomy_assets.soft_person import drawn
 from anatomy_assets.tables import number
 from anatomy_assets.tubes import clearance, free_way, roomiest, rounded, settle, shrink, smooth_path, tighten
+from sim.fields import Fields
 from sim.frames import norm
-from sim.phantom import Fields, Tube, TubeKind
+from sim.phantom import Tube, TubeKind
 from sim.rng import stream
 
 F64 = NDArray[np.float64]

@@ -297,7 +297,8 @@ def _size(m: Morphometry, draw: _Draw, measure: str, name: str) -> float:
         return float(row["values"][i] * (1.0 + draw.deviate(TIED[measure], name) * lead["sd"][i] / lead["values"][i]))
     if "sd" not in row:
         return float(row["values"][i])
-    return float(row["values"][i] + draw.deviate(measure, name) * row["sd"][i])
+    wide = row.get("spread_of_sex", {}).get(name, {}).get("male" if draw.sex > 0.0 else "female", 1.0)
+    return float(row["values"][i] + wide * draw.deviate(measure, name) * row["sd"][i])
 
 
 def _level(m: Morphometry, draw: _Draw, name: str) -> Level:

@@ -21,7 +21,8 @@ from anatomy_assets.soft import Habitus, dress
 from anatomy_assets.soft_tissue import Endplates
 from anatomy_assets.solve import on_bench, sick
 from anatomy_assets.tubes import obstacles, rounded
-from sim.phantom import Bone, Fields, LabelVolume, Phantom, Skin
+from sim.fields import Fields
+from sim.phantom import Bone, LabelVolume, Phantom, Skin
 
 F64 = NDArray[np.float64]
 Progress = Callable[[str, float], None]

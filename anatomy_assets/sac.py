@@ -15,8 +15,9 @@ from anatomy_assets.landmarks import BELOW, SACRAL, SIDES, SIGN, Spine
 from anatomy_assets.soft_person import deviate, drawn, uniform
 from anatomy_assets.tables import number, spread
 from anatomy_assets.tubes import bone_gap, rounded, settle, shrink, smooth_path
+from sim.fields import Fields
 from sim.frames import norm
-from sim.phantom import Fields, Tube, TubeKind
+from sim.phantom import Tube, TubeKind
 
 F64 = NDArray[np.float64]
 N = "neurovascular"

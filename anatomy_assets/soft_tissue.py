@@ -17,8 +17,9 @@ from anatomy_assets.skin import Trunk, line, outline
 from anatomy_assets.soft_person import deviate, drawn, uniform
 from anatomy_assets.tables import number, table
 from anatomy_assets.tubes import free_way, unit
+from sim.fields import Fields, wide_nodes
 from sim.frames import dot, norm
-from sim.phantom import Fields, LabelVolume, Tissue, Tube, TubeKind, wide_nodes
+from sim.phantom import LabelVolume, Tissue, Tube, TubeKind
 
 F64 = NDArray[np.float64]
 T = "soft_tissue"
@@ -115,8 +116,10 @@ def _paint_trunk(
 def _slices(spine: Spine, free: Fields, z: F64, sex: str, seed: int) -> F64:
     """Return the per-slice table of paint_trunk (nz, 13): where spine, muscles and the abdomen lie at each height."""
     rows = []
-    lean = number(T, "muscle.female_area") if sex == "female" else 1.0
+    female = sex == "female"
+    lean = number(T, "muscle.female_area") if female else 1.0
     lean *= 1.0 + number(T, "muscle.area_sd") * deviate(seed, "muscle")
+    strong = 1.0 + number(T, "muscle.multifidus_sd") * deviate(seed, "muscle")
     for level, frame in spine.frames.items():
         body = frame.origin
         half = 60.0 - free_way(free, *(body + 60.0 * frame.axes[0]), *(-frame.axes[0]), 58.0)
@@ -126,7 +129,8 @@ def _slices(spine: Spine, free: Fields, z: F64, sex: str, seed: int) -> F64:
         canal = spine.mark(f"{level}.canal.back")
         psoas_y = min(body[1] + 8.0, plane - 1.3 * a + 6.0)
         tall = spine.mark(f"{level}.spinous.tip")[1] - canal[1] + 4.0
-        multi = 100.0 * lean * number(T, "muscle.multifidus_area_cm2", level) / (0.7853981633974483 * tall) + 5.5
+        whole = strong * (number(T, "muscle.multifidus_female", level) if female else 1.0)
+        multi = 100.0 * whole * number(T, "muscle.multifidus_area_cm2", level) / (0.7853981633974483 * tall) + 5.5
         row = [body[2], canal[0], body[1], canal[1] + 3.0, plane - 2.0, 0.0, half + a + 1.0, psoas_y, a, 1.3 * a, 0.0, 0.0]
         rows.append([*row, multi, tall])
     rows.sort()

@@ -17,9 +17,10 @@ from anatomy_assets.landmarks import BELOW, SIDES, SIGN, Frame, Spine
 from anatomy_assets.tables import number
 from anatomy_assets.tubes import nearest_tube, obstacles, rounded, unit, within
 from sim.errors import NumericalFault
+from sim.fields import Fields, bone_distance
 from sim.frames import dot, gantry, norm
 from sim.jit import jit
-from sim.phantom import Bone, Fields, Tube, TubeKind, bone_distance
+from sim.phantom import Bone, Tube, TubeKind
 
 F64 = NDArray[np.float64]
 

@@ -16,8 +16,9 @@ from anatomy_assets.tables import number
 from anatomy_assets.targets import Corridor
 from anatomy_assets.tubes import bone_gap, nearest_tube, obstacles, rounded, settle, shrink, tighten, unit
 from anatomy_assets.vessel_ways import Gate, ways
+from sim.fields import Fields
 from sim.frames import dot, norm
-from sim.phantom import Bone, Fields, Tube, TubeKind
+from sim.phantom import Bone, Tube, TubeKind
 
 F64 = NDArray[np.float64]
 N = "neurovascular"

@@ -11,21 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.fields import Fields, bone_distance_one, bone_normal, tube_box_gap, tube_distance
 from sim.frames import norm
 from sim.jit import jit
-from sim.phantom import (
-    Bone,
-    Fields,
-    LabelVolume,
-    Phantom,
-    Skin,
-    Tube,
-    TubeKind,
-    bone_distance_one,
-    bone_normal,
-    tube_box_gap,
-    tube_distance,
-)
+from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind
 
 F64 = NDArray[np.float64]
 

@@ -12,8 +12,9 @@ from anatomy_assets.landmarks import SIGN, Frame, Spine
 from anatomy_assets.tables import number
 from anatomy_assets.targets import Corridor
 from anatomy_assets.tubes import free_way, keep_out, roomiest
+from sim.fields import Fields
 from sim.frames import norm
-from sim.phantom import Fields, Tube
+from sim.phantom import Tube
 
 F64 = NDArray[np.float64]
 N = "neurovascular"

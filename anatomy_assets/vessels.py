@@ -33,8 +33,9 @@ from anatomy_assets.tubes import (
     tighten,
 )
 from anatomy_assets.vessel_ways import Gate, gate, ways
+from sim.fields import Fields
 from sim.frames import dot
-from sim.phantom import Bone, Fields, Tube, TubeKind
+from sim.phantom import Bone, Tube, TubeKind
 
 F64 = NDArray[np.float64]
 N = "neurovascular"

@@ -201,8 +201,8 @@ def ideal_way(study: Study, goal: Any) -> NDArray[np.float64] | None:
     """Return the straight line from the skin to a goal of the plan, (2, 3) mm; None where the patient has no such way."""
     import numpy as np
 
+    from sim.fields import skin_entry
     from sim.frames import gantry
-    from sim.phantom import skin_entry
 
     name = f"corridor.{study.plan.approach}.{goal.level}.{goal.side}"
     measures = study.phantom.measures

@@ -26,6 +26,7 @@ KermaRate = Annotated[Quantity, in_unit("mGy/min")]
 Rate = Annotated[Quantity, in_unit("1/s")]
 Kerma = Annotated[Quantity, in_unit("nGy")]
 Voltage = Annotated[Quantity, in_unit("kV")]
+Stiffness = Annotated[Quantity, in_unit("N/mm")]
 Load = Annotated[Quantity, in_unit("mAs")]
 
 
@@ -64,6 +65,8 @@ class PictureTable(Strict):
     """What moves in the patient while pictures are taken."""
 
     breath_mm: Millimetre
+    spine_breath_mm: Millimetre
+    spine_n_per_mm: Stiffness
 
 
 class HousingTable(Strict):
@@ -171,6 +174,8 @@ def load_carm(data: Path = DATA) -> CArm:
         shot_pulses=round(file.dose.shot_pulses.value),
         scatter=load_scatter(data),
         breath_mm=file.picture.breath_mm.value,
+        spine_breath_mm=file.picture.spine_breath_mm.value,
+        spine_n_per_mm=file.picture.spine_n_per_mm.value,
         boost_factor=file.dose.boost_factor.value,
     )
 

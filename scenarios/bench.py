@@ -26,10 +26,11 @@ from scenarios.study import make_phantom, make_study
 from sim import needle
 from sim.command import IDLE, Command
 from sim.errors import MachineError
+from sim.fields import Fields, bone_distance, bone_distance_one
 from sim.jit import jit
 from sim.lead import ITERATIONS, LINK_MM, STEP_S, STEPS
 from sim.lead_chain import Base, Chain, Medium, built
-from sim.phantom import Fields, Phantom, bone_distance, bone_distance_one
+from sim.phantom import Phantom
 from sim.picture import Imager
 from sim.projector import Projector
 from sim.projector_gl import GlProjector, projector_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def still_view(study: Study, primary_mdeg: int, secondary_mdeg: int) -> tuple[St
         if state.carm.pictures:
             break
         state, _ = advance(study, state)
-    return state, view(study, state)
+    return state, replace(view(study, state), patient_mm=np.zeros(3))  # breath held: the patient lies where the meshes do
 
 
 def picture_bytes(

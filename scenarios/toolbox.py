@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from scenarios.beam_tables import load_carm
 from scenarios.toml_file import DATA, Quantity, Status, Strict, check, in_unit, read_toml
@@ -96,7 +96,16 @@ class CementRow(Strict):
     flow_index: Quantity
     density_g_per_ml: Annotated[Quantity, in_unit("g/mL")]
     iodine_mg_per_ul: Annotated[Quantity, in_unit("mg/uL")]
+    window_begin_min: Annotated[Quantity, in_unit("min")] | None = None
+    window_end_min: Annotated[Quantity, in_unit("min")] | None = None
     curve: Curve | None = None
+
+    @model_validator(mode="after")
+    def _window(self) -> CementRow:
+        begin, end = self.window_begin_min, self.window_end_min
+        if (begin is None) != (end is None) or (begin is not None and end is not None and not 0 <= begin.value < end.value):
+            raise ValueError(f"{self.name}: expected window_begin_min before window_end_min, or neither")
+        return self
 
     @field_validator("flow_index")
     @classmethod
@@ -351,6 +360,11 @@ def cement_constants(data: Path = DATA) -> dict[str, float]:
     return {f"cement.{name}": q.value for name, q in check(path, read_toml(path), CementFile).constants.items()}
 
 
+def _window_s(row: CementRow) -> tuple[float, float] | None:
+    begin, end = row.window_begin_min, row.window_end_min
+    return None if begin is None or end is None else (60.0 * begin.value, 60.0 * end.value)
+
+
 def _cement(row: CementRow) -> Cement:
     points = np.array(row.curve.points if row.curve else [], np.float64).reshape(-1, 2)
     return Cement(
@@ -362,6 +376,7 @@ def _cement(row: CementRow) -> Cement:
         iodine_mg_per_ul=row.iodine_mg_per_ul.value,
         curve_s=np.ascontiguousarray(points[:, 0]),
         curve_pa_s=np.ascontiguousarray(points[:, 1]),
+        window_s=_window_s(row),
     )
 
 

@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.fields import Fields, bone_distance, bone_normal, tissue_at
 from sim.frames import dot, gantry, norm
 from sim.jit import jit
-from sim.phantom import Fields, Phantom, Tissue, TubeKind, bone_distance, bone_normal, tissue_at
+from sim.phantom import Phantom, Tissue, TubeKind
 from sim.plan import Vertebra
 
 F64 = NDArray[np.float64]
@@ -34,6 +35,9 @@ NERVE_MM = 2.5
 """A way keeps this far from nerves and sac, the needle's radius not counted."""
 STEEP = 0.8
 """Bone is entered as steeply as this (cosine to its surface) where that can be had: a tip that meets bone flatly slides off."""
+ABOUT_MM = 1.5
+"""From beside the pedicle the surface is looked at so far about the entry, too: a needle never meets the very point, and one bump
+on a flat wall holds no tip."""
 SPARED = (TubeKind.SAC, TubeKind.ROOT, TubeKind.GANGLION, TubeKind.ARTERY)
 
 
@@ -234,15 +238,41 @@ def _best_angle(
                     break
                 s -= 0.5
             toll = base + 0.5 * max(0.0, 4.0 - room) + 0.05 * abs(up - 2.0)
-        x, y, z = end[0] + s * n[0], end[1] + s * n[1], end[2] + s * n[2]
-        _, b = bone_distance(f, x, y, z)
-        nx, ny, nz = bone_normal(f, b, x, y, z)
-        toll += 8.0 * max(0.0, STEEP - (nx * n[0] + ny * n[1] + nz * n[2]))
-        clear = _clear(end, n, nodes, 110.0, spare)
-        if not clear or toll >= best:
+        toll += 8.0 * max(0.0, STEEP - _steepness(f, end, n, s))
+        if toll >= best or not _clear(end, n, nodes, 110.0, spare):
             continue
+        if not through:
+            toll += 8.0 * max(0.0, STEEP - _least_steep(f, end, n, axes, s)) - 8.0 * max(0.0, STEEP - _steepness(f, end, n, s))
+            if toll >= best:
+                continue
         best, found, best_room = toll, a, room
     return best, found, best_room
+
+
+@jit
+def _steepness(f: Fields, end: F64, n: F64, s: float) -> float:
+    """Return the cosine between a way and the surface of the bone nearest to its point s mm from the end."""
+    x, y, z = end[0] + s * n[0], end[1] + s * n[1], end[2] + s * n[2]
+    _, b = bone_distance(f, x, y, z)
+    nx, ny, nz = bone_normal(f, b, x, y, z)
+    return float(nx * n[0] + ny * n[1] + nz * n[2])
+
+
+@jit
+def _least_steep(f: Fields, end: F64, n: F64, axes: F64, s: float) -> float:
+    """Return the least such cosine where the way, moved by ABOUT_MM to each of four sides, meets bone near its entry at s."""
+    least = _steepness(f, end, n, s)
+    for side in range(4):
+        axis, sign = 2 * (side % 2), ABOUT_MM if side < 2 else -ABOUT_MM
+        beside = end + sign * axes[axis]
+        t = s + 6.0
+        while t > s - 6.0:
+            d, _ = bone_distance(f, beside[0] + t * n[0], beside[1] + t * n[1], beside[2] + t * n[2])
+            if d < 0.0:
+                break
+            t -= 0.25
+        least = min(least, _steepness(f, beside, n, t))
+    return least
 
 
 @jit

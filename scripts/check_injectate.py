@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Injections into many patients against published figures (docs/PHYSICS_SPREAD.md, "Against published figures").
 
-Usage: scripts/check_injectate.py [--seeds 500] [--first 0] [--jobs all|epidural,catheter,vessel,lor,volume]
+Usage: scripts/check_injectate.py [--seeds 500] [--first 0] [--jobs all|epidural,catheter,vessel,live,lor,volume]
 
 The patients are one baked body (tfesi-l4l5-right, seed 1: its bones, sac, roots and vessels) in which every seed draws its own
 resistances of tissue, small vessels, blood on aspiration and loss of resistance; a needle is put where a good one would lie.
@@ -24,15 +24,19 @@ import numpy as np
 
 from scenarios.registry import find_scenario
 from scenarios.study import make_study
+from scripts.dsa_gap import ratios, simulate
 from sim import plunger, spread
 from sim.command import IDLE, Command
 from sim.event import Event
-from sim.phantom import Tissue, TubeKind, tissue_at, tube_distance
+from sim.fields import tissue_at, tube_distance
+from sim.phantom import Tissue, TubeKind
+from sim.scene import make_scene
 from sim.spread_vessel import gives_blood, plexus, vascular_share
 from sim.state import NeedleState, State, Study
 
 SCENARIO, SEED = "tfesi-l4l5-right", 1
 RATE_UL_S = 2000
+LIVE_PX = 384
 SHOWN = 0.05
 """Part of an epidural injection from which on a picture shows it on a side or before the sac."""
 
@@ -179,6 +183,20 @@ def vessel(study: Study, seeds: range) -> list[Row]:
     return rows
 
 
+def live(study: Study, seeds: range) -> list[Row]:
+    """As many vascular injections as seeds: which part of what subtraction shows a live picture shows (scripts/dsa_gap.py).
+
+    A person lies between a reader without any memory of the picture before and one with a perfect one, so the
+    published readers (0.71 to 0.80) have to lie between these two.
+    """
+    seen = simulate(make_scene(study.phantom), len(seeds), LIVE_PX, 1 + seeds.start)
+    found = ratios(seen)
+    return [
+        Row("live picture alone, of what subtraction shows", found["plain"], "at most 0.71 to 0.80", 0.0, 0.80),
+        Row("live picture against a perfect memory, of the same", found["remembers"], "at least 0.71 to 0.80", 0.71, 1.0),
+    ]
+
+
 def lor(study: Study, seeds: range) -> list[Row]:
     """Loss of resistance (RAPM 2023, n = 393): 8.2 % false positive, 2.0 % false negative."""
     n, space = len(seeds), needle_at(study, behind(study, "L4"))
@@ -211,6 +229,7 @@ def volume(study: Study, seeds: range) -> list[Row]:
 JOBS: dict[str, Callable[[Study, range], list[Row]]] = {
     "volume": volume,
     "vessel": vessel,
+    "live": live,
     "lor": lor,
     "epidural": epidural,
     "catheter": catheter,

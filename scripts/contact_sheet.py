@@ -4,7 +4,8 @@
 
 Sheets: people (the default adult and four individuals) and one per group of findings, both grades each
 (morphometry/pathology.toml). Line integrals at 60 keV through everything (fat, muscle, gas, bone, metal); bone dark, no noise.
-A sheet is a JPEG of at most MOST_BYTES. --spacing 1.0 shows the same as the full grid at this size and bakes faster.
+A sheet is a JPEG of at most MOST_BYTES. --spacing 1.4 shows the same as the full grid at this size and bakes faster.
+Each patient is also checked as by scripts/check_patients.py. Exit code 1: a fault.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from PIL import Image, ImageDraw, ImageFont
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from anatomy_assets.measure import checks
+from anatomy_assets.measure.asked import against
 from anatomy_assets.pathology import GRADES, preset, table
 from anatomy_assets.patient import build
 from anatomy_assets.population import PatientOptions
@@ -114,7 +117,7 @@ SHOWN = {knob for row in table().values() for knob in row["knobs"]} - {
 
 def jpeg(picture: Image.Image) -> bytes:
     """Return a picture as JPEG, as good as MOST_BYTES allow."""
-    for quality in (88, 82, 76, 70, 62, 54, 46):
+    for quality in (85, 82, 76, 70, 62, 54, 46):
         out = io.BytesIO()
         picture.save(out, "JPEG", quality=quality, optimize=True)
         if out.tell() <= MOST_BYTES:
@@ -122,7 +125,14 @@ def jpeg(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def main() -> None:
+def faults(made: Phantom, options: PatientOptions) -> list[str]:
+    """Return what is wrong with a patient of a sheet."""
+    asked = [row for one in options.pathology for row in against(made, one)]
+    missed = [f"{r.name}: asked {r.asked:g}, measured {r.measured:.2f}" for r in asked if not r.holds]
+    return checks.problems(made) + missed
+
+
+def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sheet", action="append", choices=["people", *GROUPS])
@@ -131,17 +141,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    wrong = 0
     for sheet in options.sheet or ["people", *GROUPS]:
         rows = []
         for text, seed, asked, level in patients(sheet):
             start = time.perf_counter()
-            rows.append(row(build(seed, asked, spacing_mm=options.spacing), text, level, options.size))
-            print(f"{sheet}: {text} ({time.perf_counter() - start:.0f} s)", flush=True)
+            made = build(seed, asked, spacing_mm=options.spacing)
+            rows.append(row(made, text, level, options.size))
+            found = faults(made, asked)
+            wrong += bool(found)
+            print(f"{sheet}: {text} ({time.perf_counter() - start:.0f} s) {'; '.join(found) or 'no fault'}", flush=True)
         whole = Image.new("L", (rows[0].width, sum(r.height for r in rows)))
         for i, r in enumerate(rows):
             whole.paste(r, (0, i * options.size))
         (options.out / f"{sheet}.jpg").write_bytes(jpeg(whole))
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

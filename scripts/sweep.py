@@ -1,18 +1,21 @@
 """Run every operator on every case through the front door, verify each record, and write the table of docs/tables/sweep.md.
 
-usage: scripts/sweep.py [--seeds 3] [--careless 1] [--graded 3] [--draws 2] [--graded-cases 2] [--only PATTERN]
-                        [--keep FILE] [--table FILE.md] [--jobs N]
+usage: scripts/sweep.py [--seeds 3] [--careless 2] [--thorough 20] [--graded 1] [--draws 6] [--variants 4] [--only PATTERN]
+                        [--keep FILE] [--table FILE.md] [--jobs N] [--hold]
 
-Expected: the expert passes every case without a critical error; each careless operator fails with the critical
-error that its habit must show (`FAULTS` in scenarios/operators; those who only break the passing rule fail without one), on
---careless seeds of every case and on all seeds of one case of each kind (MAIN); every record of these is verified by
-replay. The graded family runs on --graded seeds of --graded-cases cases of each procedure, --draws times each (a draw is another
-set of slips of the same skill on the same patient): mean points must rise at every step, and points must tell expert from
-novice-1 with an area under the ROC curve of at least 0.95. Exit code 1 where one is not as expected.
+Expected: the expert passes every case on --seeds patients without a critical error; each careless operator fails with the
+critical error that its habit must show (`FAULTS` in scenarios/operators; those who only break the passing rule fail without
+one) on --careless patients of every case. Both are run on --thorough patients of one variant of each procedure (THOROUGH). The
+record of each attempt on the first patients (--seeds) is verified by replay. The graded family works on --graded patients of the
+cases of LADDER_CASES, --draws times each (a draw is another set of slips of the same skill on the same patient): mean points
+must rise at every step, and points must tell expert from novice-1 with an area under the ROC curve of at least 0.95. On every
+case of an assessment set it works --variants times: the cases of a set should differ by less than 5 points in expert and novice
+means (the table tells both, with the error of the latter). Exit code 1 where one is not as expected, or where attempts are due.
 
 --keep FILE: one line of JSON for each finished attempt. A sweep that was stopped goes on where it was; attempts of another
-engine, scenario, rubric or tools are made anew. Nearly all time goes into making patients (about 16 s each with two
-cores): those that the cache holds cost nothing, and all operators of one patient run together.
+engine, scenario, rubric, tools or operators are made anew. --hold: run nothing, write the table of what is kept. Nearly all time
+goes into making patients (about 50 s of a core each), so all cases of one patient run together, and what tells most for its time
+comes first: the graded family, every expert once, the careless, the cases of sets, further patients, the twenty of one variant.
 """
 
 from __future__ import annotations
@@ -22,10 +25,12 @@ import fnmatch
 import hashlib
 import json
 import os
+import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,16 +44,24 @@ from commands import joints
 from scenarios.operators import faults_of
 from scenarios.operators.skill import FAMILY
 from scenarios.registry import all_scenarios, find_scenario
+from scenarios.sets import load_sets
 from scenarios.toolbox import tools_hash
 from scoring.statistics.roc import roc_area
 from sim import ENGINE_VERSION
 from sim.errors import ScottieError
 
-MAIN = (
-    *("tfesi-l4l5-right", "tfesi-l4l5-right-vascular", "tfesi-l4l5-left-infraneural", "tfesi-s1-left", "tfesi-l4l5-right-2"),
-    *("mbb-l4l5-right", "mbb-l4l5-right-2", "vp-l3-right-haemangioma", "drill-square"),
+THOROUGH = (
+    *("tfesi-l4l5-right", "tfesi-l4l5-right-2", "tfesi-l3l4-right-2", "drill-square"),
+    *("mbb-l4l5-right", "mbb-l4l5-right-2", "vp-l3-right-haemangioma", "vp-l3-right-2"),
 )
-"""One case of each kind: here the careless operators run on every seed, too."""
+"""One variant of each procedure, and those cases that must be postponed, or avoid an agent, which share a patient with it."""
+LADDER_CASES = {
+    "drill": ("drill-square", "drill-tunnel", "drill-project", "drill-count", "drill-dose", "drill-steer"),
+    "mbb": ("mbb-l4l5-right", "mbb-l3l4-left"),
+    "tfesi": ("tfesi-l4l5-right", "tfesi-l3l4-right-2"),
+    "vertebroplasty": ("vp-l3-right-haemangioma", "vp-l1-left"),
+}
+"""Cases on which the graded family works: a drill of each kind, and two cases of the others."""
 LADDER = {**{name: round(100 * skill) for name, skill in FAMILY.items()}, "expert": 100}
 """Graded operator -> skill in percent."""
 LEAST_AUC = 0.95
@@ -57,19 +70,38 @@ Row = dict[str, Any]
 
 
 class Job(NamedTuple):
-    """All operators of one patient: (operator, whether it belongs to the ladder)."""
+    """What is to be done on one patient: (case, operators) of the cases that share it. stage: when (the lower the sooner)."""
 
-    case: str
+    stage: int
+    patient: str
     seed: int
-    operators: tuple[str, ...]
+    tasks: tuple[tuple[str, tuple[str, ...]], ...]
     out: str
+    replay: bool
+
+
+@cache
+def operators_hash() -> str:
+    """Return the hash of the sources of the operators: an attempt of other hands does not count."""
+    paths = [*sorted((ROOT / "scenarios" / "operators").glob("*.py")), ROOT / "scenarios" / "vertebral.py"]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+@cache
+def patient_of(case: str) -> str:
+    """Return what decides the patient of a case beside the seed: cases with the same words share their patients."""
+    file = find_scenario(case).file
+    if file.drill is not None and file.drill.kind == "needle":
+        return "gel"
+    who, trap = file.patient, f"{file.target.level} {file.target.side}" if file.vessel.at_target else ""
+    return f"{who.sex} {who.age_years} {who.weight_kg} {who.height_cm} {trap} {sorted(str(one) for one in file.findings)}"
 
 
 def stamp(case: str) -> str:
     """Return what a kept row must have been made with to count."""
     scenario = find_scenario(case)
-    rubric = scenario.rubric_path.read_bytes()
-    return f"{ENGINE_VERSION} {scenario.hash[:12]} {hashlib.sha256(rubric).hexdigest()[:12]} {tools_hash()[:12]}"
+    rubric = hashlib.sha256(scenario.rubric_path.read_bytes()).hexdigest()
+    return " ".join([ENGINE_VERSION, *(text[:12] for text in (scenario.hash, rubric, tools_hash(), operators_hash()))])
 
 
 def draw_name(operator: str, draw: int) -> str:
@@ -85,61 +117,93 @@ def step_of(operator: str) -> str | None:
 
 
 def run(job: Job) -> list[Row]:
-    """Return one row for each operator of a patient."""
+    """Return one row for each operator on each case of a patient."""
     rows = []
-    for operator in job.operators:
-        try:
-            rows.append(_one(job, operator))
-        except Exception as error:  # one broken attempt must not end the sweep; the table shows it
-            rows.append(_row(job, operator, good=False, verdict="error", why=f"{type(error).__name__}: {error}"))
+    for case, operators in job.tasks:
+        for operator in operators:
+            try:
+                rows.append(_one(job, case, operator))
+            except Exception as error:  # one broken attempt must not end the sweep; the table shows it
+                why = f"{type(error).__name__}: {error}"
+                rows.append(_row(job, case, operator, good=False, verdict="error", why=why))
     return rows
 
 
-def _row(job: Job, operator: str, **facts: Any) -> Row:
-    return {"case": job.case, "seed": job.seed, "operator": operator, "stamp": stamp(job.case), **facts}
+def _row(job: Job, case: str, operator: str, **facts: Any) -> Row:
+    return {"case": case, "seed": job.seed, "operator": operator, "stamp": stamp(case), **facts}
 
 
-def _one(job: Job, operator: str) -> Row:
-    folder = Path(job.out) / job.case / operator / str(job.seed)
-    public, paths = joints.attempt(job.case, operator, job.seed, folder, "practice", lambda what, share: None, pictures=False)
-    errors, faults = public["critical_errors"], faults_of(find_scenario(job.case))
+def _one(job: Job, case: str, operator: str) -> Row:
+    folder = Path(job.out) / case / operator / str(job.seed)
+    public, paths = joints.attempt(case, operator, job.seed, folder, "practice", lambda what, share: None, pictures=False)
+    errors, faults = public["critical_errors"], faults_of(find_scenario(case))
     good = True
     if operator == "expert":
         good = public["passed"] and not errors
     elif operator in faults:
         good = not public["passed"] and (faults[operator] in errors if faults[operator] else not errors)
-    checked = operator == "expert" or operator in faults
+    checked = job.replay and (operator == "expert" or operator in faults)
     points = public["points"]
     return _row(
-        job, operator, good=good, verdict=joints.verdict_of(paths[0]).status if checked else "not replayed",
+        job, case, operator, good=good, verdict=joints.verdict_of(paths[0]).status if checked else "not replayed",
         passed=public["passed"], errors=errors, points=100.0 * points["reached"] / max(points["possible"], 1),
         tip_error_mm=public["tip_error_mm"], exposures=public["exposures"],
     )  # fmt: skip
 
 
-def plan(a: argparse.Namespace) -> dict[tuple[str, int], list[str]]:
-    """Return which operators run on which patient."""
+Wanted = dict[tuple[str, int, str], int]
+"""(case, seed, operator) -> stage."""
+
+
+def plan(a: argparse.Namespace) -> Wanted:
+    """Return which operators run on which patient, and when."""
     found = [s for s in all_scenarios()[0] if not s.file.retired and fnmatch.fnmatch(s.id, a.only)]
-    todo: dict[tuple[str, int], list[str]] = {}
+    todo: Wanted = {}
+
+    def want(case: str, seed: int, operators: Sequence[str], stage: int) -> None:
+        for operator in operators:
+            todo[case, seed, operator] = min(stage, todo.get((case, seed, operator), stage))
+
     for scenario in found:
+        faults = tuple(faults_of(scenario))
         for seed in range(1, a.seeds + 1):
-            careless = seed <= a.careless or scenario.id in MAIN
-            todo[scenario.id, seed] = ["expert", *(faults_of(scenario) if careless else ())]
-    for case in graded_cases(found, a.graded_cases):
+            want(scenario.id, seed, ("expert",), 1 if seed == 1 else 4)
+        for seed in range(1, a.careless + 1):
+            want(scenario.id, seed, faults, 2 if seed == 1 else 4)
+        if scenario.id in THOROUGH:
+            for seed in range(1, a.thorough + 1):
+                want(scenario.id, seed, ("expert", *faults), 5)
+    ladder_cases = {case for cases in LADDER_CASES.values() for case in cases} & {s.id for s in found}
+    for case in sorted(ladder_cases):
         for seed in range(1, a.graded + 1):
-            mine = todo.setdefault((case, seed), [])
-            steps = [draw_name(step, draw) for draw in range(a.draws) for step in LADDER if step != "expert"]
-            mine += [name for name in ("expert", *steps) if name not in mine]
+            want(case, seed, ("expert", *novices(a.draws)), 0)
+    for case in sorted({case for one in load_sets() if one.kind == "assessment" for case in one.cases} & {s.id for s in found}):
+        want(case, 1, ("expert", *novices(a.variants)), 3)
     return todo
 
 
-def graded_cases(found: Sequence[Any], count: int) -> list[str]:
-    """Return the first cases of each procedure for the ladder: the MAIN ones first."""
-    out: list[str] = []
-    for procedure in sorted({s.file.procedure for s in found}):
-        mine = sorted((s.id for s in found if s.file.procedure == procedure), key=lambda name: (name not in MAIN, name))
-        out += mine[:count]
-    return out
+def novices(draws: int) -> list[str]:
+    """Return the graded operators below the expert, each as often as told."""
+    return [draw_name(step, draw) for draw in range(draws) for step in LADDER if step != "expert"]
+
+
+def jobs_of(wanted: Wanted, out: str, seeds: int) -> list[Job]:
+    """Return the jobs: what one patient is asked for at one stage, the lower stage and seed first, easy patients first."""
+    bundles: dict[tuple[int, int, str], dict[str, list[str]]] = {}
+    for (case, seed, operator), stage in wanted.items():
+        bundles.setdefault((stage, seed, patient_of(case)), {}).setdefault(case, []).append(operator)
+    order = sorted(bundles, key=lambda key: (key[0], key[1], -len(bundles[key]), key[2]))
+    return [
+        Job(
+            stage,
+            patient,
+            seed,
+            tuple((c, tuple(ops)) for c, ops in sorted(bundles[stage, seed, patient].items())),
+            out,
+            seed <= seeds,
+        )
+        for stage, seed, patient in order
+    ]
 
 
 def kept(path: Path | None) -> dict[tuple[str, int, str], Row]:
@@ -178,11 +242,13 @@ def ladder(rows: Sequence[Row]) -> tuple[list[str], bool]:
     return lines, fine
 
 
-def table(rows: Sequence[Row]) -> tuple[str, bool]:
-    """Return the whole table as Markdown, and whether all is as expected."""
-    lines = [f"Engine {ENGINE_VERSION}, `scripts/sweep.py`. Points: share of the checklist, in percent.", ""]
-    lines += ["| case | operator | as expected | verified | tip to the planned point |", "|---|---|---|---|---|"]
-    fine = True
+def table(rows: Sequence[Row], wanted: int) -> tuple[str, bool]:
+    """Return the whole table as Markdown, and whether all is as expected and nothing is due."""
+    fine = len(rows) >= wanted
+    lines = ["# Operators on cases", "", f"Engine {ENGINE_VERSION}, `scripts/sweep.py`: {len(rows)} of {wanted} attempts"]
+    lines[-1] += "." if fine else f"; {wanted - len(rows)} are due (`--keep FILE` goes on where it was stopped)."
+    lines += ["", *sums(rows), "", "| case | operator | as expected | verified by replay | tip to the planned point |"]
+    lines += ["|---|---|---|---|---|"]
     for case, operator in sorted({(row["case"], row["operator"]) for row in rows}, key=lambda c: (c[0], c[1] != "expert", c[1])):
         if step_of(operator) not in (None, "expert"):
             continue
@@ -192,30 +258,64 @@ def table(rows: Sequence[Row]) -> tuple[str, bool]:
         tip = f"{min(tips):.1f}-{max(tips):.1f} mm" if tips else ""
         why = "".join(f"; seed {row['seed']}: {row.get('why') or row.get('errors')}" for row in mine if not row["good"])
         lines.append(f"| {case} | {operator} | {good} of {len(mine)}{why} | {sure} | {tip} |")
-        fine = fine and good == sure == len(mine)
+        fine = fine and good == len(mine) and all(row["verdict"] in ("verified", "not replayed") for row in mine)
     steps, rising = ladder(rows)
-    return "\n".join([*lines, "", "Graded operators: mean points.", "", *steps, ""]), fine and rising
+    more = ["", "Graded operators: mean points (share of the checklist, in percent).", "", *steps, "", *variants(rows), ""]
+    return "\n".join([*lines, *more]), fine and rising
+
+
+def sums(rows: Sequence[Row]) -> list[str]:
+    """Return the lines that sum up experts and careless operators by procedure."""
+    lines = ["| procedure | experts as expected | careless as expected |", "|---|---|---|"]
+    for procedure in sorted({find_scenario(row["case"]).file.procedure for row in rows}):
+        mine = [row for row in rows if find_scenario(row["case"]).file.procedure == procedure]
+        expert = [row["good"] for row in mine if row["operator"] == "expert"]
+        careless = [row["good"] for row in mine if step_of(row["operator"]) is None]
+        lines.append(f"| {procedure} | {sum(expert)} of {len(expert)} | {sum(careless)} of {len(careless)} |")
+    return lines
+
+
+def variants(rows: Sequence[Row]) -> list[str]:
+    """Return the lines that compare the cases of each assessment set: least and greatest mean of expert and novices."""
+    lines = ["Cases of one assessment set: least and greatest mean points (standard error of a novice mean).", ""]
+    lines += ["| set | expert | novices | cases with novices |", "|---|---|---|---|"]
+    for one in (one for one in load_sets() if one.kind == "assessment"):
+        expert, novice = ([_points(rows, case, e) for case in one.cases] for e in (True, False))
+        counted = [points for points in novice if len(points) > 1]
+        errors = [statistics.stdev(points) / len(points) ** 0.5 for points in counted]
+        error = f" ({max(errors):.1f})" if errors else ""
+        lines.append(f"| {one.id} | {_spread(expert)} | {_spread(novice)}{error} | {len(counted)} of {len(one.cases)} |")
+    return lines
+
+
+def _points(rows: Sequence[Row], case: str, expert: bool) -> list[float]:
+    """Return the points of the expert, or of all novices, on a case."""
+    steps = [(row["points"], step_of(row["operator"])) for row in rows if row["case"] == case and "points" in row]
+    return [points for points, step in steps if step is not None and (step == "expert") == expert]
+
+
+def _spread(groups: Sequence[Sequence[float]]) -> str:
+    means = [sum(points) / len(points) for points in groups if points]
+    return f"{min(means):.1f} to {max(means):.1f}" if means else ""
 
 
 def sweep() -> int:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("seeds", 3), ("careless", 1), ("graded", 3), ("draws", 2), ("graded-cases", 2)):
+    for name, value in (("seeds", 3), ("careless", 2), ("thorough", 20), ("graded", 1), ("draws", 6), ("variants", 4)):
         asked.add_argument(f"--{name}", type=int, default=value)
     asked.add_argument("--only", default="*")
     asked.add_argument("--keep", type=Path)
     asked.add_argument("--table", type=Path)
     asked.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    asked.add_argument("--hold", action="store_true")
     a = asked.parse_args()
-    todo, have = plan(a), kept(a.keep)
-    wanted = [(case, seed, operator) for (case, seed), operators in todo.items() for operator in operators]
+    wanted, have = plan(a), kept(a.keep)
     rows = [have[key] for key in wanted if key in have]
-    with tempfile.TemporaryDirectory() as out:
-        jobs = [
-            Job(case, seed, tuple(o for o in operators if (case, seed, o) not in have), out)
-            for (case, seed), operators in todo.items()
-        ]
-        rows += work([job for job in jobs if job.operators], a.keep, a.jobs)
-    text, fine = table(rows)
+    if not a.hold:
+        with tempfile.TemporaryDirectory() as out:
+            due = {key: stage for key, stage in wanted.items() if key not in have}
+            rows += work(jobs_of(due, out, a.seeds), a.keep, a.jobs)
+    text, fine = table(rows, len(wanted))
     print(text)
     if a.table:
         a.table.write_text(text, encoding="utf-8")
@@ -226,7 +326,7 @@ def work(jobs: Sequence[Job], keep: Path | None, processes: int) -> list[Row]:
     """Return the rows of all jobs; each is kept as soon as its patient is done."""
     rows: list[Row] = []
     columns = (TextColumn("attempts"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    total = sum(len(job.operators) for job in jobs)
+    total = sum(len(operators) for job in jobs for _, operators in job.tasks)
     with Progress(*columns) as bar, ProcessPoolExecutor(processes) as pool:
         task = bar.add_task("attempts", total=total)
         for done in as_completed([pool.submit(run, job) for job in jobs]):

@@ -23,6 +23,8 @@ from sim.view import View
 F64 = NDArray[np.float64]
 
 TICK_MS = 10
+PATIENT_STEP_MM = 0.05
+"""The anatomy is drawn again only when the patient has moved so far."""
 START_CENTRE_UM = (0, 0, 40_000)
 """Where the machine stands at the beginning: over the lower lumbar spine, as an assistant leaves it."""
 
@@ -66,14 +68,36 @@ def view(study: Study, state: State) -> View:
         primary_mdeg=me.primary_mdeg,
         secondary_mdeg=me.secondary_mdeg,
         iris=me.iris_permille / 1000.0,
+        patient_mm=_patient_mm(study, state),
         breath_mm=np.array([0.0, 0.0, -_breath_mm(study, state)]),
     )
 
 
 def _breath_mm(study: Study, state: State) -> float:
     """Return how far towards the feet the breath has moved diaphragm and bowel now (pictures only)."""
-    phase = state.patient.breath_phase_permille * 360
-    return study.toolbox.carm.breath_mm * 0.5 * (1.0 - sincos_mdeg(phase)[1])
+    return study.toolbox.carm.breath_mm * _inspired(state)
+
+
+def _inspired(state: State) -> float:
+    """Return how much of a quiet breath is in now, 0 to 1."""
+    return 0.5 * (1.0 - sincos_mdeg(state.patient.breath_phase_permille * 360)[1])
+
+
+def _patient_mm(study: Study, state: State) -> F64:
+    """Return how far the patient has moved as a whole (3,), in steps of PATIENT_STEP_MM (pictures only).
+
+    Breathing in lifts the prone back with spine and needle; for a subtraction run the breath is held. A needle
+    that the hand presses on bone pushes the spine before it. A patient drawn from a scan stays at rest: it takes seconds.
+    """
+    carm, needle = study.toolbox.carm, state.needle
+    moved = np.zeros(3)
+    if study.phantom.scan is not None:
+        return moved
+    if state.carm.beam != "dsa":
+        moved[1] = carm.spine_breath_mm * _inspired(state)
+    if needle.placed and needle.bone >= 0 and needle.force_n > 0.0:
+        moved += needle.force_n / carm.spine_n_per_mm * needle.tip_direction
+    return np.round(moved / PATIENT_STEP_MM) * PATIENT_STEP_MM
 
 
 def _moved(carm: CArm, me: CArmState) -> CArmState:

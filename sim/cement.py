@@ -15,7 +15,8 @@ from sim.cement_flow import PI, bone_kpa, cannula_kpa, cure_rate, rate_at_limit,
 from sim.cement_front import Rules, fresh, leaks, opened, place_ul, points, pour, rules
 from sim.command import Command
 from sim.event import Event, event
-from sim.phantom import Tissue, tissue_at
+from sim.fields import tissue_at
+from sim.phantom import Tissue
 from sim.state import CementFront, CementState, NeedleState, State, Study
 from sim.tip import tip_facts, um
 from sim.tools import Cement

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.beam_field import open_mm2, pose
+from sim.fields import Fields, tissue_at
 from sim.frames import dot
 from sim.jit import jit
-from sim.phantom import Fields, tissue_at
 from sim.scatter import spr_at
 from sim.state import CArmState, Study
 from sim.tools import CArm

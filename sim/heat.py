@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sim.command import Command
 from sim.event import Event, event
+from sim.fields import tube_box_gap
 from sim.lesion import (
     active_tip,
     angle_mdeg,
@@ -32,7 +33,7 @@ from sim.lesion import (
     total_um,
     whole_um,
 )
-from sim.phantom import TubeKind, tube_box_gap
+from sim.phantom import TubeKind
 from sim.rng import near_normal, stream
 from sim.state import HeatState, State, Study
 from sim.tip import tip_facts, um

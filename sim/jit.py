@@ -75,7 +75,7 @@ def jit(function: F) -> F:
 def inner(function: F) -> F:
     """As `jit`, for a function that only compiled code calls: it gets no door from Python.
 
-    The door of a function that takes `sim.phantom.Fields` unpacks some twenty arrays; it is longer than most kernels, and
+    The door of a function that takes `sim.fields.Fields` unpacks some twenty arrays; it is longer than most kernels, and
     compiling it took a third of the needle's time.
     """
     compiled: F = numba.njit(no_cpython_wrapper=True, **_OPTIONS)(function)

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.fields import Fields, bone_distance, tissue_at
 from sim.frames import FULL_TURN_MDEG, dot, sincos_mdeg
-from sim.phantom import Fields, Phantom, Tissue, TubeKind, bone_distance, tissue_at
+from sim.phantom import Phantom, Tissue, TubeKind
 from sim.rng import stream
 from sim.state import Study
 

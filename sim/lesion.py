@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.fields import Fields, tube_distance
 from sim.frames import dot, norm, sincos_mdeg
 from sim.jit import jit
-from sim.phantom import Fields, tube_distance
 from sim.tools import Toolbox
 
 F64 = NDArray[np.float64]

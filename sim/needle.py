@@ -21,6 +21,7 @@ from sim.bending import NODES, axial_positions
 from sim.command import Command
 from sim.errors import NumericalFault
 from sim.event import Event, event
+from sim.fields import skin_y
 from sim.needle_rod import rod_of, rows_of, shape_of
 from sim.needle_tell import left, tell
 from sim.needle_tick import (
@@ -56,7 +57,6 @@ from sim.needle_tick import (
     bore_margin,
     tick,
 )
-from sim.phantom import skin_y
 from sim.puncture import LOG_WIDTH, SKIN
 from sim.shaft import Rod, set_frame, to_patient
 from sim.state import NeedleState, State, Study

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from sim.bending import axial_positions
 from sim.cut import cut_path, path_to_hub
+from sim.fields import Fields, bone_distance, bone_normal, tissue_at
 from sim.frames import sincos_mdeg
 from sim.jit import inner, jit
-from sim.phantom import Fields, bone_distance, bone_normal, tissue_at
 from sim.puncture import (
     AIR,
     CANCELLOUS,
@@ -34,7 +34,7 @@ from sim.puncture import (
     travel,
     tubes_near,
 )
-from sim.shaft import CUT, EVERYWHERE, MEMBRANE, PUNCTURE, Rod, bend, copied, move_places, set_frame, upright
+from sim.shaft import CUT, EVERYWHERE, MEMBRANE, PUNCTURE, Rod, bend, copied, drawn_back, move_places, set_frame, upright
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -364,6 +364,13 @@ def tick(
                 set_frame(frame, m[YAW], m[PITCH])
                 path_to_hub(frame, entry, path, m[COUNT], local)
             continue
+        if not accepted:  # drawn back past an edge that leaves no free shape: it slides out the way it came in
+            drawn_back(w, h, dq, w2)
+            copied(at2, at)
+            for p in range(places):
+                room2[p] = room[p]
+            axial_positions(w2, h, z2)
+            move_places(f, rod, frame, entry, w2, z2, rod.length - depth, bore, at2, room2, EVERYWHERE)
         m[YAW], m[PITCH] = yaw, pitch
         if tilting or dq != 0.0:
             m[BLOCKED_MS] = 0

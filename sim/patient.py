@@ -11,8 +11,9 @@ from dataclasses import replace
 from sim.command import Command
 from sim.dermatome import HIGH_FROM, area, at_or_above, higher
 from sim.event import Event, event
+from sim.fields import tube_distance
 from sim.generator_reply import reply_to_generator
-from sim.phantom import TubeKind, tube_distance
+from sim.phantom import TubeKind
 from sim.rng import stream
 from sim.state import PatientState, State, Study
 from sim.tools import Agent

@@ -82,22 +82,23 @@ class Projector:
         self._still.drawn = self._breathing.drawn = None
 
     def draw(self, view: View, size: int) -> bool:
-        """Draw what changed: still anatomy when the C-arm moved, gas and lungs also with the breath, devices always.
+        """Draw what changed: still anatomy when C-arm or patient moved, gas and lungs also with the breath, devices always.
 
         Returns True if any anatomy was drawn again.
         """
         if size != self.size:
             self._resize(size)
-        camera = Camera.of(view.pose, size)
         if self._scan is not None:
+            camera = Camera.of(view.pose, size)
             fresh = self._draw_scan(self._scan, view, camera)
             self._draw_devices(camera, view)
             return fresh
+        camera = Camera.of(view.pose, size, view.patient_mm)
         fresh = self._draw_surfaces(self._still, camera)
         if fresh and len(self.scene.grains):
             self._draw_texture(camera)
         if len(self._breathing.faces):
-            moved = self._draw_surfaces(self._breathing, Camera.of(view.pose, size, view.breath_mm))
+            moved = self._draw_surfaces(self._breathing, Camera.of(view.pose, size, view.patient_mm + view.breath_mm))
             fresh = fresh or moved
             if fresh:
                 np.add(self._still.out, self._breathing.out, out=self.anatomy)

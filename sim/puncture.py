@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.fields import Fields, label_changes, tissue_at, tube_box_gap, tube_distance
 from sim.jit import inner, jit
-from sim.phantom import Fields, label_changes, tissue_at, tube_box_gap, tube_distance
 
 F64 = NDArray[np.float64]
 

@@ -29,9 +29,9 @@ from sim.bending import (
     leaning,
     substitute,
 )
+from sim.fields import Fields, bone_distance, bone_normal
 from sim.frames import sincos_mdeg
 from sim.jit import inner, jit
-from sim.phantom import Fields, bone_distance, bone_normal
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -207,6 +207,18 @@ def assemble(
 def upright(slope_x: float, slope_y: float) -> float:
     """Return the axial part of the unit tangent of the shaft; its lateral parts are w' (sines: per length of shaft)."""
     return float(np.sqrt(max(1.0 - slope_x * slope_x - slope_y * slope_y, MOST_UPRIGHT)))
+
+
+@inner
+def drawn_back(w: F64, h: float, dq: float, w2: F64) -> None:
+    """Write into w2 the shape w slid back along its own line by dq (mm, negative): where the shaft lay, it may lie again."""
+    for c in range(4):
+        w2[0, c] = w[0, c]
+    for i in range(1, w.shape[0]):
+        uz = upright(w[i, 1], w[i, 3])
+        for plane in range(0, 4, 2):
+            w2[i, plane] = w[i, plane] + dq * w[i, plane + 1] / uz
+            w2[i, plane + 1] = w[i, plane + 1] + dq * (w[i, plane + 1] - w[i - 1, plane + 1]) / h
 
 
 @inner

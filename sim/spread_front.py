@@ -13,9 +13,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.fields import Fields, tube_box_gap, tube_distance, voxel_of
 from sim.frontier import find, insert, insert_at
 from sim.jit import jit
-from sim.phantom import Fields, tube_box_gap, tube_distance, voxel_of
 from sim.rng import hash_uniform
 from sim.spread_medium import Medium
 from sim.spread_plan import marked, plan

@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.fields import Fields, tube_box_gap, tube_distance
 from sim.frontier import drop_first, find, insert, push
 from sim.jit import jit
-from sim.phantom import Fields, Tissue, tube_box_gap, tube_distance
+from sim.phantom import Tissue
 from sim.rng import hash_uniform
 from sim.spread_medium import Medium
 

@@ -15,8 +15,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.fields import Fields, tube_distance
 from sim.jit import jit
-from sim.phantom import Fields, Tissue, Tube, TubeKind, tube_distance
+from sim.phantom import Tissue, Tube, TubeKind
 from sim.rng import hash_uniform, stream
 from sim.state import NeedleState, Study
 from sim.state.spread import Slab

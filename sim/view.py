@@ -55,8 +55,9 @@ class View:
 
     half_width/half_height: open share (0..1] of the half field; iris: radius of the open disc over the half field
     (above 1.42: wide open). needle_mm: (n, 3) shaft, empty without a needle; needle_outer_mm / needle_inner_mm:
-    diameters (stylet in: inner 0). contrast_points: (n, 4) x, y, z, iodine mg. breath_mm: (3,) how far gas and lungs
-    are moved by the breath. wires: leads and catheters. noise_key: integers that pick the noise stream of this pulse.
+    diameters (stylet in: inner 0). contrast_points: (n, 4) x, y, z, iodine mg. patient_mm: (3,) how far breath and hand
+    have moved the whole patient, needle and fluid too; breath_mm: (3,) how far the breath moved gas and lungs besides.
+    wires: leads and catheters. noise_key: integers that pick the noise stream of this pulse.
     """
 
     pose: Pose
@@ -72,6 +73,7 @@ class View:
     live: bool = False
     primary_mdeg: int = 0
     secondary_mdeg: int = 0
+    patient_mm: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     breath_mm: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     wires: tuple[Wire, ...] = ()
     iris: float = 1.5

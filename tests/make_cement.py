@@ -15,7 +15,8 @@ from scenarios.toolbox import cement_constants, load_cements
 from sim import cement
 from sim.cement_body import make_body
 from sim.cement_front import leaks
-from sim.phantom import LabelVolume, Phantom, Tissue, tissue_at
+from sim.fields import tissue_at
+from sim.phantom import LabelVolume, Phantom, Tissue
 from sim.state import NeedleState, State, Study
 from sim.tools import Needle, Toolbox
 from tests.make_phantom import flat_skin, simple_toolbox, study_of

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from sim import spread
-from sim.phantom import Tissue, tissue_at, tube_distance
+from sim.fields import tissue_at, tube_distance
+from sim.phantom import Tissue
 from sim.state import CArmState, NeedleState, State, Study
 from sim.tools import Agent, Toolbox
 from tests.make_phantom import DATA, simple_phantom, simple_toolbox, study_of

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from sim import needle
 from sim.command import IDLE, Command
+from sim.fields import Fields, bone_distance, tube_distance
 from sim.frames import hub_frame
 from sim.jit import jit
-from sim.phantom import Fields, TubeKind, bone_distance, tube_distance
+from sim.phantom import TubeKind
 from sim.state import State, Study
 from tests.make_phantom import box_bone, simple_phantom, simple_toolbox, sphere_bone, study_of, tube
 

@@ -146,6 +146,7 @@ def test_every_case_of_a_set_exists_and_fits(one: CaseSet):
     cases = one.scenarios()
     assert {s.file.procedure for s in cases} == {one.procedure} and one.procedure in OPERATORS
     assert not [s.id for s in cases if s.file.retired]
+    assert len({bool(s.file.postpones) for s in cases}) == 1, "a case that must be postponed is another task, with other points"
     if one.kind == "assessment":
         from scenarios.chart import blockers
 

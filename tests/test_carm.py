@@ -347,6 +347,21 @@ def test_view_shows_the_needle_hollow_without_stylet():
     assert len(carm.view(STUDY, state).needle_mm) == 0
 
 
+def test_the_patient_rises_with_the_breath_and_gives_way_under_a_needle_on_bone():
+    machine = replace(STUDY.toolbox.carm, spine_breath_mm=1.3, spine_n_per_mm=15.0)
+    study = replace(STUDY, toolbox=replace(STUDY.toolbox, carm=machine))
+    rest = State(carm=CArmState())
+    full = replace(rest, patient=replace(rest.patient, breath_phase_permille=500))
+    assert (carm.view(study, rest).patient_mm == 0.0).all()
+    assert np.allclose(carm.view(study, full).patient_mm, [0.0, 1.3, 0.0])
+    held = replace(full, carm=replace(full.carm, beam="dsa"))
+    assert (carm.view(study, held).patient_mm == 0.0).all()
+    pressed = replace(rest.needle, needle=0, placed=True, bone=0, force_n=9.0, tip_direction=np.array([0.0, -1.0, 0.0]))
+    assert np.allclose(carm.view(study, replace(rest, needle=pressed)).patient_mm, [0.0, -0.6, 0.0])
+    free = replace(pressed, bone=-1)
+    assert (carm.view(study, replace(rest, needle=free)).patient_mm == 0.0).all()
+
+
 # ---------------------------------------------------------------- the same everywhere
 
 TOUR = (

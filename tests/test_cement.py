@@ -325,3 +325,17 @@ def test_interpreted_and_generic_runs_give_the_same_digests():
         )
         assert done.returncode == 0, done.stderr[-2000:]
         assert done.stdout.split("\n")[:-1] == compiled
+
+
+def test_a_product_tells_its_working_window_where_one_is_known():
+    windows = {cement.name: cement.window_s for cement in load_cements()}
+    assert windows["low-viscosity PMMA"] == (270.0, 600.0)
+    assert windows["Kyphon HV-R"] is None  # none could be read
+
+
+def test_half_a_working_window_is_refused(tmp_path):
+    text = (DATA / "cements.toml").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if not line.startswith("window_end_min")]
+    (tmp_path / "cements.toml").write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(DataError, match="window_begin_min before window_end_min"):
+        load_cements(tmp_path)

@@ -238,15 +238,19 @@ def test_a_chart_shows_the_facts_and_keeps_what_follows_for_the_debrief(name):
     assert bool(file.postpones) == (find_scenario(name).rubric_path.name == "postpone.toml")
 
 
-@pytest.mark.parametrize("procedure", ["tfesi", "mbb"])
+@pytest.mark.parametrize("procedure", ["tfesi", "mbb", "vertebroplasty"])
 def test_each_procedure_has_two_traps_and_a_distractor(procedure):
     cases = [s for s in all_scenarios()[0] if s.file.procedure == procedure]
     traps = [s for s in cases if s.file.postpones]
     assert len(traps) >= 2 and {"goes-on", "wrong-reason"} <= set(faults_of(traps[0]))
-    assert any(s.file.avoids for s in cases)
+    assert any(s.file.avoids for s in cases) or procedure == "vertebroplasty", "cement has no other agent to choose"
+    assert procedure != "vertebroplasty" or all(s.file.chart for s in cases)
+    assert any(not blockers(s.file) for s in traps), "one at least that an assessment may hold"
     for trap in traps:
         hints = " ".join((trap.id, trap.file.title, *trap.file.tags)).lower()
-        assert not any(word in hints for word in ("trap", "warfarin", "contraindic", "postpone", "infect", "pregnan"))
+        assert not any(
+            word in hints for word in ("trap", "warfarin", "contraindic", "postpone", "infect", "pregnan", "allerg", "heal")
+        )
 
 
 def test_a_finding_that_nobody_verified_is_never_assessed():

@@ -11,7 +11,8 @@ import pytest
 import trimesh
 
 from anatomy_assets import export, patient
-from sim.phantom import LabelVolume, Phantom, Skin, TubeKind, tube_distance
+from sim.fields import tube_distance
+from sim.phantom import LabelVolume, Phantom, Skin, TubeKind
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_cortex_is_hollow_and_filled_by_its_core(adult: Phantom) -> None:
 
 def test_no_inner_parts_overlap(adult: Phantom) -> None:
     """Vertices of every bone's shell lie outside every other bone; cores lie inside their own shell."""
-    from sim.phantom import bone_distance_one
+    from sim.fields import bone_distance_one
 
     f = adult.fields
     rng = np.random.default_rng(2)

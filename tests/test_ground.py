@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.fields import skin_entry
 from sim.frames import dicom_primary_deg, gantry, hub_frame, sincos_mdeg
-from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind, skin_entry
+from sim.phantom import Bone, LabelVolume, Phantom, Skin, Tube, TubeKind
 from sim.rng import hash_uniform, near_normal, stream
 
 NO_MESH = (np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))

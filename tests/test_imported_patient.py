@@ -16,7 +16,8 @@ from anatomy_assets.imports.patient import ImportOptions, import_patient
 from anatomy_assets.imports.store import read_patient, write_patient
 from scenarios import patients
 from sim.errors import DataError, UsageError
-from sim.phantom import Phantom, Tissue, bone_distance_one
+from sim.fields import bone_distance_one
+from sim.phantom import Phantom, Tissue
 from sim.projector import Projector
 from sim.scene import make_scene
 from sim.subtraction import best_shift

@@ -12,10 +12,16 @@ import nibabel
 import numpy as np
 import pytest
 import trimesh
+from scipy import ndimage
 
+from anatomy_assets.bake import bake_bone
+from anatomy_assets.column import stack
 from anatomy_assets.imports import checks, ct, naming, patient, store, surfaces, volumes
+from anatomy_assets.imports.bones import solid_of_bone
 from anatomy_assets.imports.field import Notes, Solid, solid_of_mask
+from anatomy_assets.imports.marks import like_the_model, waist
 from anatomy_assets.imports.registration import fit
+from anatomy_assets.parameters import individual
 from scenarios import patients
 from sim.errors import DataError, UsageError
 from sim.phantom import Phantom
@@ -585,7 +591,8 @@ def test_a_trap_is_laid_on_a_finished_patient() -> None:
     from anatomy_assets.imports.trap import with_trap
     from anatomy_assets.patient import build
     from anatomy_assets.tubes import clearance, obstacles
-    from sim.phantom import Tissue, TubeKind, tissue_at, tube_distance
+    from sim.fields import tissue_at, tube_distance
+    from sim.phantom import Tissue, TubeKind
 
     adult = build(0)
     made = with_trap(adult, "L4", "right")
@@ -640,3 +647,33 @@ def test_a_block_of_several_nerves_moves_as_a_whole() -> None:
     one = find_scenario("tfesi-l5s1-left").file
     with pytest.raises(UsageError, match="whole"):
         patients.adapted(one, real("subpedicular.S1.left"))
+
+
+def test_the_waist_of_a_pedicle_is_a_mean_of_sections() -> None:
+    """A waist is found where it lies; without one the carried middle counts; a little more or less bone moves it a little."""
+    ways = np.arange(-6.0, 6.1, 1.0)
+    narrow = 120.0 + 9.0 * (ways - 2.0) ** 2
+    assert (waist(ways, narrow) * ways).sum() == pytest.approx(2.0, abs=0.3)
+    falling = 330.0 - 20.0 * ways
+    assert (waist(ways, falling) * ways).sum() == pytest.approx(0.0, abs=1e-9)
+    hardly = falling.copy()
+    hardly[-1] = falling[-2] + 2.0  # a waist of one part in a hundred at the end
+    assert abs((waist(ways, hardly) * ways).sum()) < 0.5
+
+
+def test_borders_of_the_l5_pedicle_do_not_flip() -> None:
+    """0.1 mm more, less, or here and there more bone moves a border of a pedicle by less than 0.5 mm (L5 has hardly a waist)."""
+    column = stack(individual(0))
+    bone = solid_of_bone(bake_bone(column, [b.shape.name for b in column.bones].index("L5"), 1.0))
+    own = {n: np.asarray(p) for n, p in column.landmarks.items() if n.startswith("L5.") and ".foramen." not in n}
+    rough = ndimage.gaussian_filter(np.random.default_rng(5).normal(size=bone.distance.shape), 3.0)
+    rough *= 0.1 / np.abs(rough).max()
+    found = []
+    for more in (0.0, 0.1, -0.1, rough, -rough):
+        changed = replace(bone, distance=(bone.distance + more).astype(np.float32))
+        found.append(like_the_model("L5", own, changed, own, bone, 1.0))
+    for side in ("left", "right"):
+        for word in ("centre", "lateral", "medial", "superior", "inferior"):
+            name = f"L5.pedicle.{side}.{word}"
+            for other in found[1:]:
+                assert np.linalg.norm(other[name] - found[0][name]) < 0.5, name

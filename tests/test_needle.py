@@ -17,8 +17,9 @@ from sim import needle, puncture
 from sim.attempt import Journal, Recorder, header_of, read_journal
 from sim.command import IDLE, Command
 from sim.errors import NumericalFault
+from sim.fields import bone_distance
 from sim.frames import hub_frame
-from sim.phantom import Tissue, TubeKind, bone_distance
+from sim.phantom import Tissue, TubeKind
 from sim.shaft import set_frame
 from sim.state import State
 from sim.tip import facts_at, nearest_foramen, tip_facts

@@ -40,6 +40,14 @@ def test_random_needles_enter_no_bone_and_miss_no_wall(seed):
     assert tally.advances >= 40 and tally.crossings > 0
 
 
+def test_a_wedged_bone_needle_is_drawn_back_without_entering_bone():
+    """A thick needle levered under the edge of a bone and withdrawn: once its tip sprang 0.84 mm into the bone."""
+    tally = Tally()
+    walk(crowded_study(), 79, tally)
+    assert tally.faults == []
+    assert tally.deepest_mm > -0.1
+
+
 def test_a_sharp_edge_between_two_nodes_is_met():
     """A plate of 1.2 mm across the way of a shaft that is levered against its edge."""
     plate = box_bone("plate", (10.6, 45.0, 0.0), (10.0, 0.6, 12.0), spacing=0.25)

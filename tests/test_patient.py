@@ -16,8 +16,9 @@ from anatomy_assets.skin import skin, trunk
 from anatomy_assets.targets import way_clearance, way_tubes
 from anatomy_assets.tubes import bone_gap, clearance, nearest_tube, obstacles
 from sim.errors import UsageError
+from sim.fields import tissue_at
 from sim.frames import gantry
-from sim.phantom import Phantom, Tissue, Tube, TubeKind, tissue_at
+from sim.phantom import Phantom, Tissue, Tube, TubeKind
 
 NEURAL = (TubeKind.SAC, TubeKind.ROOT, TubeKind.GANGLION, TubeKind.RAMUS)
 VASCULAR = (TubeKind.ARTERY, TubeKind.RADICULAR_ARTERY, TubeKind.VEIN)

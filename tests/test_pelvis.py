@@ -176,3 +176,16 @@ def test_a_rib_reaches_its_tubercle_facet():
     facet = ((-30.0, 40.0, 4.0), (0.9, 0.436, 0.0))
     rows = trace(p, 10, "left", FACET, facet)
     assert np.linalg.norm(np.array(rows[1][:3]) - facet[0]) < 4.5
+
+
+@pytest.mark.parametrize(("seed", "count"), [(22, 4), (9, 4), (2, 3)])
+def test_a_coccyx_is_measured_segment_by_segment(seed: int, count: int) -> None:
+    """Fused segments (22, 2) and a tip that curls up again (9) are measured like any other: near to what was drawn."""
+    whole = stack(individual(seed))
+    few = replace(whole, bones=tuple(b for b in whole.bones if b.shape.name == "coccyx"))
+    found = measures({b.name: b for b in bake_bones(few, None, 0.9)}, whole.landmarks)
+    made = segments(whole.parameters)
+    turn = np.clip(np.dot(made[0].way, made[-1].way), -1.0, 1.0)
+    assert found["coccyx_segments"] == count == len(made)
+    assert found["coccyx_length"] == pytest.approx(sum(s.length for s in made), abs=5.0)  # through the joints: corners are cut
+    assert found["coccyx_angle"] == pytest.approx(180.0 - np.degrees(np.arccos(turn)), abs=30.0)

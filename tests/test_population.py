@@ -182,3 +182,19 @@ def test_every_number_of_the_population_has_unit_source_and_status():
             assert row["status"] in {"verified", "recalled", "computed", "measured", "placeholder"}
     assert set(table["measures"].values()) <= set(table["links"])
     assert all(0.0 <= row["girth"] + row["levels"] <= 1.0 for row in table["links"].values())
+
+
+def test_pedicle_height_of_l5_spreads_more_in_men(people):
+    """IJSS 2021: SD 1.4 of men against 1.0 of women; the default adult and the other levels have no such factor."""
+    row = load_morphometry().lumbar["PDH"]
+    factors = row["spread_of_sex"]
+    assert set(factors) == {"L5"}
+    assert factors["L5"]["male"] / factors["L5"]["female"] == pytest.approx(1.4, abs=0.1)
+    one = PatientOptions(sex="male", stature_cm=170.0)
+    other = PatientOptions(sex="female", stature_cm=170.0)
+    assert individual(0).level("L5").left.pedicle_height == pytest.approx(row["values"][4], abs=0.3)
+    spread = []
+    for options in (one, other):
+        heights = [individual(seed, options=options).level("L5") for seed in range(1, 41)]
+        spread.append(float(np.std([lv.left.pedicle_height + lv.right.pedicle_height for lv in heights])))
+    assert spread[0] / spread[1] == pytest.approx(1.33, abs=0.05)

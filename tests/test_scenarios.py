@@ -24,6 +24,7 @@ SAMPLE = [
     "mbb-l4l5-right",
     "mbb-l4l5-right-2",
     "vp-l3-right-haemangioma",
+    "vp-l3-right-2",
     "drill-square",
 ]
 """Run by default. Of the others the slow tests run a drawn few, scripts/sweep.py all."""
@@ -44,6 +45,7 @@ MAIN = [
     "tfesi-l4l5-right-2",
     "mbb-l4l5-right",
     "mbb-l4l5-right-2",
+    "vp-l3-right-2",
     "drill-square",
 ]
 """One case of each kind: here every careless operator must show its fault."""
@@ -200,6 +202,12 @@ def test_vertebroplasty_beside_the_pedicle_of_a_broken_body():
     expert_passes("vp-t12-left-parapedicular", 1)
     for operator in ("wrong-level", "into-root", "ignores-stop"):
         careless_fails("vp-t12-left-parapedicular", operator, 1)
+
+
+@pytest.mark.slow
+def test_a_body_whose_pedicle_is_gone_is_entered_from_beside_it_where_the_bone_is_steep():
+    """The wall is flat but for one bump: a needle that aims at the bump slides off and ends far beside the body."""
+    expert_passes("vp-l3-right-metastasis-parapedicular", 1)
 
 
 @pytest.mark.slow

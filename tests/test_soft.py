@@ -16,8 +16,9 @@ from anatomy_assets.measure.soft import measures
 from anatomy_assets.sac import conus_coordinate, sac_end_coordinate
 from anatomy_assets.tubes import bone_gap, clearance, nearest_tube, obstacles
 from anatomy_assets.vessels import adamkiewicz_of
+from sim.fields import tube_distance
 from sim.frames import gantry
-from sim.phantom import Phantom, Tissue, TubeKind, tube_distance
+from sim.phantom import Phantom, Tissue, TubeKind
 
 PUBLISHED = {
     "flavum_thickness_mm.L2-L3": (3.19, 0.27), "flavum_thickness_mm.L3-L4": (3.38, 0.11),

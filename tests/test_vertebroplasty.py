@@ -20,8 +20,9 @@ from scoring.metrics import Settings, measure
 from scoring.rubric import assessment_blockers, read_rubric, set_aside
 from sim.cement_body import CHANNEL, DEFECT, KINDS, make_body
 from sim.event import Event, event
+from sim.fields import bone_distance, tissue_at
 from sim.frames import dot
-from sim.phantom import Tissue, TubeKind, bone_distance, tissue_at
+from sim.phantom import Tissue, TubeKind
 from sim.tip import body_facts
 from tests.attempts import study_of
 from tests.make_events import tip
@@ -126,6 +127,20 @@ def test_cement_elsewhere_is_the_wrong_vertebra_and_fills_no_goal():
     assert Facts(both=True).start(goal=0).stop().start(goal=1).value("bodies_unfilled") == 0
 
 
+def test_cement_counts_only_from_a_tip_in_bone_of_the_planned_body_in_front_of_its_posterior_wall():
+    def start(past: float, behind: float, tissue: str, **more) -> Facts:
+        told = {"product": "x", "viscosity": "high", "age_ms": 1, "mpa_s": 600_000, "rate_ul_s": 25, "bone": "L2"}
+        facts = Facts()
+        return facts.tell("cement_started", **told, **facts.at(past, behind, tissue, **more))
+
+    assert Facts().value("cement_outside_body") == 0
+    assert start(0.0, -15.0, "BONE_CANCELLOUS").value("cement_outside_body") == 0
+    assert start(-9.0, 17.0, "BONE_CORTEX").value("cement_outside_body") == 1, "a needle that slid off and ended behind the body"
+    assert start(-9.0, -5.0, "PSOAS").value("cement_outside_body") == 1, "beside the body"
+    assert start(0.0, -15.0, "BONE_CANCELLOUS", body="L3").value("cement_outside_body") == 1, "the next vertebra"
+    assert start(-9.0, 17.0, "BONE_CORTEX").value("bodies_unfilled") == 0, "which this rule alone would let pass"
+
+
 def test_other_procedures_have_no_bodies_to_fill():
     other = [event(0, "began", scenario="test", level="L4", side="right", approach="subpedicular")]
     assert measure(SETTINGS, [], other, ["bodies_unfilled"])["bodies_unfilled"].value is None
@@ -164,8 +179,9 @@ def test_a_thread_behind_the_needle_counts():
 
 def test_no_unread_number_gates_an_assessment():
     assert assessment_blockers(RUBRIC) == []
-    assert {"needle-gauge", "tip-in-zone", "cement-dough", "cement-live"} == set(set_aside(RUBRIC))
-    assert {item.id for item in RUBRIC.critical} == set(FAULTS["vertebroplasty"].values())
+    unread = {"needle-gauge", "tip-in-zone", "cement-dough", "cement-live", "complication-answered"}
+    assert unread == set(set_aside(RUBRIC))
+    assert {item.id for item in RUBRIC.critical} == set(FAULTS["vertebroplasty"].values()) - {"", "went-on"}
 
 
 def test_the_cases_span_levels_ways_sides_and_causes():

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anatomy_assets.tubes import clearance, obstacles
-from sim.phantom import Fields, LabelVolume, Phantom, Skin, Tube, TubeKind, tube_box_gap, tube_distance
+from sim.fields import Fields, tube_box_gap, tube_distance
+from sim.phantom import LabelVolume, Phantom, Skin, Tube, TubeKind
 
 COORDINATE = st.floats(-30.0, 30.0, allow_nan=False)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sim.command import Command
+from sim.fields import skin_y
 from sim.frames import hub_frame
-from sim.phantom import skin_y
 from sim.view import pose_of
 from sim.window.aim import Aim, centre_on, in_line_with_beam, picture_point_mm, project
 from tests.make_phantom import simple_study

@@ -13,8 +13,9 @@ import numpy as np
 from sim import procedure
 from sim.command import IDLE, Command
 from sim.event import Event, event
+from sim.fields import skin_y
 from sim.frames import hub_frame
-from sim.phantom import Tissue, skin_y
+from sim.phantom import Tissue
 from sim.state import State, Study
 from sim.view import View, pose_of
 from sim.window.desk import Attempt, PatientCard

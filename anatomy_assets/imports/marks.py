@@ -179,7 +179,10 @@ def _reach(solid: Solid, start: F64, way: F64, most: float = 45.0) -> float:
     t = np.arange(0.0, most, 0.25)
     d = solid.at(start + t[:, None] * way)
     outside = np.flatnonzero(d > 0.0)
-    return float(t[outside[0]]) if len(outside) else most
+    if not len(outside) or outside[0] == 0:
+        return 0.0 if len(outside) else most
+    i = int(outside[0])
+    return float(t[i] - 0.25 * d[i] / (d[i] - d[i - 1]))  # where the surface lies between the two steps
 
 
 def _plate_hits(
@@ -216,7 +219,11 @@ ISTHMUS_MM = np.arange(-6.0, 6.1, 1.0)
 
 
 def _pedicle(base: str, out_way: F64, up: F64, out: dict[str, F64], solid: Solid) -> None:
-    """Measure one pedicle: the middle of its narrowest section across the carried axis, and its borders from there."""
+    """Measure one pedicle: the middle of its waist across the carried axis, and its borders from there.
+
+    The waist is a mean of the sections, each weighed by how much the bone widens in front and behind (`waist`): what the bone
+    changes by a little moves it by a little, where the narrowest section alone could jump from one end to the other.
+    """
     axis = unit(out[f"{base}.axis"])  # forwards
     start = out[f"{base}.centre"]
     across = unit(np.cross(axis, up))
@@ -232,15 +239,27 @@ def _pedicle(base: str, out_way: F64, up: F64, out: dict[str, F64], solid: Solid
             found[float(t)] = piece
     if not found:
         return
-    t = min(found, key=lambda t: float(found[t].sum()))
-    if abs(t) == ISTHMUS_MM[-1] and 0.0 in found:
-        t = 0.0  # no waist: the section only grows towards body and processes (L5)
-    centre = start + t * axis + a[found[t]].mean() * across + b[found[t]].mean() * high
+    ways = np.array(sorted(found))
+    share = waist(ways, np.array([float(found[t].sum()) for t in ways]))
+    middles = [start + t * axis + a[found[t]].mean() * across + b[found[t]].mean() * high for t in ways]
+    centre = (share[:, None] * np.array(middles)).sum(0)
     out[f"{base}.centre"] = centre
     for word, way in (("lateral", out_way), ("medial", -out_way)):
         out[f"{base}.{word}"] = centre + _reach(solid, centre, way, 16.0) * way
     for word, way in (("superior", up), ("inferior", -up)):
         out[f"{base}.{word}"] = centre + _reach(solid, centre, way, 16.0) * way
+
+
+SHARP, NEAR_MM, NO_WAIST = 12.0, 1.0, 2.0
+"""How fast a wider section loses weight; width and weight of the places about the carried middle, for want of a waist (L5)."""
+
+
+def waist(ways: F64, areas: F64) -> F64:
+    """Return the shares (n,), sum 1, of sections at `ways` (mm, ascending) with `areas` (mm2) in the waist of a pedicle."""
+    before, behind = np.maximum.accumulate(areas), np.maximum.accumulate(areas[::-1])[::-1]
+    deep = np.minimum(before, behind) / areas  # 1 where the bone does not widen on both sides
+    share = deep**SHARP - 1.0 + NO_WAIST * np.exp(-0.5 * (ways / NEAR_MM) ** 2)
+    return np.asarray(share / share.sum())
 
 
 def _section(inside: NDArray[np.bool_]) -> NDArray[np.bool_] | None:

@@ -19,7 +19,8 @@ from anatomy_assets.trap import trapped_vessels
 from anatomy_assets.tubes import obstacles
 from anatomy_assets.vessel_ways import gate, ways
 from sim.errors import UsageError
-from sim.phantom import LabelVolume, Phantom, Tissue, Tube, TubeKind, wide_nodes
+from sim.fields import wide_nodes
+from sim.phantom import LabelVolume, Phantom, Tissue, Tube, TubeKind
 
 NERVES = (
     *(TubeKind.SAC, TubeKind.CORD, TubeKind.ROOTLET, TubeKind.ROOT, TubeKind.GANGLION, TubeKind.RAMUS),

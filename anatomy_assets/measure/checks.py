@@ -58,16 +58,17 @@ def _box(bone: Bone) -> tuple[F64, F64]:
 def tubes_in_bone(phantom: Phantom) -> list[str]:
     """Return the tubes whose wall enters bone by more than TUBE_MM."""
     out = []
+    boxes = [_box(bone) for bone in phantom.bones]
     for tube in phantom.tubes:
         if tube.kind.name in INSIDE_BONE:
             continue
         points, radius = _dense(tube)
-        low, high = (points - radius[:, None]).min(axis=0), (points + radius[:, None]).max(axis=0)
-        for bone in phantom.bones:
-            box = _box(bone)
-            if (low > box[1]).any() or (high < box[0]).any():
+        low, high = points - radius[:, None], points + radius[:, None]
+        for bone, box in zip(phantom.bones, boxes, strict=True):
+            near = ((low <= box[1]) & (high >= box[0])).all(axis=1)  # beyond its box no wall meets a bone
+            if not near.any():
                 continue
-            gap = _gap(bone, points, radius)
+            gap = _gap(bone, points[near], radius[near])
             if gap < -TUBE_MM:
                 out.append(f"{tube.name} lies {-gap:.2f} mm in {bone.name}")
     return out

@@ -56,7 +56,7 @@ def measures(bones: Mapping[str, Bone], marks: Mapping[str, F64]) -> dict[str, f
             if f"ilium_{side}" in bones:
                 out |= joint(bones["S"], bones[f"ilium_{side}"], side)
     if "coccyx" in bones:
-        out |= _coccyx(bones["coccyx"])
+        out |= _coccyx(bones["coccyx"], marks)
     return out
 
 
@@ -231,14 +231,15 @@ def joint(sacrum: Bone, ilium: Bone, side: str) -> dict[str, float]:
     }
 
 
-def _coccyx(bone: Bone) -> dict[str, float]:
+def _coccyx(bone: Bone, marks: Mapping[str, F64]) -> dict[str, float]:
     """Return straight and curved length and the angle between the first and the last segment.
 
-    The segments are the separate pieces of the mesh, the highest first; the curved length runs through their middles.
+    A point of the surface belongs to the segment whose line (between the landmarks of the joints) is nearest: segments may be
+    fused, and a tip may curl up again. Lengths and angles come from these points; the curved length runs through the joints.
     """
-    pieces = [v[np.abs(v[:, 1]) < 4.0] for v in _pieces(bone)]
+    pieces = [v[np.abs(v[:, 1]) < 4.0] for v in _segments(bone, marks)]
     if len(pieces) < 2:
-        return {"coccyx_segments": float(len(pieces))}
+        return {}
     joints = [_between(a, b) for a, b in pairwise(pieces)]
     top, tip = _end(pieces[0], joints[0]), _end(pieces[-1], joints[-1])
     path = np.array([top, *joints, tip])
@@ -267,19 +268,17 @@ def _end(piece: F64, joint: F64) -> F64:
     return np.asarray(joint + ((piece - joint) @ way).max() * way)
 
 
-def _pieces(bone: Bone) -> list[F64]:
-    """Return the vertices of the separate closed pieces of a bone's mesh, in its frame, along the curve."""
-    n = len(bone.shell_vertices)
-    label = np.arange(n)
-    while True:
-        least = label[bone.shell_faces].min(axis=1)
-        new = label.copy()
-        for corner in range(3):
-            np.minimum.at(new, bone.shell_faces[:, corner], least)
-        new = new[new]
-        if np.array_equal(new, label):
-            break
-        label = new
+def _segments(bone: Bone, marks: Mapping[str, F64]) -> list[F64]:
+    """Return the vertices of each segment of a coccyx, from the sacrum down, in its frame; empty without its landmarks."""
+    names = [f"Co{i}.top" for i in range(1, 6) if f"Co{i}.top" in marks]
+    if not names or "coccyx.tip" not in marks:
+        return []
+    ends = np.array([(marks[n] - bone.translation_mm) @ bone.rotation for n in (*names, "coccyx.tip")])
     v = bone.shell_vertices.astype(np.float64)
-    parts = [v[label == k] for k in np.unique(label[bone.shell_faces])]
-    return sorted((q for q in parts if len(q) > 30), key=lambda q: q[:, 0].mean() - q[:, 2].mean())
+    apart = []
+    for start, end in pairwise(ends):
+        way = end - start
+        share = np.clip((v - start) @ way / (way @ way), 0.0, 1.0)
+        apart.append(((v - start - share[:, None] * way) ** 2).sum(axis=1))
+    nearest = np.argmin(apart, axis=0)
+    return [v[nearest == i] for i in range(len(names))]

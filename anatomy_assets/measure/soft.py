@@ -29,7 +29,9 @@ from numpy.typing import NDArray
 from anatomy_assets.heights import coordinate, number_at
 from anatomy_assets.landmarks import BELOW, SIDES, Spine, spine
 from anatomy_assets.tubes import bone_gap, obstacles
-from sim.phantom import Phantom, Tissue, Tube, TubeKind, skin_y, tissue_at, tube_distance
+from sim.fields import Fields, skin_y, tissue_at, tube_distance
+from sim.jit import jit
+from sim.phantom import Phantom, Tissue, Tube, TubeKind
 
 F64 = NDArray[np.float64]
 OFFSET = -6.0
@@ -156,8 +158,16 @@ def _gaps(phantom: Phantom, sp: Spine) -> Iterator[tuple[str, float]]:
 
 
 def _labels_along(phantom: Phantom, p: F64, way: F64, reach: float, step: float) -> NDArray[np.int64]:
-    f = phantom.fields
-    return np.array([tissue_at(f, *(p + t * way)) for t in np.arange(0.0, reach, step)], np.int64)
+    return _labels(phantom.fields, p + np.arange(0.0, reach, step)[:, None] * way)
+
+
+@jit
+def _labels(f: Fields, points: F64) -> NDArray[np.int64]:
+    """Return the tissue (n,) at points (n, 3)."""
+    out = np.empty(len(points), np.int64)
+    for i in range(len(points)):
+        out[i] = tissue_at(f, points[i, 0], points[i, 1], points[i, 2])
+    return out
 
 
 def flavum(phantom: Phantom, sp: Spine, level: str) -> float | None:

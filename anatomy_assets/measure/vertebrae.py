@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anatomy_assets.measure.grid import along, distance, first, through
+from anatomy_assets.measure.grid import STEP_MM, along, distance, first, through
 from sim.phantom import Bone, Phantom
 
 F64 = NDArray[np.float64]
@@ -90,10 +90,11 @@ def plate(phantom: Phantom, level: str, upper: bool) -> Plate:
     sign = 1.0 if upper else -1.0
     places = np.arange(-26.0, 26.1, 0.25)
     start = 0.0 if level == "S1" else sign * 0.3 * _high(phantom, level)
-    heights = np.array([_surface(bone, a, 0.0, p, sign, start) for p in places])
+    midline = np.stack([np.zeros(len(places)), places], axis=1)
+    heights = _surfaces(bone, a, midline, sign, start)
     run = _run(np.isfinite(heights), len(places) // 2)
     if level != "S1" and 0.25 * (run.stop - run.start) < WHOLE * _span(bone, a):  # a broken body: its plate lies deeper
-        heights = np.array([_surface(bone, a, 0.0, p, sign, sign * 0.5, 22.0) for p in places])
+        heights = _surfaces(bone, a, midline, sign, sign * 0.5, 22.0)
         heights[np.abs(heights) < 0.6] = np.nan
         run = _run(np.isfinite(heights), len(places) // 2)
     p, h = places[run], heights[run]
@@ -119,10 +120,18 @@ def _high(phantom: Phantom, level: str) -> float:
 
 def _surface(bone: Bone, a: Axes, left: float, back: float, sign: float, start: float, over: float = 14.0) -> float:
     """Return the height at which a ray from over the end plate first meets bone; NaN where it stays free to `start`."""
+    return float(_surfaces(bone, a, np.array([[left, back]]), sign, start, over)[0])
+
+
+def _surfaces(bone: Bone, a: Axes, at: F64, sign: float, start: float, over: float = 14.0) -> F64:
+    """Return the heights (n,) at which rays from over the end plate at (left, back) of `at` (n, 2) first meet bone."""
     top = start + sign * over if start else sign * over * 0.6
-    t, d = along(bone, a.at(left, back, top), -sign * a.up, abs(top - start) + (6.0 if start == 0.0 else 0.0))
-    way = first(t, d, True)
-    return float(top - sign * way)
+    reach = abs(top - start) + (6.0 if start == 0.0 else 0.0)
+    t = np.arange(0.0, reach + STEP_MM, STEP_MM)
+    starts = np.array([a.at(left, back, top) for left, back in at])
+    points = starts[:, None, :] + t[None, :, None] * (-sign * a.up)
+    d = distance(bone, points.reshape(-1, 3)).reshape(len(at), len(t))
+    return np.array([top - sign * first(t, row, True) for row in d])
 
 
 def _run(mask: NDArray[np.bool_], centre: int) -> slice:
@@ -142,7 +151,7 @@ def _width_upper(bone: Bone, a: Axes, upper: Plate) -> float:
     for share in (0.35, 0.45, 0.55, 0.65):
         centre = upper.front + share * (upper.back - upper.front)
         back, up = float((centre - a.origin) @ a.back), float((centre - a.origin) @ a.up)
-        h = np.array([_surface(bone, a, x, back, 1.0, up - 6.0, 12.0) for x in places])
+        h = _surfaces(bone, a, np.stack([places, np.full(len(places), back)], axis=1), 1.0, up - 6.0, 12.0)
         run = _run(np.isfinite(h), len(places) // 2)
         x, h = places[run], h[run]
         n = len(x) // 2

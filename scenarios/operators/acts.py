@@ -16,8 +16,8 @@ from scenarios.operators.room import Acts, Room, micrometres
 from scenarios.pictures import middle_of
 from sim.clinic import CHECKS, COMPLICATIONS, REASONS, RESPONSES, RISKS
 from sim.command import LEVELS, SIDES, Command
+from sim.fields import skin_entry
 from sim.frames import dot
-from sim.phantom import skin_entry
 from sim.session import TICKS_PER_SECOND
 
 F64 = NDArray[np.float64]

@@ -11,8 +11,9 @@ from anatomy_assets.targets import way_clearance
 from scenarios.operators.acts import Corridor, corridor
 from scenarios.operators.room import Room
 from scenarios.vertebral import vertebra
+from sim.fields import skin_entry
 from sim.frames import dot, gantry, sincos_mdeg
-from sim.phantom import Tissue, TubeKind, skin_entry
+from sim.phantom import Tissue, TubeKind
 
 F64 = NDArray[np.float64]
 

@@ -6,16 +6,34 @@ process (L5: the ala), AP and lateral, a little contrast under live X-rays, then
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scenarios.operators import acts, astray
 from scenarios.operators.acts import Corridor
 from scenarios.operators.room import Acts, Room, Script
 from scenarios.operators.skill import FAMILY, Hands, skill_of
+from sim.fields import bone_distance, tissue_at
+from sim.frames import gantry, sincos_mdeg
+from sim.phantom import Tissue
+
+F64 = NDArray[np.float64]
 
 ON_BONE_MM = 2.5
 """Bone this near to the target is where the needle should be."""
 GOOD = ("intramuscular", "periosteal", "soft-tissue")
+INWARD = (Tissue.FORAMEN_FAT, Tissue.EPIDURAL_FAT)
+INWARD_SHARE = 0.02
+"""So much of what the drug will fill may lie in foramen or canal; more is moved away from."""
+NEAR_MM = 15.0
+"""Contrast further from the tip than this belongs to another nerve."""
+TRIES, FURTHER_MM = 3, (2.0, 3.5)
+"""Places tried at one nerve, where the contrast points into the foramen, and how far beside the last one."""
+LIFT_MM, ON_SURFACE_MM = 3.0, 0.5
+"""A place beside counts where bone lies no more than this higher or deeper, and a tip on bone is so near to it."""
 TOO_MUCH = 4
 """How many times the planned volume the over-volume operator gives."""
 
@@ -79,20 +97,89 @@ def _way(room: Room, habit: Habit, level: str, side: str) -> Corridor:
 def _block(room: Room, habit: Habit, way: Corridor, first: bool) -> Acts:
     """Place a needle, prove where it lies, inject, take it out."""
     plan = room.scenario.file.demonstration
-    yield from acts.place(room, way, store=first)
-    yield from acts.drive(room, way, bone_ends_mm=ON_BONE_MM)
-    if not room.hands.slips("views"):
-        yield from acts.confirm_views(room, way)
-    good = True
     ruled_out = habit.heeds_chart and acts.forbidden(room, plan.contrast)
-    if habit.contrast and not ruled_out and not room.hands.slips("contrast"):
-        good = yield from acts.contrast(room, True, GOOD)
+    tests = habit.contrast and not ruled_out and not room.hands.slips("contrast")
+    looks = not room.hands.slips("views")
+    for attempt in range(TRIES):
+        yield from _to_bone(room, way, first and attempt == 0, looks)
+        good = not tests
+        if tests:
+            good = yield from acts.contrast(room, True, GOOD)
+        if not tests or habit.into_foramen or (good and (not _points_inward(room) or room.hands.slips("misread"))):
+            break
+        beside = _further_out(room, way)
+        if attempt + 1 == TRIES or beside is way:
+            break
+        yield from _out(room)
+        way = beside
     if ruled_out:
         yield from acts.aspirate(room, plan.drug, plan.drug_ul)
     if good or habit.into_foramen:
         yield from acts.inject(room, plan.drug, plan.drug_ul * habit.volume)
+    yield from _out(room)
+
+
+def _to_bone(room: Room, way: Corridor, store: bool, looks: bool) -> Acts:
+    yield from acts.place(room, way, store=store)
+    yield from acts.drive(room, way, bone_ends_mm=ON_BONE_MM)
+    if looks:
+        yield from acts.confirm_views(room, way)
+
+
+def _out(room: Room) -> Acts:
     yield from room.do("needle.stylet", 1)
     yield from room.do("needle.remove")
+
+
+def _points_inward(room: Room) -> bool:
+    """Return whether the contrast, grown by as much as the drug will add, would reach the foramen or the canal."""
+    return _inward_share(room, _bloom(room)) > INWARD_SHARE
+
+
+def _bloom(room: Room) -> F64:
+    """Return (n, 4) where the drug will lie as the contrast at the tip suggests: x, y, z in mm, weight.
+
+    A tenth of a millilitre shows the shape of what half a millilitre will fill: the same, larger by the cube root.
+    """
+    plan, tip = room.scenario.file.demonstration, room.state.needle.tip_mm
+    larger = ((plan.contrast_ul + plan.drug_ul) / plan.contrast_ul) ** (1.0 / 3.0)
+    seen = room.state.spread.contrast_points.astype(np.float64)
+    gaps = seen[:, :3] - tip
+    here = (gaps * gaps).sum(axis=1) <= NEAR_MM * NEAR_MM
+    return np.column_stack([tip + larger * gaps[here], seen[here, 3]])
+
+
+def _inward_share(room: Room, bloom: F64, moved_mm: F64 | None = None) -> float:
+    """Return how much of a bloom, moved or not, lies in foramen or canal."""
+    f, by = room.study.phantom.fields, np.zeros(3) if moved_mm is None else moved_mm
+    inward, every = 0.0, 1e-9
+    for x, y, z, weight in bloom:
+        every += weight
+        if tissue_at(f, x + by[0], y + by[1], z + by[2]) in INWARD:
+            inward += weight
+    return inward / every
+
+
+def _further_out(room: Room, way: Corridor) -> Corridor:
+    """Return the way to bone a few millimetres beside, where the same bloom runs least into the foramen, or the way itself.
+
+    The nearest such place: half a millilitre wets a nerve three millimetres away. A step over an edge of bone is none.
+    """
+    axes, f, bloom = gantry(way.primary_mdeg, way.secondary_mdeg), room.study.phantom.fields, _bloom(room)
+    best, chosen = _inward_share(room, bloom), way
+    for far, turn in product(FURTHER_MM, range(0, 360_000, 45_000)):
+        sine, cosine = sincos_mdeg(turn)
+        beside = far * (cosine * axes.right + sine * axes.up)
+        lift = LIFT_MM
+        while lift > -LIFT_MM and bone_distance(f, *(way.target_mm + beside + lift * axes.normal))[0] > ON_SURFACE_MM:
+            lift -= 0.25
+        if abs(lift) >= LIFT_MM:
+            continue
+        moved = beside + lift * axes.normal
+        toll = _inward_share(room, bloom, moved) + 0.01 * far
+        if toll < best:
+            best, chosen = toll, replace(way, target_mm=way.target_mm + moved)
+    return chosen
 
 
 MBB_FAULTS = {

@@ -6,7 +6,7 @@ posterior wall before it is medial; anterior third; doughy cement in small live 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from scenarios.vertebral import LEVELS_DOWN, vertebra, way_into
 from sim.cement_flow import cure_rate, viscosity_pa_s
 from sim.command import Command
 from sim.event import Event
-from sim.frames import dot, gantry
+from sim.frames import dot, gantry, norm
 from sim.session import TICKS_PER_SECOND
 from sim.tools import Cement
 
@@ -46,6 +46,8 @@ PORTION_UL, RATE_UL_S = 250, 25
 AFTER_LEAK_S = 45
 """30 to 60 s of waiting after a leak that is not in the canal, then one more try (clinical.md 5, recalled)."""
 TOO_MUCH_UL = 4_000
+SLID_MM, BACK_MM = 5.0, 2.0
+"""A tip that is seen so far beside its way has slid off the bone: out, and once more, so far against the side it slid to."""
 SHORT_SHARE = 0.55
 """Who does not stop also leaves the needle short of its end by this share of the body's depth: at the posterior quarter."""
 CANAL = ("canal", "foramen")
@@ -63,6 +65,8 @@ class Habit:
     waits: bool = True
     astray: str = ""
     too_deep: bool = False
+    heeds_chart: bool = True
+    postpones: str = ""
 
 
 def vp(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
@@ -70,15 +74,19 @@ def vp(habit: Habit, name: str = "expert", skill: float = 1.0) -> Script:
 
     def script(room: Room) -> Acts:
         room.hands = Hands.of(skill, room.scenario.id, room.study.seed, name)
+        goes_on = yield from acts.triage(room, habit.heeds_chart, habit.postpones)
+        if not goes_on:
+            return
         shift, other = yield from acts.prepare(room, habit.level_shift, False, habit.timeout)
         file = room.scenario.file
         for number, goal in enumerate((file.target, *file.further)):
             side = acts.opposite(goal.side) if other else goal.side
             way = _way(room, habit, goal, shifted(goal.level, shift), side)
-            yield from _needle(room, habit, way, first=number == 0)
-            if not habit.astray and not habit.too_deep:
+            there = yield from _placed(room, habit, way, first=number == 0)
+            if there and not habit.astray and not habit.too_deep:
                 yield from _cement(room, habit, way)
             yield from room.do("needle.remove")
+        yield from acts.aftercare(room)
         yield from room.do("finish")
 
     return script
@@ -108,6 +116,26 @@ def _way(room: Room, habit: Habit, goal: TargetTable, level: str, side: str) -> 
 
 
 # --- the needle -----------------------------------------------------------------------------------
+
+
+def _placed(room: Room, habit: Habit, way: Corridor, first: bool) -> acts.Judgement:
+    """Bring the needle to its end; one that slid off the bone once more. Return whether it lies where cement may go."""
+    yield from _needle(room, habit, way, first)
+    off = _beside(room, way)
+    if habit.astray or norm(off) <= SLID_MM or room.hands.slips("misread"):
+        return True
+    yield from room.do("needle.remove")
+    again = replace(way, target_mm=way.target_mm - BACK_MM / norm(off) * off)
+    yield from _needle(room, habit, again, first=False)
+    return norm(_beside(room, way)) <= SLID_MM or room.hands.slips("misread")
+
+
+def _beside(room: Room, way: Corridor) -> F64:
+    """Return how far, and to which side, the tip was last seen beside its way."""
+    tip = room.tip_seen if room.tip_seen is not None else way.target_mm
+    normal = gantry(way.primary_mdeg, way.secondary_mdeg).normal
+    off = tip - way.target_mm
+    return np.asarray(off - dot(off, normal) * normal, np.float64)
 
 
 def _needle(room: Room, habit: Habit, way: Corridor, first: bool) -> Acts:
@@ -210,9 +238,10 @@ def _inject(room: Room, habit: Habit, volume_ul: int) -> acts.Judgement:
     began, given, retried = room.state.tick, 0, False
     goal = volume_ul if habit.stops else TOO_MUCH_UL
     heeds = habit.stops and not room.hands.slips("misread")
+    live = habit.live and not room.hands.slips("live")  # a habit of this filling, not a dice for each portion
     while given < goal:
         since = room.state.tick
-        yield from _portion(room, habit.live and not room.hands.slips("live"), heeds)
+        yield from _portion(room, live, heeds)
         given += PORTION_UL
         stops = room.heard("cement_stopped", since)
         if not stops or stops[-1]["reason"] in ("stiff", "full") or room.state.cement.left_ul < PORTION_UL:
@@ -283,8 +312,11 @@ VP_FAULTS = {
     "no-views": "no-lateral-ap-pair",
     "blind": "blind-cement",
     "ignores-stop": "cement-continued",
+    "goes-on": "went-on",
+    "wrong-reason": "",
+    "postpones-fit": "",
 }
-"""Careless operator -> the critical error that its habit must show."""
+"""Careless operator -> the critical error that its habit must show; "" for one who breaks the passing rule alone."""
 
 VP_OPERATORS: dict[str, Script] = {
     "expert": vp(Habit()),
@@ -298,5 +330,8 @@ VP_OPERATORS: dict[str, Script] = {
     "blind": vp(Habit(live=False)),
     "ignores-stop": vp(Habit(stops=False)),
     "too-runny": vp(Habit(waits=False)),
+    "goes-on": vp(Habit(heeds_chart=False)),
+    "wrong-reason": vp(Habit(postpones="other")),
+    "postpones-fit": vp(Habit(postpones="anticoagulant")),
     **{name: vp(Habit(), name, skill) for name, skill in FAMILY.items()},
 }

@@ -84,6 +84,19 @@ def tip_depth_permille(m: Measure, now: Moment) -> Measure:
     return m.set(deep, now, f"Cement was started with the tip {deep / 10:.0f} % of the way to the anterior wall.")
 
 
+@metric("cement_outside_body", "count")
+def cement_outside_body(m: Measure, now: Moment) -> Measure:
+    """Count the starts of cement with the tip not in bone of a planned body in front of its posterior wall."""
+    if now.kind != "cement_started" or not now.has("to_wall_um"):
+        return _none_yet(m, now)
+    where = now["tissue"].lower()
+    levels = {level for level, _ in now.before.goals}
+    if where in BONE and now["to_wall_um"] <= 0 and now["body"] in levels:
+        return m
+    behind = f", {now['to_wall_um'] / 1000:.1f} mm behind the posterior wall" if now["to_wall_um"] > 0 else ""
+    return m.count(now, f"Cement was started with the tip in {where.replace('_', ' ')} at {now['body']}{behind}.")
+
+
 @metric("bodies_unfilled", "count")
 def bodies_unfilled(m: Measure, now: Moment) -> Measure:
     """Count the planned entries through which no cement has been put into the planned body; none without such a plan."""

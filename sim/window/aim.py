@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.command import TABLE, Command
+from sim.fields import Fields, skin_y
 from sim.frames import Vec
-from sim.phantom import Fields, skin_y
 from sim.view import Pose
 
 

@@ -195,4 +195,4 @@ def wheel(theatre: Theatre) -> None:
 
 def needle_tip(shot: Shot, theatre: Theatre) -> tuple[float, float] | None:
     """Return where the needle's tip would be on a picture (for scripts)."""
-    return project(shot.view.pose, theatre.state.needle.tip_mm) if theatre.state.needle.placed else None
+    return project(shot.view.pose, theatre.state.needle.tip_mm + shot.view.patient_mm) if theatre.state.needle.placed else None

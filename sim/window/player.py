@@ -13,7 +13,7 @@ import numpy as np
 
 from sim.clinic import spoken
 from sim.command import LEVELS, SIDES, Command
-from sim.phantom import skin_y
+from sim.fields import skin_y
 from sim.window.aim import project
 from sim.window.decide import DECISIONS
 from sim.window.robot import Frames, Robot

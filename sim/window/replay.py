@@ -128,7 +128,7 @@ class Replay:
         draw_list = imgui.get_window_draw_list()
         draw_list.push_clip_rect(imgui.ImVec2(at.x, at.y), imgui.ImVec2(at.x + at.w, at.y + at.h), True)
         for line in self.lines():
-            seen = [project(shot.view.pose, p) for p in line.points]
+            seen = [project(shot.view.pose, p + shot.view.patient_mm) for p in line.points]
             spots = [imgui.ImVec2(at.x + p[0] * at.w, at.y + p[1] * at.h) for p in seen if p is not None]
             for a, b in pairwise(spots):
                 draw_list.add_line(a, b, theme.packed(line.colour, 0.9), 1.5)

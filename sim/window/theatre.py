@@ -15,7 +15,7 @@ import numpy as np
 
 from sim.display import Display
 from sim.event import Event
-from sim.phantom import skin_y
+from sim.fields import skin_y
 from sim.state import State
 from sim.view import pose_of
 from sim.window.aim import Aim, meets_back, project
@@ -182,7 +182,7 @@ class Theatre:
         self.pulses += arm.pictures - self._seen_pictures
         self._seen_pictures = arm.pictures
         view = self._view()
-        marker = project(view.pose, self.marker_mm) if self.marker_on else None
+        marker = project(view.pose, self.marker_mm + view.patient_mm) if self.marker_on else None
         about = {
             "tick": arm.last_picture_tick,
             "number": arm.pictures,

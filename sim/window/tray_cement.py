@@ -43,6 +43,9 @@ def draw(theatre: Theatre, ui: Ui, wide: float) -> None:
         ui.same(3)
     if ui.button("tray.cement_stop", "Stop", "Stop the cement", enabled=me.flowing):
         send("cement.stop")
+    if mixed and (window := rows[me.product].window_s) is not None:
+        ui.same(4)
+        ui.text(f"window {_clock(window[0])} to {_clock(window[1])}")
 
 
 def _state(theatre: Theatre) -> str:
@@ -52,4 +55,8 @@ def _state(theatre: Theatre) -> str:
     age = seconds * cure_rate(number("cement.room_c"), number("cement.doubling_c"))
     stiff = viscosity_pa_s(theatre.study.toolbox.cements[me.product], age)
     word = next((name for most, name in FEEL_PA_S if stiff < most), "set")
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d} {word}"
+    return f"{_clock(seconds)} {word}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
