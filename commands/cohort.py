@@ -21,6 +21,7 @@ from sim.errors import UsageError
 
 if TYPE_CHECKING:
     from scoring.cohort import Cohort, Row
+    from scoring.setting import Scores
     from scoring.standard import Standard
     from scoring.trust.trustlist import TrustList
 
@@ -139,17 +140,6 @@ def _check_value(people: Cohort, value: str) -> None:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """One score per person, and what they rest on."""
-
-    by_person: dict[str, float]
-    digests: list[str]
-    status: str  # verified, sealed, or table
-    rubric_hash: str = ""
-    people: Cohort | None = None
-
-
-@dataclass(frozen=True)
 class Reading:
     """How attempts are read, and which of them count for a standard."""
 
@@ -161,6 +151,8 @@ class Reading:
 
 def scores_from(path: Path, what: str, reading: Reading) -> Scores:
     """Return each person's mean over first attempts (folder of attempts), or the scores of a CSV (learner,score)."""
+    from scoring.setting import Scores
+
     if path.is_dir():
         return _from_records(path, what, reading)
     scores: dict[str, float] = {}
@@ -172,24 +164,9 @@ def scores_from(path: Path, what: str, reading: Reading) -> Scores:
 
 
 def _from_records(path: Path, what: str, reading: Reading) -> Scores:
-    procedure, scale, items = reading.procedure, reading.scale, reading.items
-    people = reading.cohort(path)
-    first = [row for row in people.first_attempts() if row.procedure == procedure]
-    if not first:
-        known = ", ".join(sorted({row.procedure for row in people.evidence if row.procedure})) or "none"
-        raise UsageError(f"{path}: no scored attempt at '{procedure}'; procedures in it: {known}")
-    if len(hashes := {row.rubric_hash for row in first}) > 1:
-        raise UsageError(f"{path}: attempts under {len(hashes)} different rubrics; expected one")
-    mine: dict[str, list[float]] = {}
-    for row in first:
-        if (value := row.value(scale)) is not None:
-            mine.setdefault(row.who, []).append(value)
-    scores = {who: sum(v) / len(v) for who, v in mine.items() if len(v) >= items}
-    if not scores:
-        raise UsageError(f"{path}: no {what} has {items} first attempts at '{procedure}' with a {scale}")
-    used = sorted(row.record_id for row in first if row.who in scores)
-    status = "verified" if all(r.status == "verified" for r in first) else "sealed"
-    return Scores(scores, used, status, hashes.pop(), people)
+    from scoring.setting import scores_of
+
+    return scores_of(reading.cohort(path), reading.procedure, reading.scale, reading.items, what, str(path))
 
 
 def read_csv(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
@@ -249,8 +226,9 @@ def standard_set(
     trusted: Trusted = None,
 ) -> None:
     """Set a standard: compute the cut, show what it rests on, and write it signed."""
-    from commands.setting import Setting, angoff_standard, contrasting_standard, hofstee_standard
+    from commands.setting import angoff_standard, contrasting_standard, hofstee_standard
     from scoring.keys import load_or_create
+    from scoring.setting import Setting
     from scoring.standard import sign_standard
 
     plan = Setting(procedure, who, scale, items, critical_allowed, months, provisional, utc_now())

@@ -118,13 +118,17 @@ def _keep_worker(home: Path, stop: threading.Event) -> None:
 
 
 @portal.command()
-def worker(folder: Folder = None, once: Annotated[bool, typer.Option(help="end when nothing waits")] = False) -> None:
+def worker(
+    folder: Folder = None,
+    once: Annotated[bool, typer.Option(help="end when nothing waits")] = False,
+    films: Annotated[bool, typer.Option(help="make films for the replay page when nothing waits")] = True,
+) -> None:
     """Verify what was handed in; as many of these as there are processors to spare."""
     home = _start(folder)
     from scoring.portal.verifying import work
 
     os.nice(10)  # a person waits for a page, nobody for a verdict of this second
-    made = work(home, _parent_gone(), once)
+    made = work(home, _parent_gone(), once, films=films)
     if once:
         say(f"{made} verdicts")
 

@@ -11,6 +11,7 @@ from sim.attempt import ENGINE_VERSION
 
 if TYPE_CHECKING:
     from scoring.portal.desk import Scenario
+    from scoring.reports.blocks import Document
     from scoring.reports.facts import Facts
     from scoring.reports.packet import Files
 
@@ -52,19 +53,18 @@ class PortalDesk:
         result = score(transcript.events, transcript.commands, rubric)
         return html_text(document(transcript, result, rubric, [], verdict, patient_words(scenario)))
 
-    def packet_html(self, facts: Facts, headers: dict[str, dict[str, str]], battery: bytes, standard: bytes, learner: str) -> str:
+    def packet(self, facts: Facts, headers: dict[str, dict[str, str]], battery: bytes, standard: bytes, learner: str) -> Document:
         """Return the evidence packet of a learner. battery: the assignment file or b""; standard: its file or b""."""
-        from scoring.reports.html import html_text
         from scoring.reports.packet import Files, packet_document
         from scoring.trust.documents import digest
 
         sha256 = digest(standard) if standard else ""
         if not battery:
-            return html_text(packet_document(facts, Files(standard_sha256=sha256, headers=headers), learner))
+            return packet_document(facts, Files(standard_sha256=sha256, headers=headers), learner)
         with TemporaryDirectory() as folder:
             path = Path(folder) / "battery.json"
             path.write_bytes(battery)
-            return html_text(packet_document(facts, self._files(facts, path, sha256, headers), learner))
+            return packet_document(facts, self._files(facts, path, sha256, headers), learner)
 
     def _files(self, facts: Facts, path: Path, standard: str, headers: dict[str, dict[str, str]]) -> Files:
         from commands.report import battery_facts

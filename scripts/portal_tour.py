@@ -32,8 +32,23 @@ LINK = re.compile(r"http://127\.0\.0\.1:\d+/enter/[\w-]+")
 WIDTHS = (1280, 390)
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
-MakeRecord = Callable[[Path, str], Path]
-"""(folder, pseudonym) -> a sealed record of that learner, as an assessment."""
+WORKABLE = """() => {
+  const one = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]';
+  const all = [...document.querySelectorAll(one)].filter(e => e.getClientRects().length && !e.disabled);
+  all.forEach((e, n) => { e.dataset.tour = e.type === 'radio' ? `radio ${e.name}` : `${n} ${e.tagName} ${e.id}`; });
+  document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex');
+  return all.map(e => e.dataset.tour);
+}"""
+FOCUSED = """() => {
+  const e = document.activeElement, style = getComputedStyle(e);
+  return [e.dataset.tour || '', e === document.body || style.outlineStyle !== 'none'];
+}"""
+
+MakeRecord = Callable[[Path, str, bool], Path]
+"""(folder, pseudonym, careless) -> a sealed record of that learner, as an assessment; careless: with a critical error."""
+RATINGS = "judge,item,rating\nDr A,1,0.7\nDr A,2,0.8\nDr B,1,0.6\nDr B,2,0.8\nDr C,1,0.7\nDr C,2,0.7\n"
+GL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+"""Drawing in space without a graphics card."""
 
 
 def chromium() -> str | None:
@@ -80,6 +95,7 @@ class Tour:
         self.seen.append(name)
         if not sandboxed:
             self._check(page, name)
+            self._keys(page, name)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
             wide = page.evaluate("document.documentElement.scrollWidth")
@@ -96,6 +112,20 @@ class Tour:
             "o => axe.run(document, o).then(r => r.violations.map(v => [v.id, v.impact, v.nodes[0].html]))", options
         )
         self.complaints += [f"{name}: {rule} ({impact}): {html[:160]}" for rule, impact, html in found]
+
+    def _keys(self, page: Any, name: str) -> None:
+        """Reach everything that can be worked by the tabulator key alone, and see where one is."""
+        wanted = set(page.evaluate(WORKABLE))
+        hidden: set[str] = set()
+        for _ in range(len(wanted) + 20):
+            page.keyboard.press("Tab")
+            place, seen = page.evaluate(FOCUSED)
+            wanted.discard(place)
+            hidden |= set() if seen else {place}
+            if not wanted:
+                break
+        self.complaints += [f"{name}: the keyboard does not reach {place}" for place in sorted(wanted)[:3]]
+        self.complaints += [f"{name}: the focus is not seen on {place}" for place in sorted(hidden)[:3]]
 
     def main(self, *args: str, **more: Any) -> subprocess.Popen[str]:
         """Start a command of Scottie's."""
@@ -163,8 +193,7 @@ def visit(tour: Tour, link: str, make_record: MakeRecord, scenario: str, procedu
     fellow = enter(tour, invite(tour, admin, "ada@spine.example", "fellow", who))
     tour.look(admin, "members")
     sign_desktop_in(tour, fellow)
-    honest, forged = two_records(tour, make_record, who)
-    told = tour.ran("upload", str(honest), str(forged), "--wait", "300")
+    told = tour.ran("upload", *map(str, records(tour, make_record, who)), "--wait", "300")
     assert "verified" in told and "altered" in told and "exit 0" in told, told
     follow(tour, director, who)
     fellow.goto(f"{tour.url}/")
@@ -224,11 +253,13 @@ def sign_desktop_in(tour: Tour, fellow: Any) -> None:
     assert "First assessment" in tour.ran("assignments")
 
 
-def two_records(tour: Tour, make_record: MakeRecord, who: str) -> tuple[Path, Path]:
-    honest = make_record(tour.home / "honest", who)
+def records(tour: Tour, make_record: MakeRecord, who: str) -> tuple[Path, Path, Path]:
+    """Return an honest record, a later careless one, and a forged one."""
+    honest = make_record(tour.home / "honest", who, False)
+    careless = make_record(tour.home / "careless", who, True)
     forged = tour.home / "forged.scottie"
     forged.write_bytes(re.sub(rb'("seed":)(\d+)', rb"\g<1>99", honest.read_bytes(), count=1))
-    return honest, forged
+    return honest, careless, forged
 
 
 def follow(tour: Tour, director: Any, who: str) -> None:
@@ -236,7 +267,8 @@ def follow(tour: Tour, director: Any, who: str) -> None:
     text = director.inner_text("main")
     assert "1 of 1" in text and "altered" in text, text
     tour.look(director, "board")
-    for name in ("errors", "compare", "value"):
+    error_log(tour, director)
+    for name in ("compare", "value"):
         director.goto(f"{tour.url}/p/spine/{name}")
         tour.look(director, name)
     director.goto(f"{tour.url}/p/spine/learners/{who}")
@@ -244,7 +276,93 @@ def follow(tour: Tour, director: Any, who: str) -> None:
     tour.look(director, "attempt")
 
 
+def until(page: Any, url: str, found: str, seconds: float = 300.0) -> None:
+    """Load a page again until there is something on it."""
+    end = time.monotonic() + seconds
+    while True:
+        page.goto(url)
+        if page.query_selector(found):
+            return
+        assert time.monotonic() < end, f"{url}: no {found} after {seconds:g} s: {page.inner_text('main')[:500]}"
+        time.sleep(1)
+
+
+def error_log(tour: Tour, director: Any) -> None:
+    """Find the critical error with the picture of its moment, which opens the replay there."""
+    until(director, f"{tour.url}/p/spine/errors", "img.moment")
+    image = director.locator("img.moment").first
+    image.scroll_into_view_if_needed()
+    director.wait_for_function("document.querySelector('img.moment').naturalWidth > 0")
+    tour.look(director, "errors")
+    image.click()
+    director.wait_for_selector("#replay[data-ready]")
+    assert "Critical error" in director.inner_text("main"), director.inner_text("main")
+
+
+def replay(tour: Tour, committee: Any, case: str) -> None:
+    """Replay the attempt with the keyboard alone: scrub, go to the next moment, play, turn, look deeper."""
+    committee.goto(case)
+    url = tour.url + str(committee.get_attribute("a:has-text('Replay')", "href"))
+    until(committee, url, "#replay")
+    committee.wait_for_selector("#replay[data-ready]")
+    assert committee.get_attribute("#replay", "data-ready") == "yes", committee.inner_text("#told")
+    committee.focus("#time")
+    committee.keyboard.press("End")
+    last = committee.inner_text("#now")
+    assert "Attempt finished" in last, last
+    committee.keyboard.press("Home")
+    committee.focus("#after")
+    for _ in range(3):
+        committee.keyboard.press("Enter")
+    assert committee.inner_text("#now") not in (last, "0:00.0")
+    committee.emulate_media(reduced_motion="reduce")
+    before = committee.input_value("#time")
+    committee.focus("#play")
+    committee.keyboard.press("Space")
+    committee.wait_for_function(f"document.getElementById('time').value !== '{before}'")
+    committee.keyboard.press("Space")
+    committee.emulate_media(reduced_motion="no-preference")
+    committee.focus("#depth")
+    committee.keyboard.press("ArrowRight")
+    committee.focus("#stage")
+    committee.keyboard.press("ArrowLeft")
+    committee.keyboard.press("+")
+    show_all(committee)
+    tour.look(committee, "replay")
+
+
+def show_all(page: Any) -> None:
+    """Go to the middle of the attempt and let the C-arm be seen, for the picture."""
+    page.evaluate("document.getElementById('replay').player.goto(0.6 * document.getElementById('time').max)")
+    page.focus("[data-layer=arm]")
+    page.keyboard.press("Space")
+    for _ in range(3):
+        page.click("[data-view=farther]")
+
+
+def standard_by_hand(tour: Tour, committee: Any, procedure: str) -> None:
+    """Set a standard on the guided page: terms, ratings of two rounds, what follows, signature."""
+    committee.goto(f"{tour.url}/p/spine/standards")
+    committee.click("text=Set a standard, step by step")
+    committee.check("input[value=angoff]")
+    committee.fill("#id_procedure", procedure)
+    committee.fill("#id_items", "1")
+    tour.look(committee, "standard-terms")
+    committee.click("text=Next: data")
+    for text in (RATINGS, RATINGS.replace("0.6", "0.7")):
+        committee.fill("#id_ratings", text)
+        committee.click("text=Add this round")
+    assert "Who would pass" in committee.inner_text("main")
+    committee.fill("#id_who", "Dr A, Dr B, Dr C")
+    committee.check("#id_attest")
+    tour.look(committee, "standard-consequences")
+    committee.click("button:has-text('Sign the provisional standard')")
+    assert "version 1" in committee.inner_text("h1")
+    tour.look(committee, "standard")
+
+
 def review(tour: Tour, committee: Any, who: str, procedure: str) -> None:
+    standard_by_hand(tour, committee, procedure)
     committee.goto(f"{tour.url}/p/spine/standards")
     committee.set_input_files("#standard", str(standard_file(tour.home, procedure)))
     committee.click("text=Put it in force")
@@ -256,6 +374,7 @@ def review(tour: Tour, committee: Any, who: str, procedure: str) -> None:
     committee.goto(case + "/packet")
     assert "Evidence packet" in committee.content()
     tour.look(committee, "packet", sandboxed=True)
+    replay(tour, committee, case)
     committee.goto(case)
     committee.fill("#id_reason", "The first attempt was passed without a critical error.")
     committee.fill("#id_members", "Dr A, Dr B, Dr C")
@@ -333,7 +452,7 @@ def tour_of(out: Path | None, make_record: MakeRecord, scenario: str, procedure:
     env.pop("SCOTTIE_PORTAL", None)
     env.pop("SCOTTIE_PORTAL_URL", None)
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        browser = play.chromium.launch(executable_path=chromium(), args=["--no-sandbox", *GL])
         tour = Tour(out, home, env, browser, axe_source(), free_port())
         server = tour.main("portal", "--folder", str(home / "site"), "--port", str(tour.port))
         try:
@@ -365,13 +484,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("out", type=Path)
     parser.add_argument("--scenario", default="mbb-l4l5-left")
+    parser.add_argument("--careless", default="no-timeout", help="operator of the attempt with a critical error")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     keys = tempfile.mkdtemp()
 
-    def play(folder: Path, who: str) -> Path:
+    def play(folder: Path, who: str, careless: bool) -> Path:
         command = [sys.executable, str(ROOT / "main.py"), "run", args.scenario, "--mode", "assessment"]
         command += ["--learner", who, "--out", str(folder), "--no-pictures", "--json"]
+        command += ["--operator", args.careless] if careless else []
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"SCOTTIE_KEYS": keys})
         return folder / "attempt.scottie"
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from scoring.reports.blocks import Document
 from scoring.reports.facts import Facts
 
 
@@ -37,7 +38,7 @@ class Desk(Protocol):
     def attempt_html(self, path: str, verdict: str) -> str:
         """Return the report of one attempt from its record, as a page. verdict: what the server found."""
 
-    def packet_html(self, facts: Facts, headers: dict[str, dict[str, str]], battery: bytes, standard: bytes, learner: str) -> str:
+    def packet(self, facts: Facts, headers: dict[str, dict[str, str]], battery: bytes, standard: bytes, learner: str) -> Document:
         """Return the evidence packet of a learner. battery: the assignment file or b""; standard: its file or b""."""
 
 

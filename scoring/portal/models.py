@@ -159,6 +159,7 @@ class Attempt(models.Model):
     reason = models.TextField(blank=True)
     record_id = models.CharField(max_length=64, blank=True, db_index=True)
     row = models.JSONField(default=dict)  # scoring.cohort.Row as plain values; {} before the first verdict
+    used = models.JSONField(default=dict)  # what it took beside the row: scoring.portal.rows.USED
 
     class Meta:
         """The same bytes in one programme are the same attempt, whoever hands them in again."""
@@ -178,6 +179,34 @@ class Verdict(models.Model):
     key = models.CharField(max_length=64, blank=True)
     header = models.JSONField(default=dict)
     moments = models.JSONField(default=list)  # [error, tick, why] of critical errors
+
+
+class Film(models.Model):
+    """The film of an attempt for the replay page (scoring.portal.films): derived, made once, no evidence."""
+
+    WANTED, MAKING, MADE, FAILED = "wanted", "making", "made", "failed"
+
+    attempt = models.OneToOneField(Attempt, on_delete=models.CASCADE)
+    state = models.CharField(max_length=8, default=WANTED, db_index=True)
+    claimed_until = models.DateTimeField(null=True)
+    tries = models.PositiveIntegerField(default=0)
+    made = models.DateTimeField(null=True)
+    engine = models.CharField(max_length=40, blank=True)
+    size = models.PositiveIntegerField(default=0)
+    pictures = models.PositiveIntegerField(default=0)
+    errors = models.JSONField(default=list)  # [critical error, tick, number of the last picture before it or -1]
+    note = models.CharField(max_length=300, blank=True)
+
+
+class StandardDraft(models.Model):
+    """A standard that is being made on the guided page: what was said so far. It judges nobody and is no version."""
+
+    programme = models.ForeignKey(Programme, on_delete=models.PROTECT)
+    author = models.ForeignKey(User, null=True, on_delete=models.SET_NULL)
+    made = models.DateTimeField(default=timezone.now)
+    method = models.CharField(max_length=20)
+    terms = models.JSONField(default=dict)  # procedure, scale, items, critical_allowed, months
+    data = models.JSONField(default=dict)  # by method: groups, rounds of ratings, or scores with limits
 
 
 class Standard(models.Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -20,6 +20,16 @@ from scoring.reports.facts import Facts, Moment
 from scoring.standard import Standard, load_standard
 from scoring.trust.assignment import Battery, read_battery
 
+USED = {
+    "needle_placements": ("placements", 1, "needles set on the skin"),
+    "needle_passes": ("passes", 1, "needle passes"),
+    "contrast_ml": ("contrast_ul", 1000, "contrast (ml)"),
+    "drug_ml": ("drug_ul", 1000, "drug injected (ml)"),
+    "cement_ml": ("cement_ul", 1000, "cement (ml)"),
+    "lesions": ("lesions_made", 1, "radiofrequency lesions"),
+}
+"""What an attempt used up: name -> measure of the score, its unit in thousandths or 1, words. Only what its rubric measures."""
+
 _FIELDS = {f.name for f in fields(Row)}
 REFUSED = {"wrong-learner": "made under another pseudonym than that of the person who handed it in"}
 """Verdicts of the portal beside those of scoring.record."""
@@ -28,6 +38,13 @@ REFUSED = {"wrong-learner": "made under another pseudonym than that of the perso
 def plain(row: Row) -> dict[str, Any]:
     """Return a row as JSON."""
     return asdict(row) | {"critical_errors": list(row.critical_errors), "metrics": dict(row.metrics)}
+
+
+def used_of(result: Mapping[str, Any] | None) -> dict[str, float]:
+    """Return what a recorded score says was used up; nothing for what has not the form of a score."""
+    told = (result or {}).get("metrics")
+    found = told if isinstance(told, Mapping) else {}
+    return {name: found[m] / by for name, (m, by, _) in USED.items() if type(found.get(m)) is int}
 
 
 def row_from(attempt: Attempt) -> Row:

@@ -10,7 +10,7 @@ from allauth.socialaccount import views as social
 from django.conf import settings
 from django.urls import path, re_path
 
-from scoring.portal.views import admin, api, committee, director, doors, learner
+from scoring.portal.views import admin, api, committee, director, doors, learner, replay, standards
 
 handler500 = "scoring.portal.guard.broken"
 P = "p/<slug:programme>/"
@@ -43,12 +43,18 @@ urlpatterns = [
     path(L + "erase", admin.erase, name="erase"),
     path(P + "attempts/<int:attempt>", learner.attempt, name="attempt"),
     path(P + "attempts/<int:attempt>/file", learner.attempt_file, name="attempt_file"),
+    path(P + "attempts/<int:attempt>/replay", replay.replay, name="replay"),
+    path(P + "attempts/<int:attempt>/replay/<slug:part>.<slug:kind>", replay.replay_part, name="replay_part"),
     path(P + "review", committee.review, name="review"),
     path(P + "review/<int:assignment>/<slug:pseudonym>", committee.case, name="case"),
     path(P + "review/<int:assignment>/<slug:pseudonym>/packet", committee.packet, name="packet"),
     path(P + "review/<int:assignment>/<slug:pseudonym>/comment", committee.comment, name="comment"),
     path(P + "review/<int:assignment>/<slug:pseudonym>/decide", committee.decide, name="decide"),
-    path(P + "standards", committee.standards, name="standards"),
+    path(P + "standards", standards.standards, name="standards"),
+    path(P + "standards/new", standards.standard_new, name="standard_new"),
+    path(P + "standards/drafts/<int:draft>", standards.standard_draft, name="standard_draft"),
+    path(P + "standards/drafts/<int:draft>/sign", standards.standard_sign, name="standard_sign"),
+    path(P + "standards/<int:standard>", standards.standard, name="standard"),
     path(P + "badges", committee.badges, name="badges"),
     path(P + "decisions/<int:decision>/badge", committee.badge_issue, name="badge_issue"),
     path(P + "badges/<int:badge>.jwt", committee.badge, name="badge"),

@@ -1,7 +1,7 @@
 """The clerk: takes attempts from the queue in the database and has each verified by a process of its own.
 
 Killed at any moment it loses nothing: a claim runs out, a verdict is written whole or not at all, and verifying twice gives
-the same verdict twice.
+the same verdict twice. When nothing waits to be verified it makes films for the replay page (scoring.portal.films).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from django.db import InterfaceError, OperationalError, close_old_connections, t
 from django.utils import timezone
 
 from scoring.cohort import Row, row_of
-from scoring.portal import audit
+from scoring.portal import audit, films
 from scoring.portal.blobs import blob_path
 from scoring.portal.desk import desk
 from scoring.portal.models import Attempt, Programme, Verdict
-from scoring.portal.rows import REFUSED, plain
+from scoring.portal.rows import REFUSED, plain, used_of
 from scoring.record import Verdict as Found
 from scoring.reports.facts import moments_of
 from scoring.trust.pool import Pool, Task
@@ -75,6 +75,11 @@ class Replayer:
             self.trusted = list(programme.trusted)
         return self.pool
 
+    def ask(self, attempt: Attempt, question: dict[str, Any]) -> dict[str, Any]:
+        """Return the process's answer about an attempt; {"failed": why} when it died or took too long."""
+        _, answer = next(self.of(attempt.programme).run([Task(attempt.sha256, "", question)]))
+        return dict(answer)
+
     def close(self) -> None:
         """End the process."""
         if self.pool is not None:
@@ -85,10 +90,9 @@ class Replayer:
 def check(attempt: Attempt, folder: Path, replayer: Replayer) -> Found:
     """Return the verdict of the replaying process on one attempt."""
     path = blob_path(folder, attempt.sha256)
-    task = Task(attempt.sha256, "", {"path": str(path), "progress": False})
-    _, answer = next(replayer.of(attempt.programme).run([task]))
+    answer = replayer.ask(attempt, {"path": str(path), "progress": False, "trace": True})
     if "failed" in answer:
-        return Found(task.name, "failed", str(answer["failed"]))
+        return Found(attempt.sha256, "failed", str(answer["failed"]))
     return replace(Found.from_message(answer), path=f"{attempt.sha256[:16]}.scottie")
 
 
@@ -115,9 +119,24 @@ def record(attempt: Attempt, found: Found) -> Verdict:
             reason=row.reason,
             record_id=row.record_id,
             row=plain(row),
+            used=used_of(found.result) if row.counts else {},
         )
         audit.note("verified", "server", f"attempt {attempt.sha256[:16]}", row.status, attempt.programme)
+        if row.counts and found.key:
+            films.want(attempt)
     return verdict
+
+
+def film_one(folder: Path, replayer: Replayer) -> bool:
+    """Make the film that is wanted next; False when none is. A film that cannot be made harms no verdict."""
+    film = films.claim_film()
+    if film is None:
+        return False
+    one = film.attempt
+    out = films.film_path(folder, one.sha256)
+    answer = replayer.ask(one, {"path": str(blob_path(folder, one.sha256)), "film": str(out)})
+    films.keep(film, answer, desk().engine)
+    return True
 
 
 def _owned(row: Row, attempt: Attempt) -> Row:
@@ -128,24 +147,29 @@ def _owned(row: Row, attempt: Attempt) -> Row:
     return replace(row, status="wrong-learner", reason=f"{REFUSED['wrong-learner']} (the record names {who})")
 
 
-def work(folder: Path, stop: threading.Event | None = None, once: bool = False, idle: float = 2.0) -> int:
-    """Verify what waits, until `stop` (or, `once`, until nothing waits); return how many verdicts were written."""
+def work(folder: Path, stop: threading.Event | None = None, once: bool = False, idle: float = 2.0, films: bool = True) -> int:
+    """Verify what waits, until `stop` (or, `once`, until nothing waits); return how many verdicts were written.
+
+    films: make films for the replay page too, when nothing waits to be verified.
+    """
     stop = stop or threading.Event()
     replayer = Replayer(desk().worker_command())
     try:
-        made = _work(folder, replayer, stop, once, idle)
+        made = _work(folder, replayer, stop, once, idle, films)
     finally:
         replayer.close()
     return made
 
 
-def _work(folder: Path, replayer: Replayer, stop: threading.Event, once: bool, idle: float) -> int:
+def _work(folder: Path, replayer: Replayer, stop: threading.Event, once: bool, idle: float, films: bool) -> int:
     made = 0
     while not stop.is_set():
         attempt = _patient(_claimed, stop, once)
         if attempt is not None:
             found = check(attempt, folder, replayer)
             made += _patient(partial(record, attempt, found), stop, once) is not None
+        elif films and _patient(partial(film_one, folder, replayer), stop, once):
+            continue
         elif once:
             break
         else:

@@ -32,6 +32,7 @@ from django.conf import settings
 from django.test import Client
 
 from scoring.portal.blobs import blob_path
+from scoring.portal.films import film_path, keep
 from scoring.portal.guard import digest_of
 from scoring.portal.models import (
     Assignment,
@@ -39,14 +40,18 @@ from scoring.portal.models import (
     Badge,
     Cohort,
     Decision,
+    Film,
     Learner,
     Membership,
     Programme,
+    Standard,
     Token,
     User,
 )
 from scoring.portal.people import Line, learner_of
 from scoring.portal.verifying import claim, record, trust_of
+from scoring.standard import sign_standard
+from tests.make_evidence import standard
 from tests.portal import toy
 from tests.portal.toy import SCENARIO, handed
 
@@ -127,6 +132,22 @@ def hand_in(place: Place, folder: Path, role: str = "fellow", **more) -> Attempt
     assert answer.status_code == 201, answer.content
     verify_all()
     return Attempt.objects.get(programme=place.programme, sha256=answer.json()["sha256"])
+
+
+def film(attempt: Attempt) -> Film:
+    """Have the film of an attempt made by the toy worker's own hand, as if the clerk had asked for it."""
+    made = toy.make_film(str(blob_path(settings.FOLDER, attempt.sha256)), str(film_path(settings.FOLDER, attempt.sha256)))
+    return keep(Film.objects.get(attempt=attempt), made, "toy")
+
+
+TERMS = {"procedure": "toy procedure", "scale": "points_percent", "items": 1, "critical_allowed": 0, "months": 24}
+
+
+def put_standard(place: Place, **changes) -> int:
+    """Put a signed standard in force, made up; return its number."""
+    data = sign_standard(standard(**changes), toy.KEY)
+    digest = hashlib.sha256(data).hexdigest()
+    return Standard.objects.create(programme=place.programme, procedure="toy", sha256=digest, document=data).pk
 
 
 def grant(place: Place, attempt: Attempt) -> tuple[Decision, Badge]:

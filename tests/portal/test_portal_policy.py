@@ -8,8 +8,9 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
 
+from scoring.portal.models import StandardDraft
 from scoring.portal.policy import POLICY, policy_table
-from tests.portal.site import Place, grant, hand_in
+from tests.portal.site import TERMS, Place, film, grant, hand_in, put_standard
 
 pytestmark = pytest.mark.usefixtures("rolled_back")
 PATTERNS = {pattern.name: pattern for pattern in get_resolver().url_patterns}
@@ -22,6 +23,9 @@ def things(place: Place, folder) -> dict[str, object]:
     """Return a value for every argument that an address can have, all of the first fellow's own."""
     attempt = hand_in(place, folder, mode="assessment", started="2026-01-31T12:00:00Z")
     decision, badge = grant(place, attempt)
+    place.exam.closed = True  # a fellow sees the replay of an assessment once it is over (test_portal_replay)
+    place.exam.save()
+    film(attempt)
     return {
         "programme": place.programme.slug,
         "cohort": place.cohort.pk,
@@ -32,6 +36,10 @@ def things(place: Place, folder) -> dict[str, object]:
         "badge": badge.pk,
         "member": place.members["committee"].pk,
         "sha256": attempt.sha256,
+        "draft": StandardDraft.objects.create(programme=place.programme, method="angoff", terms=TERMS).pk,
+        "standard": put_standard(place),
+        "part": "film",
+        "kind": "json",
         "secret": "unknown",
         "uidb36": "1",
         "key": "a-b",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sim.command import Command
 from tests.toy_attempt import KEY, SCRIPT, Study, make_study, record, toy_replay
 
 SCENARIO = "toy/l4-right"
+GOAL = {"name": "L4 right", "mm": [0, 0, 0]}
 HONEST = {tick: command for tick, command in SCRIPT.items() if tick not in (230, 231)}
 CLUMSY = {tick: command for tick, command in SCRIPT.items() if tick < 100} | {
     100: Command("needle.move", (50_000, 5_000)),
@@ -71,20 +73,74 @@ class ToyDesk:
     def attempt_html(self, path, verdict):
         return f"<!doctype html><title>toy</title><p>{verdict}"
 
-    def packet_html(self, facts, headers, battery, standard, learner):
-        from scoring.reports.html import html_text
+    def packet(self, facts, headers, battery, standard, learner):
+        return packet_document(facts, Files(headers=headers), learner)
 
-        return html_text(packet_document(facts, Files(headers=headers), learner))
+
+def make_film(path: str, out: str) -> dict:
+    """Write a film as commands.film does: a cube for the bone, a needle that goes in, grey pictures, the record's own moments."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    from commands.film import FORMAT, SHAFT_NODES, STEP_MM, Packer, Track, _track, _with_pictures, summary, write_film
+    from scoring.moments import lines_of
+    from scoring.reports.facts import moments_of
+
+    transcript = read_journal(path)
+    pack, shaft, arm = Packer(np.zeros(3)), Track(), Track()
+    corners = np.array([[x, y, z] for x in (-20, 20) for y in (-60, -5) for z in (-20, 20)], float)
+    faces = [
+        [0, 1, 3],
+        [0, 3, 2],
+        [4, 6, 7],
+        [4, 7, 5],
+        [0, 4, 5],
+        [0, 5, 1],
+        [2, 3, 7],
+        [2, 7, 6],
+        [0, 2, 6],
+        [0, 6, 4],
+        [1, 5, 7],
+        [1, 7, 3],
+    ]
+    mesh = {"vertices": pack.points(corners), "faces": pack.add(np.array(faces), "u2")}
+    down = np.linspace(1.0, 0.0, SHAFT_NODES)[:, None] * np.array([0.0, 100.0, 0.0])
+    for tick in range(100, transcript.last_tick, 20):
+        shaft.add(tick, down + np.array([0.0, max(0.0, 40.0 - 0.4 * (tick - 100)), 0.0]))
+    arm.add(0, np.array([0, -700, 0, 0, 300, 0, -1, 0, 0, 0, 0, 1, 0, 0], float))
+    errors = [{"tick": m.tick, "about": "critical", "error": m.error, "text": m.why} for m in moments_of(transcript.result)]
+    told = [{"tick": m.tick, "about": m.about, "text": m.text} for m in lines_of(transcript.events)]
+    pictures, files = [50, 150], {}
+    for n, grey in enumerate((90, 160)):
+        file = io.BytesIO()
+        Image.new("L", (64, 64), grey).save(file, "JPEG")
+        files[f"{n:02d}.jpg"] = file.getvalue()
+    body = {
+        "format": FORMAT, "origin_mm": [0, 0, 0], "step_mm": STEP_MM, "last_tick": transcript.last_tick,
+        "left_out": 0, "side_mm": 300,
+        "meshes": [{"name": "L4", "layer": "bone", "colour": [235, 225, 200], **mesh}],
+        "shaft": {"nodes": SHAFT_NODES, **_track(shaft, pack, pack.points)},
+        "arm": _track(arm, pack, lambda values: pack.add(values, "f4")),
+        "plan": {"level": "L4", "side": "right", "goals": [GOAL], "ways": [[[0, 110, 0], [0, 0, 0]]]},
+        "contrast": [], "pictures": [{"tick": t, "caption": "AP (0/0 deg), single shot"} for t in pictures],
+        "moments": _with_pictures(sorted([*told, *errors], key=lambda m: m["tick"]), pictures),
+    }  # fmt: skip
+    parts = {"film.json": json.dumps(body).encode(), "scene.bin": bytes(pack.data)} | files
+    return {"film": summary(parts, write_film(parts, Path(out)))}
 
 
 def main() -> None:
     """Answer questions as commands.worker does."""
-    import json
-
     from scoring.trust.trustlist import TrustList
 
     config = json.loads(sys.stdin.readline())
     trust = TrustList.from_dict(config["trust"]) if config["trust"] else None
     for line in sys.stdin:
-        verdict = check(json.loads(line)["path"], trust)
+        question = json.loads(line)
+        if "film" in question:
+            print(json.dumps(make_film(question["path"], question["film"])), flush=True)
+            continue
+        verdict = check(question["path"], trust)
         print(json.dumps(verdict.as_message()), flush=True)

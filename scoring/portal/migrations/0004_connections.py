@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     """After the audit log."""
 
     dependencies = [
-        ("portal", "0002_audit_is_append_only"),
+        ("portal", "0003_films_and_drafts"),
     ]
 
     operations = [

@@ -13,29 +13,27 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from scoring.exchange import badge as open_badge
 from scoring.exchange.decision import OUTCOMES, make_decision, parse_decision
 from scoring.keys import fingerprint, load_or_create, public_hex
 from scoring.portal.desk import desk
-from scoring.portal.guard import Seat, document
+from scoring.portal.guard import Seat
 from scoring.portal.models import Assignment, Attempt, Badge, Comment, Decision, Learner, Programme
-from scoring.portal.models import Standard as Adopted
 from scoring.portal.progress import Progress, belongs, progress, utc
 from scoring.portal.rows import (
     battery_of,
     facts_of,
     headers_of,
     now,
-    parse_standard,
     row_from,
     rows_by_learner,
     rows_of,
     standard_of,
     work_of,
 )
-from scoring.portal.views.tools import page_of, see, told
+from scoring.portal.views.tools import page_of, report, see, told
 from sim.errors import UsageError
 
 ATTEST = (
@@ -128,17 +126,16 @@ def _procedure(one: Assignment, attempts: list[Attempt]) -> str:
 
 @require_safe
 def packet(request: HttpRequest, programme: str, assignment: int, pseudonym: str) -> HttpResponse:
-    """Show the evidence packet (docs/EVIDENCE.md) as a page of its own; its hash goes into the audit log."""
+    """Show the evidence packet (docs/EVIDENCE.md) as a page of its own, with ?pdf as a file; its hash goes into the audit log."""
     seat, one, who, attempts = _case(request, assignment, pseudonym)
     standard, file = standard_of(seat.programme, _procedure(one, attempts))
     if not any(row_from(a).counts for a in attempts):
         return render(request, "portal/refused.html", {"why": "No attempt counts yet: there is no evidence."}, status=404)
     facts = facts_of(rows_of(attempts), standard, attempts)
-    html = desk().packet_html(facts, headers_of(attempts), bytes(one.battery), file, who.pseudonym)
-    seat.note(
-        "saw", f"evidence packet of {who.pseudonym}", f"assignment {one.pk}, sha256 {hashlib.sha256(html.encode()).hexdigest()}"
-    )
-    return document(html)
+    answer = report(request, desk().packet(facts, headers_of(attempts), bytes(one.battery), file, who.pseudonym), "packet")
+    digest = hashlib.sha256(answer.content).hexdigest()
+    seat.note("saw", f"evidence packet of {who.pseudonym}", f"assignment {one.pk}, sha256 {digest}")
+    return answer
 
 
 @require_POST
@@ -192,28 +189,6 @@ def _body(
         "decided": now(),
         "valid_until": utc(until) if until else "",
     }
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@told("standards")
-def standards(request: HttpRequest, programme: str) -> HttpResponse:
-    """List the standards; put a signed one (main.py standard set) in force."""
-    seat = see(request)
-    if request.method == "POST":
-        file = request.FILES.get("standard")
-        if file is None:
-            raise UsageError("no file was chosen; expected a signed standard (main.py standard set)")
-        data = file.read(1024 * 1024)
-        found = parse_standard(data)
-        if seat.programme.trusted and found.signer not in seat.programme.trusted:
-            raise UsageError(f"signed by {found.signer}; expected a key that this programme trusts (Settings)")
-        digest = hashlib.sha256(data).hexdigest()
-        with transaction.atomic():
-            Adopted.objects.create(programme=seat.programme, procedure=found.procedure, sha256=digest, document=data)
-            seat.note("standard adopted", found.procedure, f"sha256 {digest}")
-        return redirect("standards", programme)
-    kept = [(one, parse_standard(bytes(one.document))) for one in seat.standards()]
-    return render(request, "portal/standards.html", {"standards": kept})
 
 
 @require_safe

@@ -25,11 +25,13 @@ from scoring.exchange.table import csv_text
 from scoring.exchange.xapi import json_lines
 from scoring.figures import clock
 from scoring.portal.desk import desk
-from scoring.portal.guard import Seat, document
+from scoring.portal.films import pictures_of
+from scoring.portal.guard import Seat
 from scoring.portal.models import MODES, Assignment, Attempt, Cohort, Learner
 from scoring.portal.people import import_people, read_people
 from scoring.portal.progress import Work, progress
 from scoring.portal.rows import (
+    USED,
     facts_of,
     newest_verdicts,
     now,
@@ -40,9 +42,9 @@ from scoring.portal.rows import (
     standard_of,
     work_of,
 )
-from scoring.portal.views.tools import page_of, see, told
+from scoring.portal.views.replay import part_url
+from scoring.portal.views.tools import page_of, report, see, told
 from scoring.reports.cohort import cohort_document
-from scoring.reports.html import html_text
 from scoring.statistics.chance import clopper_pearson
 from sim.errors import UsageError
 
@@ -156,7 +158,7 @@ def cohort_report(request: HttpRequest, programme: str, cohort: int) -> HttpResp
     standard = standard_of(seat.programme, procedures.pop())[0] if len(procedures) == 1 else None
     if not any(row.counts for row in rows):
         return render(request, "portal/refused.html", {"why": "No attempt of this cohort has been verified yet."}, status=404)
-    return document(html_text(cohort_document(facts_of(rows, standard, attempts))))
+    return report(request, cohort_document(facts_of(rows, standard, attempts)), f"cohort-{one.pk}")
 
 
 class NewAssignment(forms.Form):
@@ -291,11 +293,23 @@ def errors(request: HttpRequest, programme: str) -> HttpResponse:
     attempts = [a for a in seat.attempts().filter(state=Attempt.CHECKED).order_by("-received") if a.row.get("critical_errors")]
     verdicts = newest_verdicts(attempts)
     lines = [
-        {"attempt": a, "row": row_from(a), "error": error, "at": clock(tick) if tick >= 0 else "", "why": why}
+        {
+            "attempt": a,
+            "row": row_from(a),
+            "error": error,
+            "at": clock(tick) if tick >= 0 else "",
+            "why": why,
+            "tick": max(0, tick),
+        }
         for a in attempts
         for error, tick, why in verdicts[a.pk].moments
     ]
-    return render(request, "portal/errors.html", {"lines": page_of(request, lines)})
+    found = page_of(request, lines)
+    pictures = pictures_of([line["attempt"] for line in found])
+    for line in found:
+        number = pictures.get((line["attempt"].pk, line["error"], line["tick"]))
+        line["picture"] = "" if number is None else part_url(programme, line["attempt"].pk, f"{number:02d}", "jpg")
+    return render(request, "portal/errors.html", {"lines": found})
 
 
 @require_safe
@@ -316,33 +330,44 @@ def compare(request: HttpRequest, programme: str) -> HttpResponse:
 
 @require_safe
 def value(request: HttpRequest, programme: str) -> HttpResponse:
-    """Show per procedure what attempts took: median and quartiles of time, dose, exposures."""
-    rows = [
-        row for row in rows_of(see(request).attempts().filter(state=Attempt.CHECKED)) if row.counts and row.passed is not None
-    ]
+    """Show per procedure what attempts took: time, dose, contrast, devices; median, quartiles and sum."""
+    attempts = see(request).attempts().filter(state=Attempt.CHECKED)
+    scored = [(row, a.used) for a in attempts if (row := row_from(a)).counts and row.passed is not None]
     table = []
-    for name in sorted({row.procedure for row in rows}):
-        own = [row for row in rows if row.procedure == name]
-        table.append(
-            {"procedure": name, "attempts": len(own), "measures": [(text, _quartiles(own, key)) for key, text in MEASURES]}
-        )
+    for name in sorted({row.procedure for row, _ in scored}):
+        own = [(row, used) for row, used in scored if row.procedure == name]
+        costs = [(text, [row.metrics.get(key) for row, _ in own]) for key, text in MEASURES]
+        costs += [(text, [used.get(key) for _, used in own]) for key, (_, _, text) in USED.items()]
+        measures = [
+            (text, _quartiles(values), _sum(text, values)) for text, values in costs if any(v is not None for v in values)
+        ]
+        passed = sum(row.passed is True for row, _ in own)
+        table.append({"procedure": name, "attempts": len(own), "passed": passed, "measures": measures})
     return render(request, "portal/value.html", {"table": table})
 
 
-def _quartiles(rows: Sequence[Row], key: str) -> str:
-    values = sorted(v for row in rows if (v := row.metrics.get(key)) is not None)
+def _quartiles(found: Sequence[float | None]) -> str:
+    values = sorted(v for v in found if v is not None)
     if len(values) < 4:
         return ", ".join(f"{v:.4g}" for v in values) or "-"
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return f"{middle:.4g} ({low:.4g} to {high:.4g})"
 
 
+def _sum(text: str, found: Sequence[float | None]) -> str:
+    """Return the sum over the attempts; none of a share."""
+    return "-" if "%" in text else f"{sum(v for v in found if v is not None):.6g}"
+
+
 @require_safe
 def export_csv(request: HttpRequest, programme: str) -> HttpResponse:
-    """Return all attempts as CSV (docs/EVIDENCE.md)."""
-    seat = see(request)
-    seat.note("exported", "attempts as CSV")
-    text = csv_text(rows_of(seat.attempts().order_by("received")))
+    """Return all attempts as CSV (docs/EVIDENCE.md); ?cohort=N those of one cohort."""
+    seat, attempts, which = see(request), see(request).attempts().order_by("received"), request.GET.get("cohort", "")
+    if which:
+        one = get_object_or_404(seat.cohorts(), pk=int(which) if which.isdecimal() and len(which) < 10 else 0)
+        attempts = attempts.filter(learner__in=one.learners.all())
+    seat.note("exported", "attempts as CSV", f"cohort {which}" if which else "")
+    text = csv_text(rows_of(attempts))
     return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=_file(f"{programme}-attempts.csv"))
 
 

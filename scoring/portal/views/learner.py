@@ -22,9 +22,8 @@ from scoring.portal.guard import Seat, document
 from scoring.portal.models import Attempt, Badge, Cohort, Decision, Learner
 from scoring.portal.progress import SCALE, progress, utc
 from scoring.portal.rows import facts_of, newest_verdicts, now, row_from, rows_of, standard_of, titles, work_of
-from scoring.portal.views.tools import page_of, see
+from scoring.portal.views.tools import page_of, report, see
 from scoring.reports.charts import Mark, curve
-from scoring.reports.html import html_text
 from scoring.reports.learner import learner_document
 from scoring.statistics.curves import cohort_band
 from sim.errors import ScottieError
@@ -114,7 +113,7 @@ def _band_of(cohorts: list[int], procedure: str) -> list[tuple[int, float, float
 
 @require_safe
 def learner_report(request: HttpRequest, programme: str, pseudonym: str) -> HttpResponse:
-    """Show the learner's report (docs/EVIDENCE.md) as a page of its own."""
+    """Show the learner's report (docs/EVIDENCE.md) as a page of its own; ?pdf gives it as a file."""
     seat = see(request)
     who = _own(seat, pseudonym)
     if seat.reach == "all":
@@ -127,7 +126,7 @@ def learner_report(request: HttpRequest, programme: str, pseudonym: str) -> Http
         made = learner_document(facts_of(rows, standard, attempts), who.pseudonym)
     except ScottieError as error:
         return render(request, "portal/refused.html", {"why": str(error)}, status=404)
-    return document(html_text(made))
+    return report(request, made, f"learner-{who.pseudonym}")
 
 
 @require_safe

@@ -14,8 +14,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from scoring.portal.guard import Seat
+from scoring.portal.guard import Seat, document
 from scoring.portal.models import Programme, User
+from scoring.reports.blocks import Document
+from scoring.reports.html import html_text
+from scoring.reports.pdf import pdf_bytes
 from sim.errors import ScottieError
 
 PAGE = 50
@@ -64,6 +67,14 @@ def email_link(request: HttpRequest, user: User, secret: str, programme: Program
         else "No e-mail server is set up"
     )
     messages.success(request, f"{how}. The link for {user.email} works once, for 7 days: {link}")
+
+
+def report(request: HttpRequest, made: Document, name: str) -> HttpResponse:
+    """Return a document as a page of its own, with ?pdf as a PDF file."""
+    if "pdf" not in request.GET:
+        return document(html_text(made))
+    told_as = f'attachment; filename="{name}.pdf"'
+    return HttpResponse(pdf_bytes(made), content_type="application/pdf", headers={"Content-Disposition": told_as})
 
 
 def page_of(request: HttpRequest, found: Any, size: int = PAGE, name: str = "page") -> Page[Any]:

@@ -1,0 +1,1 @@
+"""What templates of the portal are given beside Django's own."""
