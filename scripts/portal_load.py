@@ -143,12 +143,17 @@ class Load:
         try:
             answer = await self.client.request(method, url, **more)
         except httpx.HTTPError as error:
-            self.book.errors.append(f"{kind}: {type(error).__name__} {error}")
+            self.wrong(f"{kind}: {type(error).__name__} {error} after {time.perf_counter() - begun:.1f} s")
             return None
         self.book.times[kind].append((time.perf_counter() - begun) * 1000)
         if answer.status_code not in (200, 201):
-            self.book.errors.append(f"{kind}: {answer.status_code} {answer.text[:120]}")
+            self.wrong(f"{kind}: {answer.status_code} {answer.text[:120]}")
         return answer
+
+    def wrong(self, line: str) -> None:
+        """Write an error down, and say it at once."""
+        self.book.errors.append(line)
+        print(line, flush=True)
 
     async def often(self, every: float, what: Callable[[], Awaitable[object]]) -> None:
         """Do something about every so many seconds until the end, from a random moment on."""
@@ -191,7 +196,7 @@ class Load:
 async def run(people: dict[str, list[Person]], base: str, minutes: float, book: Book, roots: dict[str, list[int]]) -> None:
     import httpx
 
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=1.0)
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=20.0)
     async with httpx.AsyncClient(base_url=base, limits=limits, timeout=30) as client:
         load = Load(client, book, time.monotonic() + minutes * 60)
         work = [load.fellow(who) for who in people["fellow"]]
@@ -312,11 +317,23 @@ def main() -> int:
         os.environ |= {"DATABASE_URL": base.url, "SCOTTIE_PORTAL": str(home / "site"), "PYTHONPATH": str(ROOT)}
         os.environ |= {"DJANGO_SETTINGS_MODULE": "scoring.portal.settings", "SCOTTIE_PORTAL_DESK": "tests.portal.toy.ToyDesk"}
         os.environ |= {"SCOTTIE_PORTAL_URL": f"http://127.0.0.1:{port}", "PYTHONUNBUFFERED": "1"}
-        people = prepare(args.fellows, home, int(args.minutes * 60 / UPLOAD_S) + 2)
+        people = prepare(args.fellows, home, int(args.minutes * 60 / UPLOAD_S) + 1)
         from django.db import connections
 
         connections.close_all()
-        serve = ["-m", "gunicorn", "--workers", str(args.gunicorn), "--threads", "4", "--preload", "--bind", f"127.0.0.1:{port}"]
+        serve = [
+            "-m",
+            "gunicorn",
+            "--workers",
+            str(args.gunicorn),
+            "--threads",
+            "4",
+            "--preload",
+            "--keep-alive",
+            "75",
+            "--bind",
+            f"127.0.0.1:{port}",
+        ]
         commands = [[*serve, "--log-level", "warning", "scoring.portal.wsgi"]]
         commands += [[str(ROOT / "main.py"), "portal", "worker"]] * WORKERS
         running = [
