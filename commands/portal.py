@@ -210,7 +210,11 @@ def check(folder: Folder = None) -> None:
 
 
 @portal.command()
-def link(email: Annotated[str, typer.Argument(help="address of somebody who signs in here")], folder: Folder = None) -> None:
+def link(
+    email: Annotated[str, typer.Argument(help="address of somebody who signs in here")],
+    folder: Folder = None,
+    admin: Annotated[bool, typer.Option("--admin", help="make this person who runs the server, if nobody is yet")] = False,
+) -> None:
     """Print a link by which this person sets a new password, once; for who has neither password nor e-mail. It is audited."""
     _start(folder)
     from django.conf import settings
@@ -218,9 +222,11 @@ def link(email: Annotated[str, typer.Argument(help="address of somebody who sign
 
     from scoring.portal import audit
     from scoring.portal.models import User
-    from scoring.portal.people import invite
+    from scoring.portal.people import check_email, invite
 
     user = User.objects.filter(email=email.lower()).first()
+    if user is None and admin and not User.objects.filter(is_superuser=True).exists():
+        user = User.objects.create_user(check_email(email, "ADDRESS"), is_superuser=True)
     if user is None:
         raise UsageError(f"{email}: nobody signs in here with this address; expected one of a programme's members")
     audit.note("link made", "server", f"user {user.pk}", "by the command line")
