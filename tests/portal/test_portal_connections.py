@@ -145,6 +145,8 @@ def test_a_launch_signs_in_and_the_grade_goes_back(home, tmp_path):
     answer, _ = launched(client, **{"https://purl.imsglobal.org/spec/lti-ags/claim/endpoint": ags, f"{CLAIM}custom": custom})
     assert answer.status_code == 302 and user_of(client) == str(home.members["fellow"].user_id)
     assert GradeLine.objects.get().assignment == home.practice
+    kept = home.client("admin").get(home.at(f"learners/{home.learner.pseudonym}/data")).json()
+    assert kept["grade_books"][0]["subject"] == "person-1" and kept["sign_in"][0]["provider"] == f"lti {CLIENT}"
     hand_in(home, tmp_path)
     assert (send_all(settings.FOLDER).scores, send_all(settings.FOLDER).scores) == (1, 0)
     score = next(told for _, path, told, _ in Systems.heard if path == "/line/7/scores?x=1")
@@ -264,3 +266,21 @@ def test_wrong_connections(tmp_path, text, why):
     (tmp_path / "connections.toml").write_text(text)
     with pytest.raises(UsageError, match=why):
         read_connections(tmp_path)
+
+
+# --- the command line ---
+
+
+def test_who_runs_the_server_comes_in_by_a_link_once(home, capsys):
+    from commands.portal import link, send
+
+    link("root@server.example", None, True)
+    address = capsys.readouterr().out.strip()
+    password = {"password": "correct horse battery", "again": "correct horse battery"}
+    client = Client()
+    assert client.post(urlsplit(address).path, password).status_code == 302
+    assert client.get("/programmes").status_code == 200
+    with pytest.raises(UsageError, match="nobody signs in here"):
+        link("second@server.example", None, True)
+    send(None, 0.0)
+    assert "0 scores, 0 statements sent" in capsys.readouterr().out

@@ -6,6 +6,7 @@ import hashlib
 from datetime import timedelta
 from typing import Any
 
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.core.cache import cache
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
@@ -19,7 +20,7 @@ from scoring.figures import clock
 from scoring.portal.blobs import blob_path
 from scoring.portal.desk import desk
 from scoring.portal.guard import Seat, document
-from scoring.portal.models import Attempt, Badge, Cohort, Decision, Learner
+from scoring.portal.models import Attempt, Badge, Cohort, Decision, GradeLine, Learner, Statement
 from scoring.portal.progress import SCALE, progress, utc
 from scoring.portal.rows import facts_of, newest_verdicts, now, row_from, rows_of, standard_of, titles, work_of
 from scoring.portal.views.tools import page_of, report, see
@@ -145,6 +146,9 @@ def learner_data(request: HttpRequest, programme: str, pseudonym: str) -> HttpRe
         "attempts": [{"sha256": a.sha256, "received": a.received, "status": a.status, "row": a.row} for a in attempts],
         "decisions": [bytes(d.document).decode() for d in Decision.objects.filter(learner=who)],
         "badges": [b.token for b in Badge.objects.filter(decision__learner=who)],
+        "sign_in": list(SocialAccount.objects.filter(user__membership__learner=who).values("provider", "uid", "extra_data")),
+        "grade_books": list(GradeLine.objects.filter(learner=who).values("issuer", "subject", "line", "said", "sent")),
+        "record_stores": list(Statement.objects.filter(attempt__learner=who).values("store", "made", "attempt__sha256")),
     }
     return JsonResponse(told, headers={"Content-Disposition": f'attachment; filename="{who.pseudonym}.json"'})
 
