@@ -23,19 +23,29 @@ if TYPE_CHECKING:
     from sim.state import State
 
 STEP_TICKS = 25
+PICTURE_PX, MIDDLE_PX = 512, 340
+"""Side of the whole X-ray picture, and of its middle that a card shows."""
 
 
 def make_thumbnail(scenario: Scenario, seed: int) -> bytes:
-    """Return the picture down the planned way (AP where the plan has none) as PNG."""
-    from scenarios.pictures import still_view, view_png
+    """Return the middle of the picture down the planned way (AP where the plan has none) as PNG, without letters."""
+    import numpy as np
+    from PIL import Image
+
+    from scenarios.beam_tables import load_beam
+    from scenarios.pictures import png_bytes, still_view
     from scenarios.study import make_study
+    from sim.picture import Imager
     from sim.scene import make_scene
 
     study = make_study(scenario, seed)
     name = f"corridor.{study.plan.approach}.{study.plan.level}.{study.plan.side}"
     primary, secondary = (round(study.phantom.measures.get(f"{name}.{axis}_mdeg", 0)) for axis in ("primary", "secondary"))
     _, now = still_view(study, primary, secondary)
-    return view_png(make_scene(study.phantom), now, THUMBNAIL_PX)
+    grey = Imager(make_scene(study.phantom), load_beam()).picture(now, PICTURE_PX, marks=False)
+    edge = (PICTURE_PX - MIDDLE_PX) // 2
+    middle = Image.fromarray(np.ascontiguousarray(grey[edge : edge + MIDDLE_PX, edge : edge + MIDDLE_PX]))
+    return png_bytes(np.asarray(middle.resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)))
 
 
 def expert_paths(scenario: Scenario, seed: int) -> list[list[list[float]]]:

@@ -149,16 +149,12 @@ def film_of(trace: Trace, transcript: Transcript) -> dict[str, bytes]:
     """Return the parts of a film: name -> bytes."""
     from commands.film_scene import contrast, meshes, planned
     from scoring.moments import lines_of
-    from scoring.reports.facts import moments_of
 
     plan = trace.study.plan
     pack = Packer(np.asarray(plan.target_mm, np.float64))
     pictures, kept = _pictures(trace, list(trace.errors))
     moments, left_out = fewer([{"tick": m.tick, "about": m.about, "text": m.text} for m in lines_of(transcript.events)])
-    errors = [
-        {"tick": m.tick, "about": "critical", "error": m.error, "text": f"Critical error: {m.error.replace('_', ' ')}. {m.why}"}
-        for m in moments_of(transcript.result)
-    ]
+    errors = critical(transcript)
     body = {
         "format": FORMAT,
         "frame": "LPS, mm: x to the patient's left, y posterior, z superior",
@@ -182,6 +178,15 @@ def film_of(trace: Trace, transcript: Transcript) -> dict[str, bytes]:
 def _track(track: Track, pack: Packer, put: Callable[[NDArray[Any]], dict[str, Any]]) -> dict[str, Any]:
     values = np.array(track.values) if track.values else np.zeros((0, 3))
     return {"ticks": pack.add(np.array(track.ticks), "i4"), "values": put(values)}
+
+
+def critical(transcript: Transcript) -> list[dict[str, Any]]:
+    """Return the critical errors that the record's score names, as moments."""
+    from scoring.reports.facts import moments_of
+
+    found = moments_of(transcript.result)
+    words = [f"Critical error: {m.error.replace('_', ' ')}. {m.why}" for m in found]
+    return [{"tick": m.tick, "about": "critical", "error": m.error, "text": w} for m, w in zip(found, words, strict=True)]
 
 
 def fewer(moments: list[dict[str, Any]], most: int = MOST_MOMENTS) -> tuple[list[dict[str, Any]], int]:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sim.window import Progress, ScenarioCard, Step
 
 THUMBNAIL_PX = 208
+FORM = 2
+"""Goes up when thumbnails or ghosts are made in another way: the old ones are then made again."""
 _RUNNING: list[subprocess.Popen[bytes]] = []
 """Jobs behind the stage: the last ones are kept, so that they end as they like."""
 
@@ -44,7 +46,7 @@ def cache_file(kind: str, scenario: Scenario, seed: int, suffix: str) -> Path:
     from sim import ENGINE_VERSION
 
     base = Path(os.environ.get("SCOTTIE_CACHE_DIR") or platformdirs.user_cache_dir("scottie"))
-    mark = hashlib.sha256(f"{scenario.hash}{ENGINE_VERSION}{scenario.patient}".encode()).hexdigest()[:12]
+    mark = hashlib.sha256(f"{FORM}{scenario.hash}{ENGINE_VERSION}{scenario.patient}".encode()).hexdigest()[:12]
     return base / kind / f"{scenario.id}-{seed}-{mark}{suffix}"
 
 
@@ -57,13 +59,14 @@ def cards_of(folder: Path) -> tuple[tuple[ScenarioCard, ...], Progress]:
     from scenarios import curriculum
     from scenarios.history import read_attempts
     from scenarios.registry import all_scenarios
-    from sim.window import Progress, ScenarioCard, Suggestion
+    from sim.window import Progress, ScenarioCard, Stage, Suggestion
 
     good, errors = all_scenarios()
     shown = [s for s in good if not s.file.retired]
     history = read_attempts(folder, utc_now())
     done = history.attempts
-    stages = {case: stop for stop in curriculum.curriculum_map(done, good) for case in stop.cases}
+    stops = curriculum.curriculum_map(done, good)
+    stages = {case: stop for stop in stops for case in stop.cases}
     only = _practice_only(shown)
     cards = []
     for scenario in shown:
@@ -89,7 +92,14 @@ def cards_of(folder: Path) -> tuple[tuple[ScenarioCard, ...], Progress]:
     )
     run = curriculum.streak(done)
     lines = [f"Safe cases in a row: {run.length} (best {run.best}).  What is next, and why: {following.why}."] if done else []
-    return tuple(cards), Progress(suggestions, (*lines, *history.notes[:2]))
+    way = tuple(
+        Stage(
+            stop.title, stop.procedure, stop.cases, "learned" if stop.learned else "open" if stop.open else "later", stop.safe,
+            stop.needed, stop.why, stop.missing,
+        )
+        for stop in stops
+    )  # fmt: skip
+    return tuple(cards), Progress(suggestions, (*lines, *history.notes[:2]), way)
 
 
 def _file_of(error: str) -> str:

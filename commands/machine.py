@@ -28,11 +28,13 @@ def bench(
     with progress_bar(quiet=json_) as progress:
         rows = measure(what, size, None if out is None else writable_folder(out), progress)
         if what in ("window", "all"):
-            from sim.window import measure_fps
+            from sim.window import measure_window
 
             progress("window with live fluoroscopy", 0.9)
             with tempfile.TemporaryDirectory() as folder:
-                rows += measure_fps(window_desk("tfesi-l4l5-right", 1, Path(folder)))
+                desk = window_desk(None, 1, Path(folder))
+                desk.settings = desk.controls = desk.thumbnail = None
+                rows += measure_window(desk, "tfesi-l4l5-right")
     say(json.dumps(rows, indent=2) if json_ else table(rows))
 
 

@@ -23,6 +23,7 @@ def render(
     frames: Annotated[int, typer.Option(help="a live run of so many pulses (X.dcm only)", min=1, max=600)] = 1,
     patient: Patient = None,
     backend: Backend = "cpu",
+    swivel: Annotated[float, typer.Option(help="of the whole C about the vertical, degrees: + left side to the head")] = 0.0,
 ) -> None:
     """Make one picture of a scenario's patient, or a live run as multi-frame DICOM."""
     from scenarios.pictures import cine_bytes, picture_bytes
@@ -33,17 +34,19 @@ def render(
         raise UsageError(
             f"angles {primary:g}/{secondary:g}: the C-arm reaches -110..110 (primary) and -45..45 (secondary) degrees"
         )
+    if not -10 <= swivel <= 10:
+        raise UsageError(f"swivel {swivel:g}: the C-arm reaches -10..10 degrees")
     if out.suffix not in (".png", ".dcm", ".npy"):
         raise UsageError(f"--out {out}: unknown kind '{out.suffix}'; expected .png, .dcm or .npy")
     if frames > 1 and out.suffix != ".dcm":
         raise UsageError(f"--frames {frames} with --out {out}: a run is written as DICOM; expected a name that ends in .dcm")
     found = find_scenario(on_patient(scenario, patient) or scenario)
-    angles = (round(primary * 1000), round(secondary * 1000))
+    angles, swivel_mdeg = (round(primary * 1000), round(secondary * 1000)), round(swivel * 1000)
     with progress_bar(quiet=True) as progress:
         if frames > 1:
-            content = cine_bytes(found, seed, *angles, size, frames, progress, backend)
+            content = cine_bytes(found, seed, *angles, size, frames, progress, backend, swivel_mdeg)
         else:
-            content = picture_bytes(found, seed, *angles, size, out.suffix, progress, backend)
+            content = picture_bytes(found, seed, *angles, size, out.suffix, progress, backend, swivel_mdeg)
     write_file(out, content)
     say(str(out))
 

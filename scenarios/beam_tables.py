@@ -19,6 +19,7 @@ from sim.tools import CArm
 F64 = NDArray[np.float64]
 
 Millimetre = Annotated[Quantity, in_unit("mm")]
+Second = Annotated[Quantity, in_unit("s")]
 Share = Annotated[Quantity, in_unit("1")]
 Speed = Annotated[Quantity, in_unit("mm/s")]
 Turn = Annotated[Quantity, in_unit("deg/s")]
@@ -65,6 +66,8 @@ class PictureTable(Strict):
     """What moves in the patient while pictures are taken."""
 
     breath_mm: Millimetre
+    flinch_mm: Millimetre
+    flinch_s: Second
     spine_breath_mm: Millimetre
     spine_n_per_mm: Stiffness
 
@@ -174,6 +177,8 @@ def load_carm(data: Path = DATA) -> CArm:
         shot_pulses=round(file.dose.shot_pulses.value),
         scatter=load_scatter(data),
         breath_mm=file.picture.breath_mm.value,
+        flinch_mm=file.picture.flinch_mm.value,
+        flinch_ms=round(1000.0 * file.picture.flinch_s.value),
         spine_breath_mm=file.picture.spine_breath_mm.value,
         spine_n_per_mm=file.picture.spine_n_per_mm.value,
         boost_factor=file.dose.boost_factor.value,

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, XRayAngiographicImageStorage, generate_uid
 
 from sim import ENGINE_VERSION
-from sim.frames import dicom_primary_deg
+from sim.frames import dicom_primary_deg, gantry, turned_to_deg
 from sim.state import Study
 from sim.view import View
 
@@ -104,8 +104,12 @@ def _geometry(dataset: Dataset, grey: NDArray[np.uint8], view: View, study: Stud
     dataset.DistanceSourceToPatient = f"{carm.sod_mm:.6g}"
     dataset.EstimatedRadiographicMagnificationFactor = f"{carm.sdd_mm / carm.sod_mm:.6g}"
     dataset.PositionerMotion = "STATIC"
-    dataset.PositionerPrimaryAngle = f"{dicom_primary_deg(view.primary_mdeg):.3f}"
-    dataset.PositionerSecondaryAngle = f"{view.secondary_mdeg / 1000:.3f}"
+    primary, secondary = view.primary_mdeg, view.secondary_mdeg / 1000
+    if view.swivel_mdeg:  # where the beam really lies: the standard knows no third angle
+        turned, secondary = turned_to_deg(gantry(view.primary_mdeg, view.secondary_mdeg, view.swivel_mdeg).normal)
+        primary = round(turned * 1000)
+    dataset.PositionerPrimaryAngle = f"{dicom_primary_deg(primary):.3f}"
+    dataset.PositionerSecondaryAngle = f"{secondary:.3f}"
     dataset.KVP = f"{view.kvp:.4g}"
     dataset.RadiationSetting = "SC"
     dataset.XRayTubeCurrent = ""

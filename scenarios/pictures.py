@@ -13,6 +13,7 @@ from scenarios.beam_tables import load_beam
 from scenarios.dicom_file import dicom_bytes
 from scenarios.registry import Scenario
 from scenarios.study import make_study
+from sim.carm import at_rest
 from sim.command import Command
 from sim.phantom import Phantom
 from sim.picture import Imager, render
@@ -30,19 +31,16 @@ def middle_of(phantom: Phantom, level: str) -> NDArray[np.float64]:
     return phantom.landmark(f"{level}.canal.centre" if level == "S1" else f"{level}.body.centre")
 
 
-def still_view(study: Study, primary_mdeg: int, secondary_mdeg: int) -> tuple[State, View]:
+def still_view(study: Study, primary_mdeg: int, secondary_mdeg: int, swivel_mdeg: int = 0) -> tuple[State, View]:
     """Return the state and view of a single shot at these angles, centred on the target, made through commands alone."""
     state, _ = begin(study)
     target = [round(float(c) * 1000.0) for c in study.plan.target_mm]
-    body = middle_of(study.phantom, study.plan.level)
+    body = middle_of(study.phantom, study.plan.level) if study.plan.level else study.plan.target_mm  # a block of gel has none
     centre = (round(float(body[0]) * 1000.0), target[1], target[2])
-    for command in (Command("carm.centre", centre), Command("carm.to", (primary_mdeg, secondary_mdeg))):
+    sent = [Command("carm.centre", centre), Command("carm.to", (primary_mdeg, secondary_mdeg))]
+    for command in [*sent, Command("carm.swivel", (swivel_mdeg,))] if swivel_mdeg else sent:
         state, _ = advance(study, state, command)
-    while (state.carm.primary_mdeg, state.carm.secondary_mdeg, state.carm.centre_um) != (
-        state.carm.primary_target_mdeg,
-        state.carm.secondary_target_mdeg,
-        state.carm.centre_target_um,
-    ):
+    while not at_rest(state.carm):
         state, _ = advance(study, state)
     state, _ = advance(study, state, Command("xray.shot"))
     for _ in range(100):
@@ -61,6 +59,7 @@ def picture_bytes(
     kind: str,
     progress: Progress | None = None,
     backend: str = "cpu",
+    swivel_mdeg: int = 0,
 ) -> bytes:
     """Return one picture as the bytes of a file; kind is ".png", ".dcm" or ".npy".
 
@@ -69,7 +68,7 @@ def picture_bytes(
     study = make_study(scenario, seed, progress=progress)
     if progress:
         progress("making the picture (compiling on the first run)", 0.95)
-    _, now = still_view(study, primary_mdeg, secondary_mdeg)
+    _, now = still_view(study, primary_mdeg, secondary_mdeg, swivel_mdeg)
     scene = make_scene(study.phantom)
     if kind == ".npy":
         return _npy(projector_of(scene, backend).line_integrals_60kev(now, size))
@@ -86,10 +85,11 @@ def cine_bytes(
     frames: int,
     progress: Progress | None = None,
     backend: str = "cpu",
+    swivel_mdeg: int = 0,
 ) -> bytes:
     """Return a live run of `frames` pulses as the bytes of a multi-frame DICOM file: the pedal is pressed, nothing else moves."""
     study = make_study(scenario, seed, progress=progress)
-    state, _ = still_view(study, primary_mdeg, secondary_mdeg)
+    state, _ = still_view(study, primary_mdeg, secondary_mdeg, swivel_mdeg)
     imager, start = Imager(make_scene(study.phantom), load_beam(), backend=backend), state.carm.pictures
     made: list[tuple[NDArray[np.uint8], View]] = []
     state, _ = advance(study, state, Command("xray.pedal", (1,)))

@@ -207,7 +207,7 @@ def compare(peer: str, scenario: str, sizes: list[int], frames: int, out: Path |
     study = make_study(find_scenario(scenario), 1)
     imager = Imager(with_legs(make_scene(study.phantom, soft_tissue=False)), load_beam())
     projector = imager.projector
-    views = [replace(still_view(study, *angles)[1], breath_mm=np.zeros(3)) for angles in ANGLES]
+    views = [replace(still_view(study, *angles)[1], breath_mm=np.zeros(3), patient_mm=np.zeros(3)) for angles in ANGLES]
 
     def mono(view, size: int) -> np.ndarray:
         return np.exp(-projector.line_integrals_60kev(view, size))

@@ -1,6 +1,6 @@
-"""Makes the pictures of docs/GUIDE.md: gallery, controls, menu, each procedure at its decisive moment, debrief. Headless.
+"""Makes the pictures of docs/GUIDE.md: gallery, map, controls, menu, each procedure at its decisive moment, debrief. Headless.
 
-    python scripts/make_guide_pictures.py [--out docs/guide] [--size 1280x720] [--only tfesi-l4l5-right] [--thumbnails]
+    python scripts/make_guide_pictures.py [--out docs/guide] [--size 1280x720] [--only tfesi-l4l5-right|gallery] [--thumbnails]
 
 The attempts are real: the expert acts through mouse and keyboard events. --thumbnails waits for the pictures of the gallery.
 """
@@ -24,11 +24,13 @@ from commands.acting import act_out
 from commands.joints import window_desk
 from scenarios.operators import find_operator
 from scenarios.registry import find_scenario
-from sim.command import Command
 from sim.window import boot, drive
 
-CASES = {"tfesi-l4l5-right": "syringe.inject", "mbb-l4s1-left": "syringe.inject"}
-"""Case -> the command at which it is at its decisive moment (the last one of that kind)."""
+CASES = {"tfesi-l4l5-right": 2, "mbb-l4l5-right": 2, "vp-l3-right-haemangioma": 2}
+"""Case -> patient."""
+DEBRIEFS = ("tfesi", "vertebroplasty")
+CLOSE = 2
+"""Magnification of the pictures: the smallest field shows the most of what is narrow."""
 
 
 def main() -> None:
@@ -48,16 +50,16 @@ def main() -> None:
         print(asked.out / f"{name}.png", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        for name, moment in CASES.items():
+        for name in CASES:
             if not asked.only or name == asked.only:
-                one_case(name, moment, Path(folder) / name, size, save)
-        if not asked.only:
+                one_case(name, Path(folder) / name, size, save)
+        if asked.only in ("", "gallery"):
             gallery(Path(folder), size, save, asked.thumbnails)
 
 
 def desk_of(name, folder, size):
     """Return a desk without the user's own settings."""
-    desk = window_desk(name, 1, folder)
+    desk = window_desk(name, CASES.get(name, 1), folder)
     desk.settings = desk.controls = None
     desk.size = size
     return desk
@@ -75,6 +77,9 @@ def gallery(folder, size, save, wait):
             yield
         yield from robot.wait(3)
         save(robot, "gallery")
+        yield from robot.click("chooser.map")
+        yield from robot.wait(2)
+        save(robot, "map")
 
     drive(desk, script)
 
@@ -84,7 +89,49 @@ def signs(robot, desk):
     return [robot.window.chooser._thumbs.sign(card.id) for card in desk.scenarios[:12]]
 
 
-def one_case(name, moment, folder, size, save):
+def decisive(robot, by_mouse, name, save):
+    """Return hands that magnify instead of closing the shutters, and take the picture of the procedure's decisive moment.
+
+    Transforaminal injection: contrast under live X-rays, in AP. Medial branch block: the tunnel view, needle end on.
+    Vertebroplasty: the newest portion of cement, in lateral.
+    """
+
+    class Photographer(by_mouse):
+        """Acts as it is told; looks where it matters."""
+
+        def do_carm_collimate(self, _width, _height):
+            yield from self.do_carm_magnify(CLOSE)
+
+        def do_carm_magnify(self, mode):
+            yield from robot.click(f"console.mag.{mode}")
+            yield from robot.wait(3)
+            assert robot.theatre.state.carm.magnification == mode
+
+        def look(self, what):
+            yield from robot.wait(3)
+            yield from robot.point("voice.log")  # away from every tooltip
+            yield from robot.wait(2)
+            save(robot, what)
+
+        def do_carm_to(self, primary, secondary):
+            needle = robot.theatre.state.needle
+            if name.startswith("mbb") and needle.placed and needle.depth_mm > 20 and abs(primary) < 5000:
+                yield from self.look(name)
+            yield from super().do_carm_to(primary, secondary)
+
+        def do_xray_pedal(self, on):
+            if on and name.startswith("tfesi"):
+                yield from self.do_image_store()
+                yield from self.do_carm_to(0, 0)
+                yield from robot.until(lambda: robot.theatre.state.carm.primary_mdeg == 0)
+            if not on and not name.startswith("mbb"):
+                yield from self.look(name)
+            yield from super().do_xray_pedal(on)
+
+    return Photographer(robot)
+
+
+def one_case(name, folder, size, save):
     """Play a case as the expert; keep the guided room, menu and controls at the start, the decisive moment, the debrief."""
     import pygame
 
@@ -92,22 +139,9 @@ def one_case(name, moment, folder, size, save):
 
     scenario, desk = find_scenario(name), desk_of(name, folder, size)
     desk.guided = True
-
-    class Photographer(ByMouse):
-        """Takes a picture of the window while a command of the wanted kind works."""
-
-        def obey(self, command: Command):
-            """Obey, and look."""
-            yield from super().obey(command)
-            if command.op == moment:
-                yield from robot_.wait(20)
-                save(robot_, name)
-
-    robot_ = None
+    side = scenario.file.target.side
 
     def script(robot):
-        nonlocal robot_
-        robot_ = robot
         yield from robot.ready()
         yield from robot.wait(3)
         robot.window.room.skin_alpha = 0.3
@@ -125,16 +159,17 @@ def one_case(name, moment, folder, size, save):
             yield from robot.key(pygame.K_F1)
         yield from robot.key(pygame.K_F3)
         camera = robot.window.room.camera
-        camera.azimuth_deg, camera.elevation_deg, camera.distance_mm = 318.0, 24.0, 520.0
-        yield from act_out(robot, scenario, find_operator(scenario, "expert"), Photographer(robot))
+        camera.azimuth_deg, camera.elevation_deg, camera.distance_mm = (50.0 if side == "left" else 310.0), 32.0, 560.0
+        yield from act_out(robot, scenario, find_operator(scenario, "expert"), decisive(robot, ByMouse, name, save))
         yield from robot.until(lambda: robot.window.screen == "debrief", 300)
         yield from robot.wait(3)
-        key = next(k for k in sorted(robot.window.ui.rects) if k.startswith("debrief.what_went_well.") and k[-1].isdigit())
-        yield from robot.click(key)
         replay = robot.window.replay
+        yield from robot.until(lambda: bool(replay.room._layers), 20_000)
         replay.go(max(t for t, _, _ in replay.history.views))
+        yield from robot.point("replay.picture")
         yield from robot.wait(3)
-        save(robot, f"debrief-{scenario.file.procedure}")
+        if scenario.file.procedure in DEBRIEFS:
+            save(robot, f"debrief-{scenario.file.procedure}")
         yield from robot.click("debrief.report.html")
         yield from robot.until(lambda: replay.told.startswith(("Report:", "The report")), 20_000)
         print(replay.told, flush=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sim.errors import DataError
 from sim.jit import jit
+from sim.readout import transmit
 from sim.scatter import Scatter
 
 F64 = NDArray[np.float64]
@@ -151,27 +152,44 @@ def anatomy_table(beam: Beam) -> F32:
 @jit
 def look_up(table: F32, lengths: F32, first: int, last: int, out: F32) -> None:
     """Fill rows first..last of out (n, n) with the absorbance of lengths (2 or more, n, n) by bilinear look-up."""
-    n = out.shape[1]
+    n, wide = out.shape[1], np.uint64(table.shape[1])
+    flat = table.reshape(table.size)
+    corner, along, across, one = np.empty(n, np.uint64), np.empty(n, np.float32), np.empty(n, np.float32), np.uint64(1)
     top_w = np.float32(table.shape[0] - 1.001)
     top_b = np.float32(table.shape[1] - 1.001)
     zero, low = np.float32(0.0), np.float32(BONE_LOW_MM)
     per_w, per_b = np.float32(1.0 / WATER_STEP_MM), np.float32(1.0 / BONE_STEP_MM)
     for y in range(first, last):
+        water, bone, line = lengths[0, y], lengths[1, y], out[y]
         for x in range(n):
-            u = min(max(lengths[0, y, x] * per_w, zero), top_w)
-            v = min(max((lengths[1, y, x] - low) * per_b, zero), top_b)
-            i = int(u)
-            j = int(v)
-            u -= np.float32(i)
-            v -= np.float32(j)
-            a = table[i, j] + (table[i, j + 1] - table[i, j]) * v
-            b = table[i + 1, j] + (table[i + 1, j + 1] - table[i + 1, j]) * v
-            out[y, x] = a + (b - a) * u
+            u = min(max(water[x] * per_w, zero), top_w)
+            v = min(max((bone[x] - low) * per_b, zero), top_b)
+            i, j = np.floor(u), np.floor(v)
+            along[x] = u - i
+            across[x] = v - j
+            corner[x] = np.uint64(np.int32(i)) * wide + np.uint64(np.int32(j))
+        for x in range(n):
+            k = corner[x]
+            a = flat[k] + (flat[k + one] - flat[k]) * across[x]
+            k += wide
+            b = flat[k] + (flat[k + one] - flat[k]) * across[x]
+            line[x] = a + (b - a) * along[x]
+
+
+@jit
+def pass_through(absorbance: F32, first: int, last: int, out: F32) -> None:
+    """Fill rows first..last of out (n, n) with the primary signal over the open beam, exp(-absorbance)."""
+    power = np.empty(out.shape[1], np.int32)
+    for y in range(first, last):
+        transmit(absorbance[y], power, out[y])
 
 
 @jit
 def add_devices(response: F64, mu: F64, anatomy: F32, devices: F32, box: NDArray[np.int64], out: F32) -> None:
-    """Where devices (3, n, n: steel, iodine, plastic) lie, inside box y0 y1 x0 x1, replace out by the exact sum."""
+    """Where devices (3, n, n: steel, iodine, plastic) lie, inside box y0 y1 x0 x1, replace out by the exact sum.
+
+    out: (n, n) primary signal over the open beam.
+    """
     bins = response.shape[0]
     for y in range(box[0], box[1]):
         for x in range(box[2], box[3]):
@@ -184,4 +202,4 @@ def add_devices(response: F64, mu: F64, anatomy: F32, devices: F32, box: NDArray
                 total = 0.0
                 for b in range(bins):
                     total += response[b] * np.exp(-(mu[b, 0] * water + mu[b, 1] * bone + mu[b, 2] * steel + mu[b, 3] * iodine))
-                out[y, x] = -np.log(max(total, 1e-30))
+                out[y, x] = total

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.frames import Vec, dot, sincos_mdeg
+from sim.frames import Vec, dot, gantry, sincos_mdeg
 from sim.jit import jit
 from sim.state import CArmState, State, Study
 from sim.tools import CArm
@@ -20,7 +20,7 @@ LATERAL_MDEG = (75_000, 105_000)
 
 def pose(study: Study, me: CArmState) -> Pose:
     """Return the geometry of the beam where the machine stands."""
-    return pose_of(study.toolbox.carm, me.primary_mdeg, me.secondary_mdeg, me.centre_um, me.magnification)
+    return pose_of(study.toolbox.carm, me.primary_mdeg, me.secondary_mdeg, me.centre_um, me.magnification, me.swivel_mdeg)
 
 
 # ---------------------------------------------------------------- motion
@@ -133,15 +133,13 @@ def _iodine_inside(
     return total > 0.0 and inside >= 0.1 * total
 
 
-def square_mdeg(primary_mdeg: int, secondary_mdeg: int, normal: Vec) -> int:
+def square_mdeg(primary_mdeg: int, secondary_mdeg: int, normal: Vec, swivel_mdeg: int = 0) -> int:
     """Return the angle between the beam's axis and the plane with this unit normal, in whole millidegrees.
 
     The sine is |beam . normal|; its angle is found by bisection with the bit-stable sine, no library arcsine.
     """
-    sp, cp = sincos_mdeg(primary_mdeg)
-    ss, cs = sincos_mdeg(secondary_mdeg)
-    length = float(np.sqrt(dot(normal, normal)))
-    sine = abs(sp * cs * float(normal[0]) + cp * cs * float(normal[1]) + ss * float(normal[2])) / length
+    beam = gantry(primary_mdeg, secondary_mdeg, swivel_mdeg).normal
+    sine = abs(dot(beam, normal)) / float(np.sqrt(dot(normal, normal)))
     low, high = 0, 90_000
     while low < high:
         middle = (low + high) // 2

@@ -68,6 +68,7 @@ def view(study: Study, state: State) -> View:
         primary_mdeg=me.primary_mdeg,
         secondary_mdeg=me.secondary_mdeg,
         iris=me.iris_permille / 1000.0,
+        swivel_mdeg=me.swivel_mdeg,
         patient_mm=_patient_mm(study, state),
         breath_mm=np.array([0.0, 0.0, -_breath_mm(study, state)]),
     )
@@ -87,7 +88,8 @@ def _patient_mm(study: Study, state: State) -> F64:
     """Return how far the patient has moved as a whole (3,), in steps of PATIENT_STEP_MM (pictures only).
 
     Breathing in lifts the prone back with spine and needle; for a subtraction run the breath is held. A needle
-    that the hand presses on bone pushes the spine before it. A patient drawn from a scan stays at rest: it takes seconds.
+    that the hand presses on bone pushes the spine before it; great pain makes the patient jerk.
+    A patient drawn from a scan stays at rest: it takes seconds.
     """
     carm, needle = study.toolbox.carm, state.needle
     moved = np.zeros(3)
@@ -97,13 +99,34 @@ def _patient_mm(study: Study, state: State) -> F64:
         moved[1] = carm.spine_breath_mm * _inspired(state)
     if needle.placed and needle.bone >= 0 and needle.force_n > 0.0:
         moved += needle.force_n / carm.spine_n_per_mm * needle.tip_direction
+    moved += _flinch_mm(study, state)
     return np.round(moved / PATIENT_STEP_MM) * PATIENT_STEP_MM
+
+
+def _flinch_mm(study: Study, state: State) -> F64:
+    """Return how far a patient who cries out in great pain has jerked (3,): there, and back.
+
+    From the pain on at which the core says that the patient moves.
+    """
+    me, carm = state.patient, study.toolbox.carm
+    since = (state.tick - me.said_tick) * TICK_MS
+    if carm.flinch_mm == 0.0 or not 0 <= since < carm.flinch_ms or me.pain < study.toolbox.constant("patient.moves_from"):
+        return np.zeros(3)
+    share = sincos_mdeg(since * 180_000 // carm.flinch_ms)[0]
+    side = 1.0 if me.said_side == "right" else -1.0  # away from the side that hurts
+    return carm.flinch_mm * share * np.array([0.6 * side, 0.0, 0.8])
+
+
+def at_rest(me: CArmState) -> bool:
+    """Return True if the machine stands where it was sent."""
+    angles = me.primary_mdeg, me.secondary_mdeg, me.swivel_mdeg
+    goals = me.primary_target_mdeg, me.secondary_target_mdeg, me.swivel_target_mdeg
+    return angles == goals and me.centre_um == me.centre_target_um
 
 
 def _moved(carm: CArm, me: CArmState) -> CArmState:
     """Return the machine one tick nearer to where it was sent (each axis at its own full speed)."""
-    at_angles = (me.primary_mdeg, me.secondary_mdeg) == (me.primary_target_mdeg, me.secondary_target_mdeg)
-    if at_angles and me.centre_um == me.centre_target_um:
+    if at_rest(me):
         return me
     turn = max(1, carm.angle_speed_mdeg_s * TICK_MS // 1000)
     slide = max(1, carm.slide_speed_um_s * TICK_MS // 1000)
@@ -112,6 +135,7 @@ def _moved(carm: CArm, me: CArmState) -> CArmState:
         me,
         primary_mdeg=_towards(me.primary_mdeg, me.primary_target_mdeg, turn),
         secondary_mdeg=_towards(me.secondary_mdeg, me.secondary_target_mdeg, turn),
+        swivel_mdeg=_towards(me.swivel_mdeg, me.swivel_target_mdeg, turn),
         centre_um=(x, y, z),
     )
 
@@ -129,6 +153,7 @@ def _driven(study: Study, state: State) -> tuple[CArmState, list[Event]]:
         before,
         primary_target_mdeg=before.primary_mdeg,
         secondary_target_mdeg=before.secondary_mdeg,
+        swivel_target_mdeg=before.swivel_mdeg,
         centre_target_um=before.centre_um,
     )
     fact = event(
@@ -156,6 +181,8 @@ def _obey(study: Study, state: State, me: CArmState, command: Command) -> tuple[
         return me, []
     if op == "carm.to":
         return replace(me, primary_target_mdeg=args[0], secondary_target_mdeg=args[1]), []
+    if op == "carm.swivel":
+        return replace(me, swivel_target_mdeg=args[0]), []
     if op == "carm.centre":
         return replace(me, centre_target_um=(args[0], args[1], args[2])), []
     if op == "carm.collimate":
@@ -297,6 +324,7 @@ def _ended(study: Study, state: State, me: CArmState) -> tuple[CArmState, list[E
         contrast_in_field=me.run_saw_contrast,
         while_injecting=me.run_agent_kind,
         injected_ul=me.run_injected_nl // 1000,
-        square_mdeg=square_mdeg(me.primary_mdeg, me.secondary_mdeg, study.plan.endplate_normal),
+        square_mdeg=square_mdeg(me.primary_mdeg, me.secondary_mdeg, study.plan.endplate_normal, me.swivel_mdeg),
+        **({"swivel_mdeg": me.swivel_mdeg} if me.swivel_mdeg else {}),
     )
     return replace(me, beam="", run_start_tick=-1, pulse_phase=0), [fact]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.frames import sincos_mdeg
+from sim.frames import gantry, sincos_mdeg
 from sim.phantom import Skin
 from sim.state import CArmState
 from sim.tools import CArm
@@ -88,10 +88,8 @@ def _dot(points: I64, axes: I64) -> I64:
 
 def _housings(carm: CArm, arm: CArmState) -> dict[str, tuple[I64, I64]]:
     """Return corners (8, 3) in um and axes (3, 3) of detector and tube housing, turned about the isocentre."""
-    sp, cp = sincos_mdeg(arm.primary_mdeg)
-    ss, cs = sincos_mdeg(arm.secondary_mdeg)
-    right, up, normal = (-cp, sp, 0.0), (-sp * ss, -cp * ss, cs), (sp * cs, cp * cs, ss)
-    axes = np.array([[round(v * SCALE) for v in axis] for axis in (right, up, normal)], np.int64)
+    stand = gantry(arm.primary_mdeg, arm.secondary_mdeg, arm.swivel_mdeg)
+    axes = np.array([[round(float(v) * SCALE) for v in axis] for axis in (stand.right, stand.up, stand.normal)], np.int64)
     centre = np.array(arm.centre_um, np.int64)
 
     def box(near_mm: float, far_mm: float, width_mm: float) -> tuple[I64, I64]:

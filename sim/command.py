@@ -108,6 +108,8 @@ TABLE: dict[str, tuple[Argument, ...]] = {
     # speech and end
     "ask.pain": (),
     "finish": (),
+    # later additions: at the end, so that what older records hold stays as it was
+    "carm.swivel": (_a("swivel_mdeg", -10_000, 10_000),),  # of the whole C about the vertical
 }
 
 

@@ -1,4 +1,6 @@
-"""From absorbance to a picture's signal: scatter and grid, quantum and electronic noise, blur; then grey values.
+"""What a receptor adds to the primary: scatter and grid, noise, blur, veiling glare, in numbers; and the display's window.
+
+sim/readout.py does it to the pixels.
 
 Signals are relative to the open beam without patient and grid. Formulas and sources: docs/IMAGING.md.
 """
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from sim.beam import Beam, DetectorData
 from sim.jit import jit
-from sim.scatter import cell_kernels, rings, scatter_field, spr_at
+from sim.scatter import kernels_of, scatter_field, spr_at
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -65,9 +67,9 @@ def exposure_of(beam: Beam, data: DetectorData, mas: float, water_mm: float, pix
 
 
 @jit
-def coarse_signal(absorbance: F32, half_w: float, half_h: float, iris: float, out: F32) -> None:
-    """Fill out (g, g) with the mean primary of the open field in each cell (up to 4 x 4 samples a cell)."""
-    n, g = absorbance.shape[0], out.shape[0]
+def coarse_signal(passed: F32, half_w: float, half_h: float, iris: float, out: F32) -> None:
+    """Fill out (g, g) with the mean primary, passed (n, n), of the open field in each cell (up to 4 x 4 samples a cell)."""
+    n, g = passed.shape[0], out.shape[0]
     step = max(n // (4 * g), 1)
     for i in range(g):
         for j in range(g):
@@ -80,7 +82,7 @@ def coarse_signal(absorbance: F32, half_w: float, half_h: float, iris: float, ou
                 for x in range(j * n // g, (j + 1) * n // g, step):
                     u = abs(2.0 * (x + 0.5) / n - 1.0)
                     if u <= half_w and u * u + v * v <= iris * iris:
-                        total += np.exp(-absorbance[y, x])
+                        total += passed[y, x]
                     count += 1
             out[i, j] = total / max(count, 1)
 
@@ -88,10 +90,8 @@ def coarse_signal(absorbance: F32, half_w: float, half_h: float, iris: float, ou
 def scattered(primary: F32, water: F32, cell_mm: float, data: DetectorData) -> F32:
     """Return scatter in the cells (g, g) of a field: primary signal (g, g) behind water (g, g) mm, before the grid."""
     g, table = len(primary), data.scatter
-    kernels = np.empty((len(table.thickness_mm), g, g), np.float32)
-    cell_kernels(rings(table, data.grid), table.radius_mm, cell_mm, kernels)
     out = np.empty((g, g), np.float32)
-    scatter_field(primary, water, table.thickness_mm, kernels, out)
+    scatter_field(primary, water, table.thickness_mm, kernels_of(table, data.grid, g, cell_mm), out)
     return out
 
 
@@ -108,37 +108,7 @@ def veil(coarse: F32, cell_mm: float, data: DetectorData) -> F32:
     return np.asarray(data.glare * spread[g - 1 : 2 * g - 1, g - 1 : 2 * g - 1], np.float32)
 
 
-# ---------------------------------------------------------------- signal
-
-
-@jit
-def _between(coarse: F32, y: float, x: float) -> float:
-    """Return the bilinear value of a coarse grid at cell coordinates (cell centres at i + 0.5), clamped."""
-    g = coarse.shape[0]
-    v = min(max(y - 0.5, 0.0), g - 1.001)
-    u = min(max(x - 0.5, 0.0), g - 1.001)
-    i, j = int(v), int(u)
-    v -= i
-    u -= j
-    top = coarse[i, j] * (1 - u) + coarse[i, j + 1] * u
-    return float(top * (1 - v) + (coarse[i + 1, j] * (1 - u) + coarse[i + 1, j + 1] * u) * v)
-
-
-@jit
-def receive(
-    absorbance: F32, scatter: F32, first: int, last: int, primary: float, through: float, quantum: float, electronic: float,
-    noise: F32, out: F32,
-) -> None:  # fmt: skip
-    """Fill rows first..last of out with primary + scatter behind the grid, and noise (standard normal) of its variance."""
-    n, g = out.shape[0], scatter.shape[0]
-    per = g / n
-    row = np.empty(n, np.float32)
-    for y in range(first, last):
-        for x in range(n):
-            row[x] = _between(scatter, (y + 0.5) * per, (x + 0.5) * per)
-        for x in range(n):
-            signal = primary * np.exp(-absorbance[y, x]) + through * row[x]
-            out[y, x] = max(signal + np.sqrt(quantum * signal + electronic) * noise[y, x], 0.0)
+# ---------------------------------------------------------------- blur
 
 
 def blur_taps(sigma_px: float) -> F32:
@@ -147,39 +117,6 @@ def blur_taps(sigma_px: float) -> F32:
     at = np.arange(-reach, reach + 1)
     taps = np.exp(-0.5 * (at / max(sigma_px, 1e-3)) ** 2)
     return np.asarray(taps / taps.sum(), np.float32)
-
-
-@jit
-def blur_rows(image: F32, taps: F32, first: int, last: int, out: F32) -> None:
-    """Blur rows first..last along x (edges repeat)."""
-    n, reach = image.shape[1], taps.shape[0] // 2
-    for y in range(first, last):
-        for x in range(n):
-            out[y, x] = 0.0
-        for k in range(taps.shape[0]):
-            shift = k - reach
-            weight = taps[k]
-            low, high = max(0, -shift), min(n, n - shift)
-            for x in range(low, high):
-                out[y, x] += weight * image[y, x + shift]
-            for x in range(low):
-                out[y, x] += weight * image[y, 0]
-            for x in range(high, n):
-                out[y, x] += weight * image[y, n - 1]
-
-
-@jit
-def blur_columns(image: F32, taps: F32, first: int, last: int, out: F32) -> None:
-    """Blur rows first..last along y (edges repeat)."""
-    n, reach = image.shape[0], taps.shape[0] // 2
-    for y in range(first, last):
-        for x in range(image.shape[1]):
-            out[y, x] = 0.0
-        for k in range(taps.shape[0]):
-            weight = taps[k]
-            source = min(max(y + k - reach, 0), n - 1)
-            for x in range(image.shape[1]):
-                out[y, x] += weight * image[source, x]
 
 
 # ---------------------------------------------------------------- grey values
@@ -210,26 +147,3 @@ def auto_window(log_signal: F32, slow: F32, body: NDArray[np.bool_], flatten: fl
     flat = log_signal - flatten * (slow - middle)
     low, mid, high = (float(v) for v in np.percentile(flat[body], [8.0, 50.0, 92.0]))
     return Window(mid, float(np.clip(0.6 * (high - low), *limits)), flatten)
-
-
-@jit
-def to_grey(
-    signal: F32, slow: F32, first: int, last: int, middle: float, half_width: float, flatten: float, half_w: float, half_h: float,
-    iris: float, invert: bool, out: NDArray[np.uint8],
-) -> None:  # fmt: skip
-    """Fill rows first..last of out (uint8): bright where much signal comes through, black outside the open field."""
-    n, g = out.shape[0], slow.shape[0]
-    per = g / n
-    scale = 1.0 / half_width
-    for y in range(first, last):
-        v = abs(2.0 * (y + 0.5) / n - 1.0)
-        reach = min(half_w, np.sqrt(max(iris * iris - v * v, 0.0))) if v <= half_h else -1.0
-        for x in range(n):
-            if abs(2.0 * (x + 0.5) / n - 1.0) > reach:
-                out[y, x] = 0
-                continue
-            value = np.log(max(signal[y, x], np.float32(1e-7)))
-            value -= flatten * (_between(slow, (y + 0.5) * per, (x + 0.5) * per) - middle)
-            t = (value - middle) * scale
-            grey = 0.53 + 0.47 * t / np.sqrt(1.0 + t * t)
-            out[y, x] = np.uint8((1.0 - grey if invert else grey) * 255.0 + 0.5)

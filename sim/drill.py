@@ -110,8 +110,11 @@ def _judged(study: Study, state: State, me: DrillState, item: DrillItem, command
     if item.kind == "centre":
         found = in_the_middle(study, me.picture)
         return found, item.name, _levels_apart(study, found, item.name), "levels", off_um
-    turn, tilt = me.picture.primary_mdeg, me.picture.secondary_mdeg
-    error = square_mdeg(turn, tilt, item.normal) if item.kind == "square" else angle_mdeg(gantry(turn, tilt).normal, item.normal)
+    turn, tilt, swivel = me.picture.primary_mdeg, me.picture.secondary_mdeg, me.picture.swivel_mdeg
+    if item.kind == "square":
+        error = square_mdeg(turn, tilt, item.normal, swivel)
+    else:
+        error = angle_mdeg(gantry(turn, tilt, swivel).normal, item.normal)
     return f"{turn} {tilt} mdeg", item.name, error, "mdeg", off_um
 
 

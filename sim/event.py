@@ -310,6 +310,9 @@ TABLE: dict[str, dict[str, type]] = {
     "vitals": {"heart_rate_bpm": int, "systolic_mmhg": int, "spo2_percent": int},
 }
 
+WHERE_USED: dict[str, dict[str, type]] = {"exposed": {"swivel_mdeg": int}}  # of the C about the vertical
+"""Fields that an event has only where they say something: absent is none."""
+
 SINCE: dict[str, frozenset[str]] = {"patient_said": frozenset({"side", "area"})}
 """Fields that came with a later engine: records of older ones lack all of a kind's, and stay readable."""
 
@@ -318,7 +321,7 @@ SINCE: dict[str, frozenset[str]] = {"patient_said": frozenset({"side", "area"})}
 class Event:
     """A fact at a tick. `data` holds exactly the fields of TABLE[kind], at a tip those of BODY too where a body is filled.
 
-    ValueError otherwise (a bug).
+    Those of WHERE_USED may be there. ValueError otherwise (a bug).
     """
 
     tick: int
@@ -331,6 +334,7 @@ class Event:
             raise ValueError(f"unknown event kind '{self.kind}'")
         if BODY.keys() <= self.data.keys() and "in_canal_um" in fields:
             fields = {**fields, **BODY}
+        fields = {**fields, **{name: kind for name, kind in WHERE_USED.get(self.kind, {}).items() if name in self.data}}
         since = SINCE.get(self.kind, frozenset())
         if since and since.isdisjoint(self.data):  # of a record that an older engine made
             fields = {name: wanted for name, wanted in fields.items() if name not in since}

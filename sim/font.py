@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ _ROWS = {
     "0": "0E11131519110E", "1": "040C040404040E", "2": "0E11010204081F", "3": "1F02040201110E", "4": "02060A121F0202",
     "5": "1F101E0101110E", "6": "0608101E11110E", "7": "1F010204080808", "8": "0E11110E11110E", "9": "0E11110F01020C",
     ".": "00000000000C0C", "-": "0000001F000000", "+": "0004041F040400", "^": "040E1504040404", " ": "00000000000000",
+    "W": "1111111515150A",
 }  # fmt: skip
 
 ADVANCE = 6
@@ -31,8 +34,9 @@ def text_width(text: str, zoom: int) -> int:
     return (len(text) * ADVANCE - 1) * zoom if text else 0
 
 
-def stamp(image: NDArray[np.uint8], text: str, x: int, y: int, zoom: int) -> None:
-    """Write text into a grey image, upper left corner at (x, y): white with a dark rim, legible on any ground."""
+@lru_cache(maxsize=64)
+def _drawn(text: str, zoom: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the pixels of a text and those of its rim with them."""
     mask = np.zeros((9, len(text) * ADVANCE + 1), bool)
     for i, character in enumerate(text):
         mask[1:8, 1 + i * ADVANCE : 6 + i * ADVANCE] = glyph(character)
@@ -40,8 +44,12 @@ def stamp(image: NDArray[np.uint8], text: str, x: int, y: int, zoom: int) -> Non
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
             rim |= np.roll(mask, (dy, dx), (0, 1))
-    ink = np.kron(mask, np.ones((zoom, zoom), bool))
-    edge = np.kron(rim, np.ones((zoom, zoom), bool))
+    return tuple(part.repeat(zoom, 0).repeat(zoom, 1) for part in (mask, rim))  # type: ignore[return-value]
+
+
+def stamp(image: NDArray[np.uint8], text: str, x: int, y: int, zoom: int) -> None:
+    """Write text into a grey image, upper left corner at (x, y): white with a dark rim, legible on any ground."""
+    ink, edge = _drawn(text, zoom)
     top, left = y - zoom, x - zoom
     h, w = ink.shape
     y0, x0 = max(top, 0), max(left, 0)

@@ -68,15 +68,25 @@ class Gantry:
     normal: Vec
 
 
-def gantry(primary_mdeg: int, secondary_mdeg: int) -> Gantry:
-    """Return the picture axes for C-arm angles in millidegrees."""
+def gantry(primary_mdeg: int, secondary_mdeg: int, swivel_mdeg: int = 0) -> Gantry:
+    """Return the picture axes for C-arm angles in millidegrees.
+
+    swivel_mdeg turns the whole C about the vertical through the isocentre: positive moves what stands on the patient's left
+    towards the head.
+    """
     sp, cp = sincos_mdeg(primary_mdeg)
     ss, cs = sincos_mdeg(secondary_mdeg)
-    return Gantry(
-        right=np.array([-cp, sp, 0.0]),
-        up=np.array([-sp * ss, -cp * ss, cs]),
-        normal=np.array([sp * cs, cp * cs, ss]),
-    )
+    rows = (-cp, sp, 0.0), (-sp * ss, -cp * ss, cs), (sp * cs, cp * cs, ss)
+    if swivel_mdeg:
+        sw, cw = sincos_mdeg(swivel_mdeg)
+        rows = tuple((cw * x - sw * z, y, sw * x + cw * z) for x, y, z in rows)  # type: ignore[assignment]
+    return Gantry(*(np.array(row) for row in rows))
+
+
+def turned_to_deg(normal: Vec) -> tuple[float, float]:
+    """Return the (primary, secondary) in degrees of a C-arm without swivel whose beam lies as `normal` (a unit vector)."""
+    x, y, z = (float(v) for v in normal)
+    return float(np.degrees(np.arctan2(x, y))), float(np.degrees(np.arcsin(min(max(z, -1.0), 1.0))))
 
 
 def dicom_primary_deg(primary_mdeg: int) -> float:

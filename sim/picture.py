@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim import detector
-from sim.beam import BeamTables, add_devices, anatomy_table, beam_at, look_up
+from sim.beam import BeamTables, add_devices, anatomy_table, beam_at, look_up, pass_through
 from sim.font import stamp, text_width
 from sim.frames import gantry
 from sim.projector_gl import projector_of
-from sim.rng import stream
+from sim.readout import blend, noise_key, quantiles, receive, to_grey, widen
 from sim.scene import Scene
 from sim.subtraction import Subtraction, grey_of, road_map
 from sim.view import View
@@ -54,7 +53,6 @@ class Imager:
         self.projector = projector_of(scene, backend, threads)
         self.tables = tables
         self._table_kvp, self._table = -1.0, np.zeros((2, 2), np.float32)
-        self._absorbed_key: tuple[float, int] = (-1.0, 0)
         self._before: tuple[View, F32] | None = None
         self._run, self._live_run = Subtraction(), Subtraction()
         self._road: F32 | None = None
@@ -63,11 +61,10 @@ class Imager:
     def _resize(self, size: int) -> None:
         self.size = size
         self._anatomy = np.zeros((size, size), np.float32)
-        self._all = np.zeros((size, size), np.float32)
-        self._noise = np.zeros((size, size), np.float32)
-        self._one = np.zeros((size, size), np.float32)
-        self._two = np.zeros((size, size), np.float32)
-        self._absorbed_key = (-1.0, 0)
+        self._passed = np.zeros((size, size), np.float32)
+        self._covered = (0, 0, 0, 0)
+        self._values = np.zeros((size, size), np.float32)
+        self._wide = np.zeros((detector.COARSE, size), np.float32)
         self._before = None
 
     def _rows(self, work: Callable[[int, int], None]) -> None:
@@ -75,29 +72,41 @@ class Imager:
 
     # ------------------------------------------------------------ physics
 
-    def absorbance(self, view: View, size: int) -> F32:
-        """Return -ln(primary signal) of a view, polychromatic, (n, n); an own array that the next call changes."""
+    def primary(self, view: View, size: int) -> F32:
+        """Return the primary signal over the open beam, polychromatic, (n, n); an own array that the next call changes.
+
+        Behind a C-arm that stands still only what the devices cover, or covered before, is computed again.
+        """
         if size != self.size:
             self._resize(size)
-        fresh = self.projector.draw(view, size)
+        drawn = self.projector
+        fresh = drawn.draw(view, size)
         beam = beam_at(self.tables, view.kvp)
         if self._table_kvp != view.kvp:
             self._table, self._table_kvp, fresh = anatomy_table(beam), view.kvp, True
         if fresh:
-            self._rows(lambda a, b: look_up(self._table, self.projector.anatomy, a, b, self._anatomy))
-        np.copyto(self._all, self._anatomy)
-        drawn = self.projector
-        add_devices(beam.response, beam.mu, drawn.anatomy, drawn.devices, drawn.device_box, self._all)
-        return self._all
+            self._rows(self._through_anatomy)
+        else:
+            y0, y1, x0, x1 = self._covered
+            self._passed[y0:y1, x0:x1] = self._anatomy[y0:y1, x0:x1]
+        add_devices(beam.response, beam.mu, drawn.anatomy, drawn.devices, drawn.device_box, self._passed)
+        y0, y1, x0, x1 = (int(v) for v in drawn.device_box)
+        self._covered = (y0, max(y0, y1), x0, max(x0, x1))
+        return self._passed
+
+    def _through_anatomy(self, first: int, last: int) -> None:
+        look_up(self._table, self.projector.anatomy, first, last, self._passed)
+        pass_through(self._passed, first, last, self._anatomy)
+        self._passed[first:last] = self._anatomy[first:last]
 
     def signal(self, view: View, size: int, noise: bool = True) -> Signal:
         """Return what the receptor reads out for one pulse."""
-        absorbance = self.absorbance(view, size)
+        through = self.primary(view, size)
         pixel = view.pose.side_mm / size
         open_w, open_h = view.half_width, view.half_height
         g = detector.COARSE
         primary = np.empty((g, g), np.float32)
-        detector.coarse_signal(absorbance, open_w, open_h, view.iris, primary)
+        detector.coarse_signal(through, open_w, open_h, view.iris, primary)
         at = (np.arange(g) * size // g + size // (2 * g)).clip(0, size - 1)
         anatomy = self.projector.anatomy
         water = np.maximum(anatomy[0][np.ix_(at, at)] + 2.0 * anatomy[1][np.ix_(at, at)], 0.0)
@@ -113,24 +122,12 @@ class Imager:
             glare = detector.veil(coarse, cell, data)
             scatter = scatter + glare / np.float32(passed)
             coarse = passed * (primary + scatter)
-        variance = (exposure.quantum, exposure.electronic) if noise else (0.0, 0.0)
-        if noise:
-            self._draw_noise(view.noise_key)
-        self._rows(lambda a, b: detector.receive(absorbance, scatter, a, b, passed, passed, *variance, self._noise, self._one))
-        taps = detector.blur_taps(exposure.sigma_px)
-        self._rows(lambda a, b: detector.blur_rows(self._one, taps, a, b, self._two))
-        self._rows(lambda a, b: detector.blur_columns(self._two, taps, a, b, self._one))
+        widen(scatter, self._wide)
+        numbers = (passed, passed, exposure.quantum, exposure.electronic, noise_key(view.noise_key))
+        table, taps = quantiles() if noise else quantiles()[:0], detector.blur_taps(exposure.sigma_px)
+        self._rows(lambda a, b: receive(through, self._wide, a, b, *numbers, table, taps, self._values))
         body = inside & (water > 0.35 * np.median(water[inside]))
-        return Signal(self._one, np.maximum(coarse, np.float32(1e-6)), inside, body if body.any() else inside)
-
-    def _draw_noise(self, key: tuple[int, int]) -> None:
-        def draw(a: int, b: int) -> None:
-            source = stream(key[0], f"picture/{key[1]}/{a}")
-            source.standard_normal(dtype=np.float32, out=self._noise[a:b])
-
-        # always halves: the picture does not depend on the number of threads
-        half = self.size // 2
-        self.projector.crew.each([partial(draw, 0, half), partial(draw, half, self.size)])
+        return Signal(self._values, np.maximum(coarse, np.float32(1e-6)), inside, body if body.any() else inside)
 
     # ------------------------------------------------------------ display
 
@@ -145,13 +142,13 @@ class Imager:
         frames: strength of the recursive filter, y += (x - y) / frames; a moving C-arm leaves only detector lag.
         """
         signal = self.signal(view, size)
-        lag = self.tables.detector.lag
-        if self._before is not None and self._before[1].shape == signal.values.shape:
+        if self._before is None or self._before[1].shape != signal.values.shape:
+            self._before = (view, signal.values.copy())
+        else:
             old_view, old = self._before
-            still = not self._moved(old_view, view)
-            keep = 1.0 - 1.0 / frames if still else lag
-            signal.values[:] = signal.values * np.float32(1.0 - keep) + old * np.float32(keep)
-        self._before = (view, signal.values.copy())
+            keep = self.tables.detector.lag if self._moved(old_view, view) else 1.0 - 1.0 / frames
+            self._rows(lambda a, b: blend(old, keep, a, b, signal.values))
+            self._before = (view, old)
         return self._show(view, signal, invert, marks)
 
     def forget(self) -> None:
@@ -211,8 +208,9 @@ class Imager:
         slow = detector.smooth(logs)
         window = detector.auto_window(logs, slow, signal.body, FLATTEN, HALF_WIDTH)
         out = np.empty((self.size, self.size), np.uint8)
+        widen(slow, self._wide)
         how = (window.middle, window.half_width, window.flatten, view.half_width, view.half_height, view.iris, invert)
-        self._rows(lambda a, b: detector.to_grey(signal.values, slow, a, b, *how, out))
+        self._rows(lambda a, b: to_grey(signal.values, self._wide, a, b, *how, out))
         return burn_in(out, view, "") if marks else out
 
 
@@ -242,9 +240,9 @@ def open_pixels(size: int, view: View) -> NDArray[np.bool_]:
 # ---------------------------------------------------------------- markers
 
 
-def side_marks(primary_mdeg: int, secondary_mdeg: int) -> tuple[str, str]:
+def side_marks(primary_mdeg: int, secondary_mdeg: int, swivel_mdeg: int = 0) -> tuple[str, str]:
     """Return what to write at the left and the right edge of the picture: "L"/"R", or "ANT"/"POST" in laterals."""
-    right = gantry(primary_mdeg, secondary_mdeg).right
+    right = gantry(primary_mdeg, secondary_mdeg, swivel_mdeg).right
     folded = abs(primary_mdeg) % 180_000
     if min(folded, 180_000 - folded) <= MARKER_TURN_MDEG:
         return ("R", "L") if right[0] > 0 else ("L", "R")
@@ -256,6 +254,8 @@ def technique_text(view: View) -> str:
     side = "LEFT" if view.primary_mdeg > 0 else "RIGHT" if view.primary_mdeg < 0 else ""
     tilt = "HEAD" if view.secondary_mdeg > 0 else "FOOT" if view.secondary_mdeg < 0 else ""
     angles = f"{abs(view.primary_mdeg) / 1000:.0f} {side}  {abs(view.secondary_mdeg) / 1000:.0f} {tilt}"
+    if view.swivel_mdeg:
+        angles += f"  {abs(view.swivel_mdeg) / 1000:.0f} SWIVEL {'LEFT' if view.swivel_mdeg > 0 else 'RIGHT'}"
     return f"{angles}   {view.kvp:.0f}KV {view.mas:.2f}MAS"
 
 
@@ -264,7 +264,7 @@ def burn_in(image: U8, view: View, note: str) -> U8:
     n = len(image)
     zoom = max(1, n // 256)
     pad = 4 * zoom
-    left, right = side_marks(view.primary_mdeg, view.secondary_mdeg)
+    left, right = side_marks(view.primary_mdeg, view.secondary_mdeg, view.swivel_mdeg)
     big = 2 * zoom
     stamp(image, left, pad, pad, big)
     stamp(image, right, n - pad - text_width(right, big), pad, big)

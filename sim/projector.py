@@ -29,24 +29,40 @@ FINE = 4  # rays per pixel side for the needle
 CONTRAST_VOXEL_MM = 1.0
 HUB_RADIUS_MM, HUB_BORE_MM, HUB_LENGTH_MM = 3.3, 1.4, 14.0
 HUB_WATER = 0.96  # polypropylene
+SLICE_MM = 2.0
 TEXTURE_SIDE = 384
 """Above so many pixels a side trabecular texture is drawn with half of them: it holds nothing finer than its cell."""
 
 
 class Surfaces:
-    """Triangles that are drawn together: vertices, faces and weights, and where they were drawn last."""
+    """Triangles that are drawn together: vertices, faces and weights, and where they were drawn last.
+
+    They lie in the order of slices along the body, mostly rows of the picture: what is drawn after each other lies together in
+    memory.
+    """
 
     def __init__(self, scene: Scene, which: NDArray[np.bool_]) -> None:
-        used, index = np.unique(scene.faces[which], return_inverse=True)
+        faces = scene.faces[which]
+        used = np.unique(faces)
+        used = used[_along_the_body(scene.vertices[used])]
+        rank = np.zeros(len(scene.vertices), np.int32)
+        rank[used] = np.arange(len(used), dtype=np.int32)
+        faces = rank[faces].reshape(-1, 3)
+        order = np.argsort(faces.min(1), kind="stable") if len(faces) else np.zeros(0, np.int64)
         self.vertices = np.ascontiguousarray(scene.vertices[used])
-        self.faces = np.ascontiguousarray(index.reshape(-1, 3), np.int32)
-        self.weights = np.ascontiguousarray(scene.face_weights[which])
+        self.faces = np.ascontiguousarray(faces[order], np.int32)
+        self.weights = np.ascontiguousarray(scene.face_weights[which][order])
         self.xy = np.zeros((len(self.vertices), 2), np.int32)
         self.iw = np.zeros(len(self.vertices), np.float64)
         low, high = (self.vertices.min(0), self.vertices.max(0)) if len(used) else (np.zeros(3), np.zeros(3))
         self.middle = 0.5 * (low.astype(np.float64) + high)
         self.drawn: tuple[object, ...] | None = None
-        self.out = np.zeros((2, 0, 0), np.float32)
+        self.out = self.base = np.zeros((2, 0, 0), np.float32)
+
+
+def _along_the_body(points: F32) -> NDArray[np.int64]:
+    """Return the order of points (n, 3) by slices of SLICE_MM along the body, across it within a slice."""
+    return np.lexsort((points[:, 0], np.floor(points[:, 2] / SLICE_MM)))
 
 
 class Projector:
@@ -72,7 +88,7 @@ class Projector:
         self._grain = np.zeros((self.crew.threads, coarse, coarse) if len(self.scene.grains) else (0, 0, 0), np.float32)
         self.anatomy = np.zeros((2, size, size), np.float32)
         self._still.out = np.zeros((2, size, size), np.float32) if len(self._breathing.faces) else self.anatomy
-        self._breathing.out = np.zeros((2, size, size), np.float32)
+        self._breathing.out, self._breathing.base = self.anatomy, self._still.out
         self.devices = np.zeros((3, size, size), np.float32)
         self.device_box = np.array([size, 0, size, 0], np.int64)
         self.forget()
@@ -98,10 +114,9 @@ class Projector:
         if fresh and len(self.scene.grains):
             self._draw_texture(camera)
         if len(self._breathing.faces):
-            moved = self._draw_surfaces(self._breathing, Camera.of(view.pose, size, view.patient_mm + view.breath_mm))
-            fresh = fresh or moved
             if fresh:
-                np.add(self._still.out, self._breathing.out, out=self.anatomy)
+                self._breathing.drawn = None
+            fresh = self._draw_surfaces(self._breathing, Camera.of(view.pose, size, view.patient_mm + view.breath_mm))
         self._draw_devices(camera, view)
         return fresh
 
@@ -138,14 +153,14 @@ class Projector:
         return True
 
     def _draw_triangles(self, what: Surfaces, camera: Camera) -> None:
-        """Fill what.out with the (water, bone) lengths of its triangles."""
+        """Fill what.out with the (water, bone) lengths of its triangles, over those of what.base."""
         reference = float(((what.middle - camera.source) * camera.axes[2]).sum())
         where = (camera.source, camera.axes, camera.sdd / camera.pixel, camera.centre_x, camera.centre_y)
         threads = self.crew.threads
         self.crew.share(len(what.vertices), lambda a, b: place(what.vertices, a, b, *where, what.xy, what.iw))
         drawing = (what.xy, what.iw, what.faces, what.weights)
         self.crew.each([partial(draw, *drawing, t, threads, reference, self._parts[t]) for t in range(threads)])
-        self.crew.share(camera.n, lambda a, b: gather(self._parts, a, b, camera.pixel / camera.sdd, what.out))
+        self.crew.share(camera.n, lambda a, b: gather(self._parts, a, b, camera.pixel / camera.sdd, what.base, what.out))
 
     def _draw_texture(self, camera: Camera) -> None:
         """Add the trabecular grains to the anatomy, each thread its share of them."""

@@ -53,6 +53,10 @@ void main() {
 """
 
 
+Stretch = tuple[int, int, tuple[float, float]]
+"""First face, last and their weights (water, bone)."""
+
+
 def runs(weights: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
     """Yield (first, last) of the stretches of faces that share their weights."""
     if len(weights) == 0:
@@ -88,7 +92,7 @@ class GlProjector(Projector):
 
     def __init__(self, scene: Scene, threads: int = 2) -> None:
         self._context: Any = None
-        self._buffers: dict[int, tuple[Any, list[tuple[int, int]]]] = {}
+        self._buffers: dict[int, tuple[Any, list[Stretch]]] = {}
         self._target: Any = None
         self.renderer = ""
         super().__init__(scene, threads)
@@ -102,11 +106,13 @@ class GlProjector(Projector):
             self._target.clear(0.0, 0.0, 0.0, 0.0)
             self._aim(what, camera)
             vertices, stretches = self._uploaded(what)
-            for first, last in stretches:
-                self._program["weight"] = tuple(float(w) for w in what.weights[first])
+            for first, last, weight in stretches:
+                self._program["weight"] = weight
                 vertices.render(self._context.TRIANGLES, vertices=3 * (last - first), first=3 * first)
             for channel in range(2):
                 self._target.read_into(what.out[channel], components=1, attachment=channel, dtype="f4")
+        if what.base.size:
+            np.add(what.out, what.base, out=what.out)
 
     def _begin(self) -> None:
         self._context = open_context()
@@ -134,13 +140,16 @@ class GlProjector(Projector):
         self._program["step"] = camera.pixel / camera.sdd
         self._program["half_n"] = 0.5 * camera.n
 
-    def _uploaded(self, what: Surfaces) -> tuple[Any, list[tuple[int, int]]]:
+    def _uploaded(self, what: Surfaces) -> tuple[Any, list[Stretch]]:
         if id(what) not in self._buffers:
             away = np.ascontiguousarray(what.vertices.astype(np.float64) - what.middle, np.float32)
             points = self._context.buffer(away.tobytes())
-            index = self._context.buffer(np.ascontiguousarray(what.faces, np.int32).tobytes())
+            alike = np.lexsort(what.weights.T)  # one call for all faces of one weight
+            weights = what.weights[alike]
+            index = self._context.buffer(np.ascontiguousarray(what.faces[alike], np.int32).tobytes())
             vertices = self._context.vertex_array(self._program, [(points, "3f", "at")], index_buffer=index)
-            self._buffers[id(what)] = (vertices, list(runs(what.weights)))
+            stretches = [(a, b, (float(weights[a, 0]), float(weights[a, 1]))) for a, b in runs(weights)]
+            self._buffers[id(what)] = (vertices, stretches)
         return self._buffers[id(what)]
 
 

@@ -22,8 +22,6 @@ I32 = NDArray[np.int32]
 SHIFT = 12
 SUB = 1 << SHIFT  # fixed-point steps per pixel: errors of depth on steep faces stay below 1e-3 mm
 NEAREST_MM = 20.0  # surfaces nearer to the source than this are not drawn
-NARROW = 6  # triangles up to so many pixels wide are tested pixel by pixel
-FAR = 1 << 40
 NUDGE = 2.0**-39
 BLOCK = 512  # faces a thread takes at a time
 
@@ -73,27 +71,29 @@ def place(
 
 
 @jit
-def _span(value: int, step: int, inverse: float) -> tuple[int, int]:
-    """Return the first and last k with value + k * step >= 0 (far away where there is no bound).
+def _bounds(value: int, step: int, inverse: float, first: int, last: int) -> tuple[int, int]:
+    """Return the part of first..last where value + k * step >= 0, last < first where there is none.
 
     inverse = -1 / step. The quotient is off by 2**-41 at most and a fraction with this denominator is never
     nearer to a whole number than 2**-36, so that a nudge of 2**-39 makes the rounding exact.
     """
     if step > 0:
-        return int(np.ceil(value * inverse - NUDGE)), FAR
+        return max(first, int(np.ceil(value * inverse - NUDGE))), last
     if step < 0:
-        return -FAR, int(np.floor(value * inverse + NUDGE))
-    return (-FAR, FAR) if value >= 0 else (FAR, -FAR)
+        return first, min(last, int(np.floor(value * inverse + NUDGE)))
+    return first, (last if value >= 0 else first - 1)
 
 
 @jit
-def _fill(water: F32, bone: F32, ramp: F32, at: Any, gx: Any, reference: Any, w0: Any, w1: Any) -> None:
-    """Add weight * (depth - reference) to a piece of a row. All float32, so that the loop becomes vector code."""
+def _fill(out: F32, start: int, plane: int, count: int, at: Any, gx: Any, reference: Any, w0: Any, w1: Any) -> None:
+    """Add weight * (depth - reference) to `count` pixels of both planes from `start`. Float32, unsigned: vector code."""
     one = np.float32(1.0)
-    for k in range(water.shape[0]):
-        depth = one / (at + gx * ramp[k]) - reference
-        water[k] += w0 * depth
-        bone[k] += w1 * depth
+    water = np.uint64(start)
+    bone = water + np.uint64(plane)
+    for k in range(np.uint64(count)):
+        depth = one / (at + gx * np.float32(np.int32(k))) - reference
+        out[water + k] += w0 * depth
+        out[bone + k] += w1 * depth
 
 
 @jit
@@ -101,7 +101,7 @@ def draw(xy: I32, iw: F64, faces: I32, weights: F32, start: int, stride: int, re
     """Add every stride-th block of faces to out (2, n, n): sign * weight * (depth - reference)."""
     n = out.shape[1]
     half = SUB // 2
-    ramp = np.arange(n).astype(np.float32)
+    flat = out.reshape(2 * n * n)
     shallow = np.float32(reference)
     count = faces.shape[0]
     for block in range(start * BLOCK, count, stride * BLOCK):
@@ -148,31 +148,16 @@ def draw(xy: I32, iw: F64, faces: I32, weights: F32, start: int, stride: int, re
             sx0, sx1, sx2 = -ay * SUB, -by * SUB, -cy * SUB
             sy0, sy1, sy2 = ax * SUB, bx * SUB, cx * SUB
             w0, w1 = sign * weights[f, 0], sign * weights[f, 1]
-            narrow = high_x - low_x < NARROW
             r0, r1, r2 = -1.0 / (sx0 if sx0 != 0 else 1), -1.0 / (sx1 if sx1 != 0 else 1), -1.0 / (sx2 if sx2 != 0 else 1)
+            across = high_x - low_x
             for y in range(low_y, high_y + 1):
-                if narrow:
-                    v0, v1, v2, here = e0, e1, e2, at
-                    for x in range(low_x, high_x + 1):
-                        if (v0 | v1 | v2) >= 0:
-                            depth = np.float32(1.0 / here - reference)
-                            out[0, y, x] += w0 * depth
-                            out[1, y, x] += w1 * depth
-                        v0 += sx0
-                        v1 += sx1
-                        v2 += sx2
-                        here += gx
-                else:
-                    # the same test solved for x: first and last column with all three edge functions >= 0
-                    a0, b0 = _span(int(e0), int(sx0), r0)
-                    a1, b1 = _span(int(e1), int(sx1), r1)
-                    a2, b2 = _span(int(e2), int(sx2), r2)
-                    first = low_x + max(a0, a1, a2, 0)
-                    last = min(low_x + min(b0, b1, b2), high_x)
-                    if first <= last:
-                        left = np.float32(at + gx * (first - low_x))
-                        piece = slice(first, last + 1)
-                        _fill(out[0, y, piece], out[1, y, piece], ramp, left, np.float32(gx), shallow, w0, w1)
+                # first and last column with all three edge functions >= 0
+                first, last = _bounds(int(e0), int(sx0), r0, 0, across)
+                first, last = _bounds(int(e1), int(sx1), r1, first, last)
+                first, last = _bounds(int(e2), int(sx2), r2, first, last)
+                if first <= last:
+                    left, begin = np.float32(at + gx * first), y * n + low_x + first
+                    _fill(flat, begin, n * n, last - first + 1, left, np.float32(gx), shallow, w0, w1)
                 e0 += sy0
                 e1 += sy1
                 e2 += sy2
@@ -180,23 +165,31 @@ def draw(xy: I32, iw: F64, faces: I32, weights: F32, start: int, stride: int, re
 
 
 @jit
-def gather(parts: F32, first: int, last: int, scale: float, out: F32) -> None:
-    """Sum the threads' buffers (t, 2, n, n) into rows first..last of out (2, n, n) as lengths along the ray.
+def gather(parts: F32, first: int, last: int, scale: float, base: F32, out: F32) -> None:
+    """Sum the threads' buffers (t, 2, n, n) as lengths along the ray, added to base, into rows first..last of out (2, n, n).
 
-    Clears the buffers for the next picture. scale = pixel size over source-detector distance.
+    base: (2, n, n), or empty for none. Clears the buffers for the next picture. scale = pixel size over source-detector distance.
     """
-    n = out.shape[2]
+    n, none = out.shape[2], np.float32(0.0)
     middle = 0.5 * n - 0.5
+    slant = np.empty(n, np.float32)
     for y in range(first, last):
         v = (y - middle) * scale
         for x in range(n):
             u = (x - middle) * scale
-            slant = np.float32(np.sqrt(1.0 + u * u + v * v))
-            water, bone = np.float32(0.0), np.float32(0.0)
-            for t in range(parts.shape[0]):
-                water += parts[t, 0, y, x]
-                bone += parts[t, 1, y, x]
-                parts[t, 0, y, x] = 0.0
-                parts[t, 1, y, x] = 0.0
-            out[0, y, x] = water * slant
-            out[1, y, x] = bone * slant
+            slant[x] = np.float32(np.sqrt(1.0 + u * u + v * v))
+        for c in range(2):
+            line, total = out[c, y], parts[0, c, y]
+            for t in range(1, parts.shape[0]):
+                part = parts[t, c, y]
+                for x in range(n):
+                    total[x] += part[x]
+                part[:] = none
+            if base.size:
+                below = base[c, y]
+                for x in range(n):
+                    line[x] = below[x] + total[x] * slant[x]
+            else:
+                for x in range(n):
+                    line[x] = total[x] * slant[x]
+            total[:] = none

@@ -9,6 +9,7 @@ both read it: + - * / and sqrt only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,9 +86,20 @@ def cell_kernels(kernel: F64, radius_mm: F64, cell_mm: float, out: F32) -> None:
                             out[t, i, j] += np.float32(kernel[t, k] * cell_mm * cell_mm / (SAMPLES * SAMPLES))
 
 
+@lru_cache(maxsize=8)
+def kernels_of(table: Scatter, grid: bool, count: int, cell_mm: float) -> F32:
+    """Return the kernels between cells, (nt, g, 2 g - 1): by thickness, rows away, columns away from -(g - 1) to g - 1."""
+    half = np.empty((len(table.thickness_mm), count, count), np.float32)
+    cell_kernels(rings(table, grid), table.radius_mm, cell_mm, half)
+    return np.concatenate([half[:, :, :0:-1], half], axis=2)
+
+
 @jit
 def scatter_field(primary: F32, water: F32, thickness_mm: F64, kernels: F32, out: F32) -> None:
-    """Fill out (g, g) with scatter: each cell spreads its primary by the kernel of its own water-equivalent thickness."""
+    """Fill out (g, g) with scatter: each cell spreads its primary by the kernel of its own water-equivalent thickness.
+
+    kernels: as `kernels_of`.
+    """
     g = primary.shape[0]
     count = thickness_mm.shape[0]
     out[:] = 0.0
@@ -103,6 +115,7 @@ def scatter_field(primary: F32, water: F32, thickness_mm: F64, kernels: F32, out
             thin = min(np.float32(1.0), water[i, j] / np.float32(thickness_mm[0]))
             low, high = primary[i, j] * (1 - t) * thin, primary[i, j] * t * thin
             for y in range(g):
+                near, far = kernels[k, abs(y - i), g - 1 - j :], kernels[k + 1, abs(y - i), g - 1 - j :]
+                line = out[y]
                 for x in range(g):
-                    a, b = abs(y - i), abs(x - j)
-                    out[y, x] += low * kernels[k, a, b] + high * kernels[k + 1, a, b]
+                    line[x] += low * near[x] + high * far[x]

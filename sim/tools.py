@@ -174,6 +174,8 @@ class CArm:
     dsa_dose_factor: float = 16.0  # mAs of a subtraction pulse over that of a fluoroscopy pulse
     dsa_pulses_per_10s: int = 30
     breath_mm: float = 0.0  # how far quiet breathing moves diaphragm and bowel (pictures only)
+    flinch_mm: float = 0.0  # how far great pain moves the whole body, and for how long (pictures only)
+    flinch_ms: int = 1500
     spine_breath_mm: float = 0.0  # how far it lifts the prone back, spine and needle with it (pictures only)
     spine_n_per_mm: float = 15.0  # stiffness of the spine under a needle that presses on bone (pictures only)
     boost_factor: float = 2.0  # mAs and kerma limit of high-level fluoroscopy over those of the ordinary one

@@ -113,19 +113,27 @@ def lay(texture: F32, first: int, last: int, water_per_bone: float, out: F32) ->
     m may be smaller than n: the texture has nothing finer than its cell, so it is drawn coarser and read bilinearly.
     """
     n, m = out.shape[1], texture.shape[1]
-    per = m / n
+    per, water = m / n, np.float32(water_per_bone)
+    column, share = np.empty(n, np.uint64), np.empty(n, np.float32)
+    for x in range(n):
+        u = min(max((x + 0.5) * per - 0.5, 0.0), m - 1.001)
+        column[x] = np.uint64(int(u))
+        share[x] = np.float32(u - int(u))
+    row, wide, one = np.empty(m, np.float32), np.empty(n, np.float32), np.uint64(1)
     for y in range(first, last):
         v = min(max((y + 0.5) * per - 0.5, 0.0), m - 1.001)
         i = int(v)
-        fy = np.float32(v - i)
+        f = np.float32(v - i)
+        row[:] = np.float32(0.0)
+        for t in range(texture.shape[0]):
+            upper, lower = texture[t, i], texture[t, i + 1]
+            for j in range(m):
+                row[j] += upper[j] + (lower[j] - upper[j]) * f
         for x in range(n):
-            u = min(max((x + 0.5) * per - 0.5, 0.0), m - 1.001)
-            j = int(u)
-            fx = np.float32(u - j)
-            total = np.float32(0.0)
-            for t in range(texture.shape[0]):
-                a = texture[t, i, j] + (texture[t, i, j + 1] - texture[t, i, j]) * fx
-                b = texture[t, i + 1, j] + (texture[t, i + 1, j + 1] - texture[t, i + 1, j]) * fx
-                total += a + (b - a) * fy
-            out[1, y, x] += total
-            out[0, y, x] += np.float32(water_per_bone) * total
+            j = column[x]
+            wide[x] = row[j] + (row[j + one] - row[j]) * share[x]
+        to_water, to_bone = out[0, y], out[1, y]
+        for x in range(n):
+            to_bone[x] += wide[x]
+        for x in range(n):
+            to_water[x] += water * wide[x]

@@ -26,9 +26,11 @@ class Pose:
     side_mm: float
 
 
-def pose_of(carm: CArm, primary_mdeg: int, secondary_mdeg: int, centre_um: tuple[int, int, int], magnification: int) -> Pose:
+def pose_of(
+    carm: CArm, primary_mdeg: int, secondary_mdeg: int, centre_um: tuple[int, int, int], magnification: int, swivel_mdeg: int = 0
+) -> Pose:
     """Return the pose of the beam for C-arm angles (mdeg), isocentre (um) and magnification mode."""
-    axes = gantry(primary_mdeg, secondary_mdeg)
+    axes = gantry(primary_mdeg, secondary_mdeg, swivel_mdeg)
     centre = np.array(centre_um, np.float64) / 1000.0
     return Pose(
         source_mm=centre - carm.sod_mm * axes.normal,
@@ -57,7 +59,7 @@ class View:
     (above 1.42: wide open). needle_mm: (n, 3) shaft, empty without a needle; needle_outer_mm / needle_inner_mm:
     diameters (stylet in: inner 0). contrast_points: (n, 4) x, y, z, iodine mg. patient_mm: (3,) how far breath and hand
     have moved the whole patient, needle and fluid too; breath_mm: (3,) how far the breath moved gas and lungs besides.
-    wires: leads and catheters. noise_key: integers that pick the noise stream of this pulse.
+    wires: leads and catheters. noise_key: integers that pick the noise stream of this pulse. swivel_mdeg: of the C, for captions.
     """
 
     pose: Pose
@@ -77,3 +79,4 @@ class View:
     breath_mm: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     wires: tuple[Wire, ...] = ()
     iris: float = 1.5
+    swivel_mdeg: int = 0

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from scenarios.beam_tables import load_carm
 from sim import beam_field, carm, exposure
+from sim.beam_field import square_mdeg
 from sim.command import IDLE, Command
-from sim.frames import dot, gantry
+from sim.frames import dot, gantry, turned_to_deg
 from sim.phantom import LabelVolume, Tissue
 from sim.scatter import spr_at
-from sim.state import CArmState, State, Study
+from sim.state import CArmState, PatientState, State, Study
 from tests.make_phantom import simple_plan, simple_study, simple_toolbox, slab_phantom, study_of
 
 
@@ -92,6 +93,58 @@ def test_motion_never_overshoots(goals):
         ):
             assert abs(b - a) <= 21 * speed
             assert abs(target - b) <= abs(target - a) + speed
+
+
+def test_swivel_turns_the_whole_c_about_the_vertical():
+    """A lateral's beam is tilted by it, a beam from above is turned about itself; lengths and the square angle stay true."""
+    for degrees in (-10, 4, 10):
+        s, c = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
+        turned, level = gantry(90_000, 0, degrees * 1000), gantry(90_000, degrees * 1000)
+        assert turned.normal == pytest.approx([c, 0, s]) and level.normal == pytest.approx([c, 0, s])
+        above = gantry(0, 0, degrees * 1000)
+        assert above.normal == pytest.approx([0, 1, 0]) and above.right == pytest.approx([-c, 0, -s])
+        for axes in (gantry(37_000, -21_000, degrees * 1000), above):
+            rows = np.stack([axes.right, axes.up, axes.normal])
+            assert rows @ rows.T == pytest.approx(np.eye(3), abs=1e-12) and np.linalg.det(rows) == pytest.approx(1.0)
+        assert square_mdeg(90_000, 0, np.array([0.0, 0.0, 1.0]), degrees * 1000) == abs(degrees) * 1000
+        primary, secondary = turned_to_deg(gantry(30_000, 10_000).normal)
+        assert (primary, secondary) == pytest.approx((30.0, 10.0))
+
+
+def test_swivel_moves_at_its_speed_within_its_limits_and_is_told():
+    speed = STUDY.toolbox.carm.angle_speed_mdeg_s // 100
+    state, _ = run(STUDY, Command("carm.swivel", (6_000,)), 1)
+    assert state.carm.swivel_mdeg == speed
+    state, _ = run(STUDY, 400, state=state)
+    assert state.carm.swivel_mdeg == 6_000 and state.carm.primary_mdeg == 0
+    assert carm.view(STUDY, state).pose.right == pytest.approx(gantry(0, 0, 6_000).right)
+    _, (fact,) = run(STUDY, SHOT, state=state)
+    assert fact["swivel_mdeg"] == 6_000 and fact["view"] == "ap"
+    assert Command("carm.swivel", (45_000,)).clamped().args == (10_000,)
+
+
+def test_an_unused_swivel_leaves_no_trace():
+    """Digests and events of attempts from before it stay what they were."""
+    state, (fact,) = centred(STUDY, SHOT)
+    assert "swivel_mdeg" not in fact.data
+    names = [n for n in state.carm.__dataclass_fields__ if not n.startswith("swivel")]
+    assert state.carm.quantised(1) == repr(tuple(getattr(state.carm, n) for n in names)).encode()
+    assert replace(state.carm, swivel_mdeg=1).quantised(1) != state.carm.quantised(1)
+
+
+def test_a_patient_in_great_pain_moves_in_the_picture_and_lies_down_again():
+    """Pictures only: there and back within the time of carm.toml, away from the side that hurts, not below the core's limit."""
+    cry = PatientState(pain=8, said_tick=100, said_side="right")
+    tools = replace(STUDY.toolbox, constants={**STUDY.toolbox.constants, "patient.moves_from": 7.0})
+    study, long = replace(STUDY, toolbox=tools), load_carm().flinch_ms // 10
+
+    def motion(tick: int, patient: PatientState = cry) -> np.ndarray:
+        return carm.view(study, replace(State(carm=carm.begin(study)), tick=tick, patient=patient)).patient_mm
+
+    assert np.linalg.norm(motion(100 + long // 2)) == pytest.approx(load_carm().flinch_mm, rel=0.01)
+    assert motion(100 + long // 2)[0] > 0 > motion(100 + long // 2, replace(cry, said_side="left"))[0]
+    for still in (motion(99), motion(100 + long), motion(100 + long // 2, replace(cry, pain=6))):
+        assert not still.any()
 
 
 # ---------------------------------------------------------------- exposures

@@ -98,6 +98,11 @@ def test_render_kinds(tmp_path):
     assert float(image.PositionerPrimaryAngle) == -155.0
     assert (image.Rows, image.Columns) == (128, 128)
     assert "SIMULATED" in str(image.PatientName)
+    lateral = ("render", "--scenario", "tfesi-l4l5-right", "--primary", "90", "--secondary", "0", "--size", "64", "--swivel", "6")
+    done = scottie(*lateral, "--out", tmp_path / "s.dcm")
+    assert done.returncode == 0, done.stderr
+    image = pydicom.dcmread(tmp_path / "s.dcm")
+    assert (float(image.PositionerPrimaryAngle), float(image.PositionerSecondaryAngle)) == (90.0, 6.0)
 
 
 WRONG = [

@@ -10,9 +10,10 @@ import trimesh
 
 from scenarios.beam_tables import load_beam, load_carm
 from sim import detector
-from sim.beam import beam_at
+from sim.beam import absorbance, beam_at
 from sim.font import glyph, stamp, text_width
 from sim.picture import Imager, burn_in, render, side_marks, technique_text
+from sim.readout import logarithm, noise_key, quantiles, receive, transmit
 from sim.scatter import spr_at
 from sim.scene import SceneBuilder
 from sim.view import View, pose_of
@@ -126,20 +127,101 @@ def test_scatter_lowers_contrast():
     """Contrast of the bone falls by 1 / (1 + SPR): with scatter it is less than the primary's."""
     imager = Imager(SCENE, TABLES)
     signal = imager.signal(view(), 128, noise=False).values
-    primary = np.exp(-imager.absorbance(view(), 128))
+    primary = imager.primary(view(), 128)
     seen = np.log(signal[64, 40] / signal[64, 64])
     ideal = np.log(primary[64, 40] / primary[64, 64])
     assert 0.5 * ideal < seen < 0.9 * ideal
 
 
+def received(image, taps, quantum=0.0, key=1, pieces=((0, None),)):
+    """Return what the receptor makes of a primary image without scatter, in bands of rows."""
+    image, out = np.ascontiguousarray(image, np.float32), np.empty(image.shape, np.float32)
+    scatter, table = np.zeros((32, image.shape[1]), np.float32), quantiles() if quantum else quantiles()[:0]
+    for first, last in pieces:
+        receive(image, scatter, first, last or len(image), 1.0, 1.0, quantum, 0.0, np.uint64(key), table, taps, out)
+    return out
+
+
+NO_BLUR = np.array([0, 1, 0], np.float32)
+
+
+def test_noise_is_white_normal_and_new_with_every_pulse():
+    """2 million deviates: mean, variance, skewness, kurtosis, tails, no correlation between neighbours, rows or pulses."""
+    flat = np.ones((1024, 1024), np.float32)
+    one, two = (received(flat, NO_BLUR, 1e-4, int(noise_key((7, k)))).astype(np.float64) * 100.0 - 100.0 for k in (1, 2))
+    for z in (one, two):
+        assert abs(z.mean()) < 0.004 and z.var() == pytest.approx(1.0, abs=0.006)
+        assert abs((z**3).mean()) < 0.012 and (z**4).mean() == pytest.approx(3.0, abs=0.025)
+        assert (abs(z) > 3.0).mean() == pytest.approx(0.0026998, rel=0.08) and 4.0 < abs(z).max() < 4.4
+    assert abs((one * two).mean()) < 0.005
+    for dy, dx in ((0, 1), (0, 2), (0, 3), (0, 4), (1, 0), (2, 0), (1, 1), (1, -1), (0, 256), (256, 0)):
+        assert abs((one * np.roll(one, (dy, dx), (0, 1))).mean()) < 0.005, (dy, dx)
+    power = np.abs(np.fft.fft2(one)) ** 2 / one.size
+    rings = power[:512, :512].reshape(8, 64, 8, 64).mean((1, 3))
+    assert rings == pytest.approx(np.ones((8, 8)), abs=0.09)
+
+
+def test_noise_belongs_to_the_pulse_and_the_pixel_not_to_the_bands():
+    image, taps = np.full((97, 97), 0.5, np.float32), detector.blur_taps(0.7)
+    whole = received(image, taps, 1e-3)
+    assert (received(image, taps, 1e-3, pieces=((0, 31), (31, 32), (32, 97))) == whole).all()
+    assert (received(image, taps, 1e-3, key=2) != whole).all()
+
+
+def test_exponential_and_logarithm_are_those_of_the_library():
+    a = np.concatenate([np.linspace(-2.0, 20.0, 4001), [60.0, 1e-8, 0.0]]).astype(np.float32)
+    out, parts = np.empty_like(a), np.empty(len(a), np.int32)
+    transmit(a, parts, out)
+    assert out == pytest.approx(np.exp(-a.astype(np.float64)), rel=1e-6)
+    values = np.concatenate([np.geomspace(1e-7, 50.0, 4001), [1.0, 2.0, 0.5, 0.70710677, 1.4142135]]).astype(np.float32)
+    wanted, out, parts = np.log(values.astype(np.float64)), np.empty_like(values), np.empty(len(values), np.int32)
+    logarithm(values, parts, out)
+    assert out == pytest.approx(wanted, abs=2e-6)
+
+
+def test_the_picture_without_noise_is_the_written_out_formula():
+    """Signal of a noiseless picture against exp, bilinear scatter and a Gaussian by scipy: within 1e-5."""
+    from scipy.ndimage import correlate1d
+
+    imager, size = Imager(SCENE, TABLES), 128
+    needle = view(needle=[(60, 80, -40), (30, 0, -40)], points=np.array([[40, 0, 40, 20.0]], np.float32))
+    for shown in (view(), needle, view(20_000), needle):
+        got = imager.signal(shown, size, noise=False).values.copy()
+        beam, lengths = beam_at(TABLES, shown.kvp), imager.projector.lengths()
+        primary = np.exp(-absorbance(beam, lengths)).astype(np.float64)
+        assert imager.primary(shown, size) == pytest.approx(primary, rel=3e-3)
+        part = imager.primary(shown, size).astype(np.float64)
+        cells = np.empty((32, 32), np.float32)
+        detector.coarse_signal(part.astype(np.float32), 1.0, 1.0, 1.5, cells)
+        at = np.arange(32) * 4 + 2
+        water = np.maximum((imager.projector.anatomy[0] + 2.0 * imager.projector.anatomy[1])[np.ix_(at, at)], 0.0)
+        scatter = detector.scattered(cells, water, 300.0 / 32, TABLES.detector)
+        where = np.clip((np.arange(size) + 0.5) / 4 - 0.5, 0, 30.999)
+        i, f = where.astype(int), where % 1.0
+        rows = scatter[i] * (1 - f)[:, None] + scatter[i + 1] * f[:, None]
+        wide = rows[:, i] * (1 - f) + rows[:, i + 1] * f
+        numbers = detector.exposure_of(beam, TABLES.detector, shown.mas, float(water.mean()), 300.0 / size)
+        plain, taps = numbers.grid_primary * (part + wide), detector.blur_taps(numbers.sigma_px)
+        for axis in (0, 1):
+            plain = correlate1d(plain, taps, axis, mode="nearest")
+        assert got == pytest.approx(plain, rel=1e-5)
+
+
+def test_a_kept_anatomy_gives_the_same_picture_as_a_new_one():
+    """Needle in, moved, out again behind a still C-arm: each picture as from a fresh imager."""
+    kept = Imager(SCENE, TABLES)
+    for tip in (30, 0, -30):
+        shown = view(needle=[(60, 80, -40), (tip, 0, -40)], key=(3, 100 + tip))
+        assert (kept.picture(shown, 96) == render(SCENE, TABLES, shown, 96)).all()
+    assert (kept.picture(view(), 96) == render(SCENE, TABLES, view(), 96)).all()
+
+
 def test_blur_keeps_the_mean_and_widens_an_edge():
     taps = detector.blur_taps(0.8)
     assert taps.sum() == pytest.approx(1.0, abs=1e-6) and len(taps) % 2 == 1
-    image = np.zeros((20, 30), np.float32)
+    image = np.zeros((30, 30), np.float32)
     image[:, 15:] = 1.0
-    rows, out = np.empty_like(image), np.empty_like(image)
-    detector.blur_rows(image, taps, 0, 20, rows)
-    detector.blur_columns(rows, taps, 0, 20, out)
+    out = received(image, taps)
     assert out.mean() == pytest.approx(image.mean(), abs=1e-6)
     assert 0.05 < out[10, 14] < 0.5 < out[10, 15] < 0.95 and out[10, 2] == 0.0
 
@@ -149,10 +231,10 @@ def test_mtf_is_that_of_its_formula(per_mm):
     """exp(-2 (pi f s)^2), s from MTF(1/mm) = 0.6, the focal spot and the pixel: measured on a line, at fine pixels."""
     pixel = 0.15
     exposure = detector.exposure_of(beam_at(TABLES, 80.0), TABLES.detector, 0.2, 200.0, pixel)
-    line = np.zeros((1, 255), np.float32)
-    line[0, 127] = 1.0
-    out = np.empty_like(line)
-    detector.blur_rows(line, detector.blur_taps(exposure.sigma_px), 0, 1, out)
+    line = np.zeros((255, 255), np.float32)
+    line[:, 127] = 1.0
+    out = received(line, detector.blur_taps(exposure.sigma_px))
+    assert received(line.T, detector.blur_taps(exposure.sigma_px)) == pytest.approx(out.T)
     x = (np.arange(255) - 127) * pixel
     measured = float((out[0] * np.cos(2 * np.pi * per_mm * x)).sum())
     spot = TABLES.detector.focal_spot_mm * (1000 / 700 - 1)

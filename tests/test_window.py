@@ -323,6 +323,18 @@ def test_every_widget_of_the_room_is_reached_by_keyboard():
     assert not missing, " ".join(sorted(missing))
 
 
+def test_reading_the_controls_is_no_pause_in_an_assessment():
+    import pygame
+
+    def script(robot):
+        yield from robot.key(pygame.K_F1)
+        tick = robot.theatre.state.tick
+        yield from robot.wait(5)
+        assert robot.theatre.help_open and robot.theatre.state.tick > tick
+
+    play(script, attempt=fake_attempt(replace(simple_study(), mode="assessment")))
+
+
 def test_an_assessment_has_no_skin_slider_and_no_anatomy():
     study = replace(simple_study(), mode="assessment")
 

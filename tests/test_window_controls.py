@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pygame
 import pytest
 
@@ -31,19 +33,22 @@ def test_every_act_has_a_control_of_its_own(kind):
     controls = load_controls()
     assert set(controls.of(kind)) == set(ACTS)
     assert not controls.clashes(kind)
-    assert [a for a, spec in controls.of(kind).items() if not spec] == (["fine"] if kind == "keys" else [])
+    without = [a for a, spec in controls.of(kind).items() if not spec]
+    assert without == (["fine"] if kind == "keys" else []) or (kind == "space" and {"advance", "pedal"}.isdisjoint(without))
     assert all(spec.removeprefix("Ctrl+") in CODES for spec in controls.keys.values() if spec)
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "spec"), [("keys", "ctrl+left", "Ctrl+Left"), ("keys", "w", "W"), ("pad", "lb+rs-up", "LB+RS-UP")]
+    ("kind", "text", "spec"),
+    [("keys", "ctrl+left", "Ctrl+Left"), ("keys", "w", "W"), ("pad", "lb+rs-up", "LB+RS-UP"), ("space", "cap-up", "CAP-UP")],
 )
 def test_inputs_have_one_spelling(kind, text, spec):
     assert read_spec(kind, text) == spec
 
 
 @pytest.mark.parametrize(
-    ("kind", "text"), [("keys", "Alt+W"), ("keys", "Esc"), ("keys", "Ctrl+="), ("pad", "Z"), ("pad", "RT+A"), ("pad", "A+A")]
+    ("kind", "text"),
+    [("keys", "Alt+W"), ("keys", "Esc"), ("keys", "Ctrl+="), ("pad", "Z"), ("pad", "RT+A"), ("pad", "A+A"), ("space", "A")],
 )
 def test_what_is_no_input_is_refused_in_words(kind, text):
     with pytest.raises(ValueError, match="expected"):
@@ -106,7 +111,7 @@ def test_a_key_and_a_button_are_changed_in_the_window(tmp_path):
 
     window = play(script, controls=path)
     assert sent(window) == [("xray.shot",), ("xray.shot",)]
-    assert load_controls(path).own() == {"keys": {"shot": "F9"}, "pad": {"shot": "L3", "aim": ""}}
+    assert load_controls(path).own() == {"keys": {"shot": "F9"}, "pad": {"shot": "L3", "aim": ""}, "space": {}}
 
 
 # --- the gamepad ----------------------------------------------------------------------------------
@@ -206,3 +211,79 @@ def test_an_unplugged_gamepad_lets_go_and_is_told():
     assert sent(window) == [("xray.pedal", 1), ("xray.pedal", 0), ("xray.shot",)]
     said = [line.text for line in window.theatre.log]
     assert any("plugged in" in text for text in said) and any("unplugged" in text for text in said)
+
+
+# --- the 3D mouse ---------------------------------------------------------------------------------
+
+
+class FakeMouse3D:
+    """Says what a script puts into it, as pyspacemouse's device does."""
+
+    def __init__(self):
+        self.state = SimpleNamespace(t=0.0, x=0.0, y=0.0, z=0.0, roll=0.0, pitch=0.0, yaw=0.0, buttons=[0, 0])
+        self.gone = False
+
+    def read(self):
+        if self.gone:
+            raise OSError("no such device")
+        return self.state
+
+
+def test_a_3d_mouse_moves_the_needle_by_its_strongest_axis_and_may_be_unplugged(tmp_path):
+    mouse = FakeMouse3D()
+
+    def script(robot):
+        space = robot.window.inputs.space
+        space.device, space.seen = mouse, True
+        yield from ByPad(robot).press("shot")
+        yield from robot.click("live.picture")
+        yield from robot.key(pygame.K_p)
+        yield from robot.wait(3)
+        tilt = robot.theatre.hands.tilt_mdeg()
+        mouse.state.z, mouse.state.roll, mouse.state.x = -1.0, 0.6, 0.4  # pressed down, and a little askew
+        yield from robot.wait(25)
+        mouse.state.z = mouse.state.roll = mouse.state.x = 0.0
+        yield from robot.until(lambda: not robot.theatre.state.needle.moving)
+        assert 2.0 <= robot.theatre.state.needle.depth_mm <= 4.0  # 15 steps of 0.2 mm in a second
+        assert robot.theatre.hands.tilt_mdeg() == tilt and robot.theatre.hands.angles_mdeg() == (0, 0)
+        mouse.state.yaw = 0.2  # below the dead zone
+        yield from robot.wait(10)
+        mouse.state.yaw, mouse.state.buttons = 0.0, [1, 0]
+        yield from robot.wait(5)
+        assert robot.theatre.state.carm.beam == "live"
+        yield from robot.key(pygame.K_F1)
+        yield
+        assert "help.space.advance" in robot.window.ui.rects and not robot.theatre.hands.holding
+        yield from robot.click("help.space.shot")
+        mouse.state.buttons = [0, 0]
+        yield
+        mouse.state.z = 1.0
+        yield from robot.wait(2)
+        mouse.state.z = 0.0
+        yield from robot.key(pygame.K_F1)
+        mouse.gone = True
+        yield from robot.wait(3)
+        assert space.device is None
+
+    window = play(script, controls=tmp_path / "controls.toml")
+    assert [op for op, *_ in sent(window)].count("needle.turn") == 0
+    assert load_controls(tmp_path / "controls.toml").own()["space"] == {"shot": "CAP-UP"}
+    assert any("3D mouse was unplugged" in line.text for line in window.theatre.log)
+
+
+def test_the_next_panel_is_an_act_that_can_be_changed(tmp_path):
+    path = tmp_path / "controls.toml"
+    path.write_text('[keys]\nnext_panel = "F8"\n')
+
+    def script(robot):
+        inputs = robot.window.inputs
+        yield from robot.key(pygame.K_TAB)
+        first = inputs._panel
+        yield from robot.key(pygame.K_F6)
+        assert inputs._panel == first
+        yield from robot.key(pygame.K_F8)
+        assert inputs._panel == first + 1
+        yield from robot.key(pygame.K_F8, pygame.KMOD_SHIFT)
+        assert inputs._panel == first
+
+    play(script, controls=path)

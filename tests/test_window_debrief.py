@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from sim.window import layers
 from sim.window.debrief import MOST_PICTURES, moments, sections
 from tests.make_phantom import simple_study
 from tests.window_fake import fake_attempt
@@ -82,9 +83,18 @@ def test_the_replay_jumps_to_a_moment_and_shows_what_stood_there():
         yield from robot.wait(2)
         assert replay.shot is not None and replay.shot.tick <= 120  # the picture is there again after a moment without one
         replay.go(0)
-        yield from robot.click("replay.layers", 0.75)
+        yield from robot.until(lambda: bool(replay.room._layers), 20_000)
+        seen = []
+        for number, name in enumerate(layers.NAMES):
+            yield from robot.click(f"replay.layer.{number}")
+            yield from robot.wait(2)
+            assert layers.outermost(replay.room.peeled) == name
+            at = ui.rects["replay.room"]
+            seen.append(robot.window.snapshot()[int(at.y) : int(at.y + at.h), int(at.x) : int(at.x + at.w)])
+        yield from robot.type_into("replay.layers", "1.5")
         yield from robot.wait(2)
-        assert replay.room.skin_alpha == 0 and 0.3 < replay.room.bone_alpha < 0.7
+        assert layers.alphas(replay.room.peeled) == (0.0, 0.5, 1.0, 1.0, 1.0)
+        assert len({picture.tobytes() for picture in seen}) == len(layers.NAMES)  # each layer is another picture
         assert "trend.title" in ui.rects
         yield from robot.click("debrief.report.html")
         end = time.monotonic() + 20

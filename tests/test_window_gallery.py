@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
+import pygame
 import pytest
 
 from sim.errors import DataError
-from sim.window import Desk, Progress, ScenarioCard, Suggestion
+from sim.window import Desk, Progress, ScenarioCard, Stage, Suggestion
 from sim.window.thumbs import Thumbs
 from tests.make_phantom import simple_study
 from tests.window_fake import fake_attempt
@@ -98,6 +99,51 @@ def test_cards_are_filtered_by_procedure_and_read_again_after_an_attempt():
     assert asked_again
 
 
+def test_a_stage_of_the_map_shows_its_cases_alone():
+    stages = (
+        Stage("Plain", "tfesi", ("b",), "open", 1, 3, "Why.", "2 more"), Stage("Traps", "tfesi", ("c",), "later", 0, 3),
+    )  # fmt: skip
+
+    def script(robot):
+        window = robot.window
+        yield from robot.wait(2)
+        yield from robot.click("chooser.map")
+        yield from robot.wait(2)
+        yield from robot.click("map.1")
+        yield from robot.wait(2)
+        assert window.page == "" and window.chooser.card.id == "c"
+        assert "chooser.2" in window.ui.rects and "chooser.1" not in window.ui.rects
+        yield from robot.click("chooser.kind.0")
+        yield from robot.wait(2)
+        assert "chooser.1" in window.ui.rects
+
+    play_desk(script, desk(progress=Progress(stages=stages)))
+
+
+def test_settings_are_set_on_their_page():
+    def script(robot):
+        window = robot.window
+        yield from robot.wait(2)
+        yield from robot.click("chooser.settings")
+        yield from robot.wait(2)
+        yield from robot.click("settings.text.3")
+        yield from robot.wait(2)
+        yield from robot.click("settings.sound")
+        yield from robot.wait(2)
+        assert window.ui.scale == 1.5 and not window.settings.sound
+        yield from robot.key(pygame.K_ESCAPE)
+        yield from robot.key(pygame.K_F1)
+        yield from robot.wait(2)
+        assert "help.keys.shot" in window.ui.rects
+        yield from robot.key(pygame.K_F1)
+        yield from robot.wait(2)
+        yield from robot.key(pygame.K_RETURN)  # Begin has the keys
+        yield from robot.ready()
+        assert not robot.theatre.sound_on
+
+    play_desk(script, desk())
+
+
 def test_thumbnails_are_made_one_after_the_other_and_a_failure_is_no_picture():
     import time
 
@@ -144,6 +190,8 @@ def test_commands_hand_over_all_cases_and_a_broken_file_with_its_error(tmp_path,
     assert len(good) >= 12 and {card.procedure for card in good} == {"tfesi"}
     assert [s.title[:5] for s in progress.suggestions] == ["Next:", "Case "]
     assert all(s.scenario in {card.id for card in good} for s in progress.suggestions)
+    assert {stage.state for stage in progress.stages} == {"open", "later"}  # nothing was done yet
+    assert {case for stage in progress.stages for case in stage.cases} == {card.id for card in good}
 
 
 @pytest.mark.parametrize("name", ["thumbnails", "ghosts"])

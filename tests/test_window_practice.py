@@ -245,6 +245,66 @@ def test_a_minimised_window_pauses_practice_and_comes_back():
     assert any("minimised" in text for text in said(play(script).theatre))
 
 
+def test_a_window_that_is_resized_draws_all_of_itself_again_or_nothing():
+    """Smaller than promised it scrolls, a few pixels draw nothing; the attempt goes on and the pedal is not let go."""
+    from sim.window.layout import layout
+    from tests.window_rects import assert_apart
+
+    def script(robot):
+        window = robot.window
+        yield from robot.down("console.pedal")
+        for size in ((1024, 640), (60, 40), (1920, 1080), (1280, 720)):
+            window.desk.size = size
+            tick, drawn = robot.theatre.state.tick, window.drawn
+            yield from robot.wait(5)
+            assert robot.theatre.state.tick > tick and robot.theatre.state.carm.beam == "live"
+            assert (window.drawn > drawn) == (min(size) > 100)
+            if size[1] >= 720:
+                assert_apart(window.ui.rects, size, tuple(layout(*size, 1.0)))
+
+    play(script)
+
+
+def test_a_clock_that_is_set_back_or_a_machine_that_slept_changes_nothing(monkeypatch):
+    """Command time comes from a clock that nobody sets; after a sleep of hours the attempt goes on where it stood."""
+    import time
+
+    room = Theatre(fake_attempt(simple_study()), 32, threaded=False)
+    room.advance(0.05)
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    room.advance(0.05)
+    assert room.state.tick == 10
+    room.advance(8 * 3600.0)
+    assert room.state.tick <= 10 + 25 and room.slow
+    room.advance(0.05)
+    assert room.state.tick <= 10 + 25 + 5
+
+
+def test_a_second_window_is_told_in_the_gallery_and_both_go_on(tmp_path, monkeypatch):
+    from commands.joints import window_desk
+
+    for name in ("SCOTTIE_KEYS", "SCOTTIE_DATA"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("SCOTTIE_NO_BACKGROUND", "1")
+    ready_or_skip()
+    first = window_desk("drill-steer", 1, tmp_path / "runs")
+    second = window_desk(None, 1, tmp_path / "runs")
+    second.thumbnail, second.settings, second.picture_px = None, None, 32
+
+    def script(robot):
+        window = robot.window
+        window.chooser.picked = next(i for i, card in enumerate(second.scenarios) if card.id == "drill-steer")
+        yield from robot.wait(2)
+        yield from robot.click("chooser.begin")
+        yield from robot.until(lambda: bool(window.error), 4000)
+        assert "another attempt is being recorded here" in window.error and window.screen == "chooser"
+
+    drive(second, script)
+    first.attempt.tick()
+    assert first.attempt.session.state.tick == 1
+    first.attempt.abandon()
+
+
 def test_settings_are_remembered_and_a_broken_file_does_no_harm(tmp_path):
     path = tmp_path / "data" / "window.toml"
     save_settings(path, Settings(1.3, 1600, 900, 0.4, False, True))

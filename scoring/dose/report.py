@@ -7,6 +7,7 @@ the pulse rate of a single shot, distances when nobody gives them) is written as
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -187,6 +188,7 @@ def _event(attempt: _Attempt, place: int, fact: Event) -> Dataset:
     began = attempt.begun + timedelta(milliseconds=max(0, TICK_MS * fact.tick - fact["duration_ms"]))
     live, dsa = fact["mode"] == "live", fact["mode"] == "dsa"
     rate = fact["pulses"] * 1000 / fact["duration_ms"] if live and fact["duration_ms"] else None
+    primary, secondary = _beam_mdeg(fact)
     items = [
         code("event_plane", SINGLE_PLANE),
         uid("event_uid", attempt.uid("event", str(place))),
@@ -203,8 +205,8 @@ def _event(attempt: _Attempt, place: int, fact: Event) -> Dataset:
         number("kvp", _total([fact], "kvp_x10", 1)),
         number("tube_current", None),
         number("exposure", float(fact["mas_x1000"])),
-        number("primary_angle", dicom_primary_deg(fact["primary_mdeg"])),
-        number("secondary_angle", fact["secondary_mdeg"] / 1000),
+        number("primary_angle", dicom_primary_deg(primary)),
+        number("secondary_angle", secondary / 1000),
     ]
     if attempt.device.sdd_mm is not None:
         items.append(number("source_to_detector", attempt.device.sdd_mm))
@@ -213,7 +215,19 @@ def _event(attempt: _Attempt, place: int, fact: Event) -> Dataset:
     return container("event", *items)
 
 
-def dicom_primary_deg(primary_mdeg: int) -> float:
+def _beam_mdeg(fact: Event) -> tuple[float, float]:
+    """Return the two angles of a beam: the standard knows no swivel, so a swivelled C is told by where its beam lies."""
+    turn, tilt, swivel = (
+        math.radians(fact.data.get(name, 0) / 1000) for name in ("primary_mdeg", "secondary_mdeg", "swivel_mdeg")
+    )
+    if not swivel:
+        return fact["primary_mdeg"], fact["secondary_mdeg"]
+    x, y, z = math.sin(turn) * math.cos(tilt), math.cos(turn) * math.cos(tilt), math.sin(tilt)
+    x, z = math.cos(swivel) * x - math.sin(swivel) * z, math.sin(swivel) * x + math.cos(swivel) * z
+    return 1000 * math.degrees(math.atan2(x, y)), 1000 * math.degrees(math.asin(min(max(z, -1.0), 1.0)))
+
+
+def dicom_primary_deg(primary_mdeg: float) -> float:
     """Return PositionerPrimaryAngle (-180 to 180 degrees) of our angle on a prone patient, as sim.frames has it."""
     angle = (180_000 - primary_mdeg) % 360_000
     return (angle - 360_000 if angle > 180_000 else angle) / 1000

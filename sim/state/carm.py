@@ -50,7 +50,10 @@ class CArmState:
     beam_on_ms: int = 0
     dap_pgy_m2: int = 0
     kerma_ngy: int = 0
+    swivel_mdeg: int = 0
+    swivel_target_mdeg: int = 0
 
     def quantised(self, step_um: int) -> bytes:
-        """Return the state as bytes for a digest (all integers already)."""
-        return plain(*(getattr(self, name) for name in self.__dataclass_fields__))
+        """Return the state as bytes for a digest (all integers already); the swivel only where it was used."""
+        here = plain(*(getattr(self, name) for name in self.__dataclass_fields__ if not name.startswith("swivel")))
+        return here + plain(self.swivel_mdeg, self.swivel_target_mdeg) if self.swivel_mdeg or self.swivel_target_mdeg else here

@@ -5,8 +5,8 @@ Importing this package needs no display, no OpenGL and no ImGui; its functions l
 
 from __future__ import annotations
 
-from sim.window.desk import Attempt, Desk, PatientCard, Progress, ScenarioCard, Step, Suggestion
-from sim.window.start import drive, measure_fps, require_display, run_window
+from sim.window.desk import Attempt, Desk, PatientCard, Progress, ScenarioCard, Stage, Step, Suggestion
+from sim.window.start import drive, measure_window, require_display, run_window
 
 __all__ = [
     "Attempt",
@@ -14,10 +14,11 @@ __all__ = [
     "PatientCard",
     "Progress",
     "ScenarioCard",
+    "Stage",
     "Step",
     "Suggestion",
     "drive",
-    "measure_fps",
+    "measure_window",
     "require_display",
     "run_window",
 ]

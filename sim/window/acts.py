@@ -34,6 +34,10 @@ def _arm(primary: float = 0.0, secondary: float = 0.0) -> Callable[[Theatre, boo
     return lambda t, fine: t.hands.turn(primary * (1 if fine else 5), secondary * (1 if fine else 5))
 
 
+def _swivel(way: float) -> Callable[[Theatre, bool], None]:
+    return lambda t, fine: t.hands.swivel(way * (1 if fine else 2))
+
+
 def _slide(**mm: float) -> Callable[[Theatre, bool], None]:
     return lambda t, fine: t.hands.slide(**{k: v * (1 if fine else 10) for k, v in mm.items()})
 
@@ -95,6 +99,8 @@ ACTS: dict[str, Act] = {
     "orbit_right": Act("orbit to the patient's right", _arm(primary=-1), repeats=True, group="C-arm"),
     "tilt_head": Act("tilt towards the head", _arm(secondary=1), repeats=True, group="C-arm"),
     "tilt_feet": Act("tilt towards the feet", _arm(secondary=-1), repeats=True, group="C-arm"),
+    "swivel_left": Act("swivel: the patient's left side of the C towards the head", _swivel(1), repeats=True, group="C-arm"),
+    "swivel_right": Act("swivel: the patient's right side of the C towards the head", _swivel(-1), repeats=True, group="C-arm"),
     "slide_left": Act("slide to the patient's left", _slide(x_mm=1), repeats=True, group="C-arm"),
     "slide_right": Act("slide to the patient's right", _slide(x_mm=-1), repeats=True, group="C-arm"),
     "slide_head": Act("slide towards the head", _slide(z_mm=1), repeats=True, group="C-arm"),
@@ -130,6 +136,7 @@ ACTS: dict[str, Act] = {
     "undo": Act("undo the last act (practice)", lambda t, _f: t.ask_undo(), group="Room"),
     "ghost": Act("ideal way and best earlier needle path, on or off (practice)", lambda t, _f: t.toggle_ghost(), group="Room"),
     "panels": Act("work the panels; Esc or B goes back to the hands", group="Room"),
+    "next_panel": Act("work the next panel (Shift: the one before)", group="Room"),
     "help": Act("controls, and changing them", group="Room"),
     "fine": Act("fine steps while held (keys: Shift)", group="Room"),
 }

@@ -15,7 +15,23 @@ from numpy.typing import NDArray
 from OpenGL import GL as gl
 
 from sim.errors import MachineError
-from sim.window import banner, boot, chooser, console, debrief, glkit, helppage, menupanel, roompanel, theme, touch, tray, voice
+from sim.window import (
+    banner,
+    boot,
+    chooser,
+    console,
+    debrief,
+    glkit,
+    helppage,
+    mappage,
+    menupanel,
+    roompanel,
+    settingspage,
+    theme,
+    touch,
+    tray,
+    voice,
+)
 from sim.window.backend import Backend
 from sim.window.controls import load_controls
 from sim.window.desk import Attempt, Desk
@@ -35,12 +51,16 @@ from sim.window.words import ASSISTANT
 
 HEADLESS_STEP_S = 0.04
 IDLE_REDRAW_S = 0.25
+FIRST = {"chooser": "chooser.begin", "map": "map.close", "settings": "settings.close", "controls": "help.close"}
+"""Page or screen -> the button that has the keys when it opens. The debrief has none: who still holds a key presses nothing."""
 HOT_FRAMES = 3  # frames drawn after an input, so that hover and hold marks settle
-SCALES = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
 
 
 class Window:
-    """Screens: "chooser", "waiting", "room", "debrief". `theatre` is the attempt that runs, None before one."""
+    """Screens: "chooser", "waiting", "room", "debrief". `theatre` is the attempt that runs, None before one.
+
+    `page`: what lies over the gallery: "map", "settings", "controls" or "".
+    """
 
     def __init__(self, desk: Desk, headless: bool = False, real_time: bool = False) -> None:
         self.desk, self.headless = desk, headless
@@ -54,7 +74,7 @@ class Window:
         self.backend = Backend(strict=headless)
         _body, bold = theme.load_fonts()
         self.ui = Ui(bold)
-        self.sound = Sound(desk.sound and self.settings.sound and not headless)
+        self.sound = Sound(desk.sound and not headless)
         self.inputs = Inputs(self)
         self.chooser = chooser.Chooser(desk)
         self.chooser.first_time = desk.settings is not None and not self.settings.tutorial_seen
@@ -62,7 +82,7 @@ class Window:
         self.tutorial: Tutorial | None = None
         self.theatre: Theatre | None = None
         self.room: RoomView | None = None
-        self.screen = "chooser"
+        self.screen, self.page = "chooser", ""
         self.error = ""
         self.note = "; ".join(self.controls.told)
         self.minimised = False
@@ -76,6 +96,7 @@ class Window:
         self._waiting: Starter | None = None
         self._guided = False
         self._renewed = False
+        self._page_before = ""
         self.set_scale(desk.text_scale)
         self.monitors = {name: Monitor(name) for name in ("live", "reference")}
         if desk.attempt is not None:
@@ -117,6 +138,7 @@ class Window:
             self.room.camera = camera
             self.theatre.take_over(before)
         self.room.skin_alpha = self.settings.skin_alpha
+        self.theatre.sound_on = self.settings.sound
         self.replay = None
         self.screen = "room"
         self._last_time = time.perf_counter()
@@ -154,19 +176,6 @@ class Window:
         self.inputs.forget(theatre)
         theatre.give_up_quietly()
         self._start(lambda: rewind(to), theatre.coach.guided, warm=False)
-
-    def begin_for_bench(self) -> None:
-        """Have a room to draw: the desk's attempt, or its first scenario."""
-        if self._waiting is None and self.theatre is None and self.desk.scenarios:
-            self._begin(self.desk.scenarios[0].id, "practice", False, None)
-        while self._waiting is not None:
-            time.sleep(0.05)
-            self._await()
-        if self.theatre is None:
-            raise MachineError(
-                "nothing to measure: the desk has neither an attempt nor a scenario that starts"
-                + (f" ({self.error})" if self.error else "")
-            )
 
     # --- loop ----------------------------------------------------------------------------------------
     def run(self, max_frames: int | None = None, script: Callable[[Any], Generator[None, None, None]] | None = None) -> None:
@@ -225,8 +234,8 @@ class Window:
             self._await()
             time.sleep(0.02)
             return True
-        if self.theatre is None or self.screen != "room" or self.theatre.help_open:
-            return False
+        if self.theatre is None or self.screen != "room" or (self.theatre.help_open and self.theatre.practice):
+            return False  # in an assessment the clock runs on while the controls are read
         with self._timed("core"):
             step = HEADLESS_STEP_S if self.stepped else passed
             self.inputs.repeat(step, self.theatre)
@@ -234,23 +243,27 @@ class Window:
         if self.theatre.coach.undo_to is not None:
             self._undo(self.theatre)
             return True
+        self.settings.sound = self.theatre.sound_on
         if self.theatre.sound_on:
             needle = self.theatre.state.needle
             self.sound.play(self.theatre.pulses, needle.moving, touch.relative(needle.force_n))
         if self.theatre.finished and self.theatre.report is not None:
             self.screen = "debrief"
+            self.inputs.leave_room()
         return changed
 
     # --- what inputs and panels ask of the window ----------------------------------------------------
     def begin(self) -> None:
         """Start what is picked in the gallery."""
-        if self.chooser.ready:
+        if self.chooser.ready and not self.page:
             self.tutorial = None
             self._begin(self.chooser.card.id, self.chooser.core_mode, self.chooser.guided, None)
 
     def escape(self) -> None:
-        """Leave the debrief; elsewhere there is nothing to leave."""
-        if self.screen == "debrief":
+        """Leave a page over the gallery, or the debrief; elsewhere there is nothing to leave."""
+        if self.page:
+            self.page = ""
+        elif self.screen == "debrief":
             self.closing = True
 
     def tell(self, text: str) -> None:
@@ -262,8 +275,9 @@ class Window:
 
     def next_scale(self, step: int) -> None:
         """Make the text a step larger or smaller."""
-        nearest = min(range(len(SCALES)), key=lambda i: abs(SCALES[i] - self.ui.scale))
-        self.set_scale(SCALES[min(len(SCALES) - 1, max(0, nearest + step))])
+        scales = settingspage.SCALES
+        nearest = min(range(len(scales)), key=lambda i: abs(scales[i] - self.ui.scale))
+        self.set_scale(scales[min(len(scales) - 1, max(0, nearest + step))])
 
     def renew_graphics(self, why: str) -> None:
         """Make everything that lived on the graphics device again; the attempt itself is not there and goes on."""
@@ -300,6 +314,12 @@ class Window:
 
     def _screen(self) -> None:
         """Build the present screen; nothing may escape between begin and end of an ImGui frame."""
+        page = self.page or self.screen
+        if self.theatre is not None and page == "room" and self.theatre.help_open:
+            page = "controls"
+        if page != self._page_before:
+            self.ui.focus_widget, self._page_before = FIRST.get(page, ""), page
+            self.ui.front = page if page == "debrief" else ""
         self.ui.keys_now = {k: self.controls.keys[a] for a, k in self.controls.shipped("keys").items() if k}
         if self.screen == "chooser":
             self._gallery()
@@ -313,10 +333,36 @@ class Window:
         elif self.theatre is not None:
             self._room(self.theatre)
 
+    def _map(self) -> None:
+        chosen = mappage.draw(self.ui, self.size, self.desk.progress)
+        if isinstance(chosen, int):
+            self.chooser.show_stage(self.desk.progress.stages[chosen])
+        if chosen != "":
+            self.page = ""
+
+    def _settings(self) -> None:
+        asked = settingspage.draw(self.ui, self.size, self.settings)
+        if asked in ("close", "controls"):
+            self.page = "" if asked == "close" else "controls"
+        elif asked == "sound":
+            self.settings.sound = not self.settings.sound
+        elif asked == "forget":
+            self.settings.tutorial_seen, self.chooser.first_time = False, True
+        elif asked:
+            self.set_scale(float(asked))
+
     def _gallery(self) -> None:
+        if self.page == "controls":
+            self.page = "" if helppage.draw(self.ui, self.size, self.controls, self.inputs) else self.page
+            return
+        if self.page:
+            (self._map if self.page == "map" else self._settings)()
+            return
         asked = self.chooser.draw(self.ui, self.size, self.error or self.note)
         if asked == "begin":
             self.begin()
+        elif asked in ("map", "settings", "controls"):
+            self.page = asked
         elif asked:
             name, seed = self.chooser.suggested(asked)
             self._begin(name, "practice", self.chooser.guided and asked != chooser.TUTORIAL, seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imgui_bundle import imgui
 
 from sim.window import theme
-from sim.window.desk import Desk, ScenarioCard
+from sim.window.desk import Desk, ScenarioCard, Stage
 from sim.window.glkit import GreyTexture
 from sim.window.layout import Rect
 from sim.window.thumbs import Thumbs
@@ -15,6 +15,11 @@ MODES = (
     ("Guided", "Practice: the next step is named, hints, undo, pause, fading skin", "practice"),
     ("Free", "Practice: hints when asked for, undo, pause, fading skin", "practice"),
     ("Assessment", "As in life: no aids, no pause, the room from outside", "assessment"),
+)
+PAGES = (
+    ("map", "Map", "From drills to hard cases: what is learned, what is open", ""),
+    ("settings", "Settings", "Size of text, sound", ""),
+    ("controls", "Controls", "Keys, gamepad and 3D mouse; change them", "F1"),
 )
 PICTURE, CARD = 104, 372
 TUTORIAL = "tutorial"
@@ -29,6 +34,7 @@ class Chooser:
         self.mode = 0 if desk.guided else 1
         self.kind = 0
         self.first_time = False
+        self.stage: Stage | None = None
         self._thumbs = Thumbs(desk.thumbnail)
         self._textures: dict[str, GreyTexture] = {}
 
@@ -59,6 +65,11 @@ class Chooser:
         row = self.desk.progress.suggestions[int(key)]
         return row.scenario, row.seed
 
+    def show_stage(self, stage: Stage) -> None:
+        """Show the cases of one stage of the map alone, and pick its first."""
+        self.kind, self.stage = 0, stage
+        self.picked = next((i for i, card in enumerate(self.desk.scenarios) if card.id in stage.cases), self.picked)
+
     def refresh(self) -> None:
         """Read the cards again: records may have changed."""
         if self.desk.cards is not None:
@@ -76,13 +87,14 @@ class Chooser:
 
     # --- drawing -------------------------------------------------------------------------------------
     def draw(self, ui: Ui, size: tuple[int, int], error: str) -> str:
-        """Draw it; return "begin", the key of a suggestion, or ""."""
+        """Draw it; return "begin", a page ("map", "settings", "controls"), the key of a suggestion, or ""."""
         width = min(size[0] - 30.0, 1560 * ui.scale)
         with ui.panel("chooser", Rect((size[0] - width) / 2, 10, width, size[1] - 20), border=False):
             ui.text(self.desk.title, size=28, bold=True)
             ui.same(16)
             ui.text("Choose a case. Nothing here is a real patient.", theme.DIM)
-            answer = self._suggestions(ui)
+            answer = self._pages(ui)
+            answer = self._suggestions(ui) or answer
             chosen = ui.radio("chooser.mode", tuple(m[0] for m in MODES), self.mode)
             if chosen is not None:
                 self.mode = chosen
@@ -97,6 +109,17 @@ class Chooser:
             if self.desk.scenarios:
                 self._summary(ui)
             self._cards(ui, width)
+        return answer
+
+    def _pages(self, ui: Ui) -> str:
+        """Draw the buttons of the pages that lie over the gallery, after the title."""
+        answer = ""
+        for page, label, tip, key in PAGES:
+            if page == "map" and not self.desk.progress.stages:
+                continue
+            ui.same(8)
+            if ui.button(f"chooser.{page}", label, tip, key):
+                answer = page
         return answer
 
     def _mode_words(self) -> str:
@@ -131,9 +154,13 @@ class Chooser:
         kinds = self._procedures()
         if len(kinds) < 2:
             return
-        chosen = ui.radio("chooser.kind", ("All", *(k.upper() if len(k) < 6 else k.capitalize() for k in kinds)), self.kind)
+        names = ("All", *(k.upper() if k in ("mbb", "tfesi") else k.capitalize() for k in kinds))
+        chosen = ui.radio("chooser.kind", names, self.kind if self.stage is None else -1)
         if chosen is not None:
-            self.kind = chosen
+            self.kind, self.stage = chosen, None
+        if self.stage is not None:
+            ui.same(8)
+            ui.text(f"Stage: {self.stage.title}", theme.ACCENT)
 
     def _procedures(self) -> list[str]:
         return list(dict.fromkeys(card.procedure for card in self.desk.scenarios if card.procedure))
@@ -148,9 +175,15 @@ class Chooser:
     def _cards(self, ui: Ui, width: float) -> None:
         kinds = self._procedures()
         wanted = kinds[self.kind - 1] if 0 < self.kind <= len(kinds) else ""
-        rows = [(i, c) for i, c in enumerate(self.desk.scenarios) if not wanted or c.procedure == wanted]
+        only = self.stage.cases if self.stage is not None else None
+        rows = [
+            (i, c)
+            for i, c in enumerate(self.desk.scenarios)
+            if (not wanted or c.procedure == wanted) and (only is None or c.id in only)
+        ]
         columns = max(1, int((width - 20) / ui.px(CARD)))
-        imgui.begin_child("##cards", imgui.ImVec2(0, max(ui.px(150), imgui.get_content_region_avail().y)))
+        high = max(ui.px(150), imgui.get_content_region_avail().y)
+        imgui.begin_child("##cards", imgui.ImVec2(0, high), imgui.ChildFlags_.nav_flattened)  # Tab and cross go into it
         if imgui.begin_table("##gallery", columns, imgui.TableFlags_.sizing_stretch_same):
             for i, card in rows:
                 imgui.table_next_column()
@@ -167,7 +200,8 @@ class Chooser:
             self._picture(ui, card)
             imgui.same_line()
         imgui.begin_group()
-        ui.text(" ".join(filter(None, (card.side, card.level))), bold=True)
+        if card.side or card.level:
+            ui.text(" ".join(filter(None, (card.side, card.level))), bold=True)
         imgui.push_text_wrap_pos(0.0)
         for text, colour in _card_lines(card):
             imgui.push_style_color(imgui.Col_.text, theme.vec(colour))
@@ -210,7 +244,7 @@ def _card_lines(card: ScenarioCard) -> list[tuple[str, theme.Colour]]:
 
 def _fitting(ui: Ui, text: str, width: float) -> str:
     while len(text) > 4 and ui.text_width(text) > width:
-        text = text[:-2].rstrip(" .") + "."
+        text = text[:-2].rstrip(" .…") + "…"
     return text
 
 

@@ -10,7 +10,8 @@ from sim.window.layout import Rect
 from sim.window.theatre import Theatre
 from sim.window.ui import Ui
 
-LABEL, ROWS = 57, 7
+LABEL, ROWS = 57, 8
+_SWIVEL = "The whole C about the vertical; + moves its part on the patient's left towards the head"
 _VIEWS = (
     ("ap", "AP", "AP: orbital 0, tilt 0"),
     ("oblique_left", "Obl L", "Oblique to the patient's left by the set angle; the tilt stays"),
@@ -49,7 +50,7 @@ def _views(theatre: Theatre, ui: Ui, wide: float) -> None:
 
 def _angles(theatre: Theatre, ui: Ui, wide: float) -> None:
     arm = theatre.state.carm
-    asked = theatre.hands.angles_mdeg()
+    asked = (*theatre.hands.angles_mdeg(), theatre.hands.swivel_mdeg())
     rows = (
         (
             "orbital",
@@ -62,32 +63,40 @@ def _angles(theatre: Theatre, ui: Ui, wide: float) -> None:
             "arrows",
         ),
         ("tilt", "Tilt", 1, arm.secondary_mdeg, ("head", "feet"), 45, "Tilt; + towards the head", "arrows up/down"),
+        ("swivel", "Swivel", 2, arm.swivel_mdeg, ("left", "right"), 10, _SWIVEL, "Ctrl+PgUp/PgDn"),
     )
     for name, label, axis, now, sides, limit, tip, key in rows:
         ui.label(label, LABEL)
         new = ui.slider(f"console.{name}", asked[axis] / 1000, -limit, limit, "%+.0f deg", max(110, wide - 215), tip, key)
         if new is not None:
-            theatre.hands.turn_to(*(round(new), None) if axis == 0 else (None, round(new)))
+            _turn_to(theatre, axis, round(new))
         for sign, text in ((-1, "-1"), (1, "+1")):
             ui.same(4)
             if ui.button(f"console.{name}{text}", text, "One degree", f"Shift+{key}"):
-                theatre.hands.turn(*((sign, 0.0) if axis == 0 else (0.0, sign)))
+                _turn_to(theatre, axis, asked[axis] / 1000 + sign)
         ui.same(7)
         side = "" if abs(now) < 50 else sides[0] if now > 0 else sides[1]
         ui.text(f"{abs(now) / 1000:.1f} {side}")
+
+
+def _turn_to(theatre: Theatre, axis: int, degrees: float) -> None:
+    if axis == 2:
+        theatre.hands.swivel(to_deg=degrees)
+    else:
+        theatre.hands.turn_to(*(degrees, None) if axis == 0 else (None, degrees))
 
 
 def _slides(theatre: Theatre, ui: Ui) -> None:
     ui.label("Slide", LABEL)
     x, y, z = (v / 1000 for v in theatre.hands.centre_um())
     rows = (
-        ("x", "across", x, "To the patient's right or left", "Ctrl+left/right"),
-        ("z", "along", z, "Towards feet or head", "Ctrl+up/down"),
-        ("y", "height", y, "Lower or lift", "PgDn/PgUp"),
+        ("x", "across", x, "10 mm to the patient's right or left", "Ctrl+left/right"),
+        ("z", "along", z, "10 mm towards feet or head", "Ctrl+up/down"),
+        ("y", "up", y, "Lower or lift by 10 mm", "PgDn/PgUp"),
     )
     for i, (axis, label, value, tip, key) in enumerate(rows):
         if i:
-            ui.same(8)
+            ui.same(7)
         if ui.button(f"console.slide_{axis}-", "-", tip, key, width=20):
             theatre.hands.slide(**{f"{axis}_mm": -10.0})
         ui.same(3)

@@ -11,10 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SHIPPED = Path(__file__).with_name("controls.toml")
-KINDS = ("keys", "pad")
+KINDS = ("keys", "pad", "space")
 PAD_BUTTONS = ("A", "B", "X", "Y", "BACK", "GUIDE", "START", "L3", "R3", "LB", "RB", "UP", "DOWN", "LEFT", "RIGHT")
 """Buttons in the order of SDL's numbers (the last four: the cross)."""
 PAD_MOVES = ("LT", "RT", *(f"{stick}-{way}" for stick in ("LS", "RS") for way in ("UP", "DOWN", "LEFT", "RIGHT")))
+SPACE_BUTTONS = ("B1", "B2")
+SPACE_MOVES = tuple(
+    f"{part}-{way}"
+    for part, ways in (
+        ("CAP", ("LEFT", "RIGHT", "BACK", "FORTH", "DOWN", "UP")),
+        ("ROLL", ("LEFT", "RIGHT")),
+        ("PITCH", ("BACK", "FORTH")),
+        ("TWIST", ("LEFT", "RIGHT")),
+    )
+    for way in ways
+)
+"""Ways of a 3D mouse's cap: pushed, tilted, turned."""
 KEY_NAMES = (
     *(chr(65 + i) for i in range(26)), *(f"F{i}" for i in range(1, 13)),
     "Space", "Enter", "Backspace", "Tab", "Left", "Right", "Up", "Down", "PgUp", "PgDn", "Home", "End", "Insert", "Delete",
@@ -36,6 +48,10 @@ def read_spec(kind: str, text: str) -> str:
         if known.get(name.lower()) is None or (plus and held.lower() != "ctrl") or spec in TAKEN:
             raise ValueError(f"'{text}': expected a key as W, F2, Space or Ctrl+Left")
         return spec
+    if kind == "space":
+        if text.upper() not in (*SPACE_BUTTONS, *SPACE_MOVES):
+            raise ValueError(f"'{text}': expected a way of the cap or a button as CAP-DOWN, TWIST-LEFT or B1")
+        return text.upper()
     names = (*PAD_BUTTONS, *PAD_MOVES)
     if name.upper() not in names or (plus and held.upper() not in PAD_BUTTONS) or held.upper() == name.upper():
         raise ValueError(f"'{text}': expected a button or a way of a stick as A, RT, LS-UP or LB+RS-UP")
@@ -48,13 +64,14 @@ class Controls:
 
     keys: dict[str, str]
     pad: dict[str, str]
+    space: dict[str, str]
     path: Path | None = None
     told: list[str] = field(default_factory=list)
     _shipped: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def of(self, kind: str) -> dict[str, str]:
-        """Return the table of "keys" or "pad"."""
-        return self.keys if kind == "keys" else self.pad
+        """Return the table of "keys", "pad" or "space" (a 3D mouse)."""
+        return {"keys": self.keys, "pad": self.pad, "space": self.space}[kind]
 
     def shipped(self, kind: str) -> dict[str, str]:
         """Return the shipped table."""
@@ -83,7 +100,7 @@ class Controls:
 
     def reset(self) -> None:
         """Go back to the shipped table."""
-        self.keys, self.pad = dict(self._shipped["keys"]), dict(self._shipped["pad"])
+        self.keys, self.pad, self.space = (dict(self._shipped[kind]) for kind in KINDS)
 
     def own(self) -> dict[str, dict[str, str]]:
         """Return the lines that differ from the shipped table."""
@@ -115,7 +132,8 @@ def load_controls(path: Path | None = None) -> Controls:
     }
     for act in shipped["keys"]:
         shipped["pad"].setdefault(act, "")
-    out = Controls(dict(shipped["keys"]), dict(shipped["pad"]), path, [], shipped)
+        shipped["space"].setdefault(act, "")
+    out = Controls(*(dict(shipped[kind]) for kind in KINDS), path=path, told=[], _shipped=shipped)
     if path is not None and path.is_file():
         _lay_over(out, path)
     return out
@@ -129,7 +147,7 @@ def _lay_over(out: Controls, path: Path) -> None:
         return
     for kind, rows in own.items():
         if kind not in KINDS or not isinstance(rows, Mapping):
-            out.told.append(f"{path}: '{kind}' is not known; expected [keys] and [pad]")
+            out.told.append(f"{path}: '{kind}' is not known; expected [keys], [pad] and [space]")
             continue
         for act, spec in rows.items():
             try:

@@ -150,7 +150,7 @@ def _number(value: Any) -> str:
 def draw(theatre: Theatre, ui: Ui, size: tuple[int, int], can_choose: bool, replay: Replay) -> str:
     """Draw the debrief over the whole window: words on the left, the replay on the right; return "again", "close" or ""."""
     gap = 10.0
-    left = min(820 * ui.scale, 0.5 * size[0]) - gap
+    left = min(820 * ui.scale, 0.43 * size[0]) - gap
     right = Rect(left + 2 * gap, gap, size[0] - left - 3 * gap, size[1] - 2 * gap)
     below = ui.px(120) if replay.trend else 0.0
     answer = ""

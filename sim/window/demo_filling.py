@@ -48,8 +48,7 @@ def vertebroplasty(robot: Robot, look: Callable[[str], None] = lambda _stage: No
 
 def _place(robot: Robot) -> Frames:
     theatre = robot.theatre
-    theatre.hands.choose_needle(theatre.study.toolbox.index("needles", NEEDLE))  # far down the list: a person turns the wheel
-    yield from robot.wait(3)
+    yield from robot.choose("tray.needle", theatre.study.toolbox.index("needles", NEEDLE))
     yield from robot.click("live.picture", *seen_at(robot, theatre.study.plan.target_mm))
     yield from robot.click("tray.in_line")
     yield from robot.until(lambda: theatre.state.needle.placed, 50)

@@ -83,11 +83,30 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """One stop of the curriculum map.
+
+    `cases`: ids of its scenarios; `state`: "learned", "open" or "later"; `safe` of `needed` attempts count already; `missing`:
+    what is still to do, in words ("" when learned); `lane`: what stands in one row of the map.
+    """
+
+    title: str
+    lane: str
+    cases: tuple[str, ...]
+    state: str
+    safe: int = 0
+    needed: int = 0
+    why: str = ""
+    missing: str = ""
+
+
+@dataclass(frozen=True)
 class Progress:
-    """What the gallery says above the cards: suggestions (next step, case of the day) and lines (streak, stage)."""
+    """What the gallery knows beside the cards: suggestions (next step, case of the day), lines (streak, stage), the map."""
 
     suggestions: tuple[Suggestion, ...] = ()
     lines: tuple[str, ...] = ()
+    stages: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True)

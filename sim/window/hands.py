@@ -87,6 +87,15 @@ class Hands:
         wanted = (a if primary_deg is None else primary_deg * 1000, b if secondary_deg is None else secondary_deg * 1000)
         self._ask("carm.to", (a, b), wanted)
 
+    def swivel_mdeg(self) -> int:
+        """Return the swivel the C-arm is going to (mdeg)."""
+        return self._asked.get("carm.swivel", (self.session.state.carm.swivel_target_mdeg,))[0]
+
+    def swivel(self, by_deg: float = 0.0, to_deg: float | None = None) -> None:
+        """Swivel the C-arm about the vertical by so many degrees, or to an angle."""
+        now = self.swivel_mdeg()
+        self._ask("carm.swivel", (now,), (now + by_deg * 1000 if to_deg is None else to_deg * 1000,))
+
     def named_view(self, name: str) -> None:
         """Go to the stated angle of a named view: ap, oblique_left, oblique_right, lateral_left, lateral_right."""
         angle = {

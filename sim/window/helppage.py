@@ -1,4 +1,4 @@
-"""F1: every act with its key and its button of the gamepad, from the table of controls; each can be changed here."""
+"""F1: every act with its key, its button of the gamepad and, where one is plugged in, of the 3D mouse; each can be changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from imgui_bundle import imgui
 
 from sim.window import theme
 from sim.window.acts import ACTS
-from sim.window.controls import Controls
+from sim.window.controls import KINDS, Controls
 from sim.window.keys import MORE
 from sim.window.layout import Rect
 from sim.window.ui import Ui
@@ -25,7 +25,7 @@ def draw(ui: Ui, size: tuple[int, int], controls: Controls, inputs: Inputs) -> b
     with ui.panel("help", Rect((size[0] - width) / 2, 10, width, size[1] - 20)):
         ui.text("Controls", size=20, bold=True)
         ui.same(14)
-        closed = ui.button("help.close", "Back to the room", "", controls.keys["help"])
+        closed = ui.button("help.close", "Back", "", controls.keys["help"])
         ui.same(6)
         if ui.button("help.reset", "All as shipped", "Forget every own control"):
             controls.reset()
@@ -51,32 +51,35 @@ def draw(ui: Ui, size: tuple[int, int], controls: Controls, inputs: Inputs) -> b
 
 
 def _clashes(controls: Controls) -> list[str]:
-    return [f"{spec} has {len(acts)} acts" for kind in ("keys", "pad") for spec, acts in controls.clashes(kind).items()]
+    return [f"{spec} has {len(acts)} acts" for kind in KINDS for spec, acts in controls.clashes(kind).items()]
 
 
 def _sign(controls: Controls, inputs: Inputs) -> str:
     if inputs.listening:
         kind, act = inputs.listening
-        what = "a key" if kind == "keys" else "a button of the gamepad"
+        what = {"keys": "a key", "pad": "a button of the gamepad", "space": "a button of the 3D mouse, or move its cap,"}[kind]
         return f"Press {what} for: {ACTS[act].does}   (Esc: leave it, Del: none)"
     pad = "gamepad found" if inputs.pad.seen else "no gamepad"
+    pad += ", 3D mouse found" if inputs.space.seen else ""
     return inputs.heard or "; ".join(_clashes(controls)) or f"Click on a control to change it ({pad}). Shift + key: fine steps."
 
 
 def _group(ui: Ui, group: str, controls: Controls, inputs: Inputs) -> None:
-    clash = {kind: controls.clashes(kind) for kind in ("keys", "pad")}
+    kinds = KINDS if inputs.space.seen else KINDS[:2]
+    clash = {kind: controls.clashes(kind) for kind in kinds}
     ui.text(group, theme.DIM, bold=True)
-    if not imgui.begin_table(f"##{group}", 3, imgui.TableFlags_.sizing_stretch_prop):
+    if not imgui.begin_table(f"##{group}", 1 + len(kinds), imgui.TableFlags_.sizing_stretch_prop):
         return
-    for name, weight in (("act", 0.62), ("key", 0.19), ("pad", 0.19)):
+    for name, weight in (("act", 0.62 if len(kinds) == 2 else 0.46), *((kind, 0.19) for kind in kinds)):
         imgui.table_setup_column(name, imgui.TableColumnFlags_.width_stretch, weight)
     for act, row in ACTS.items():
         if row.group != group:
             continue
         imgui.table_next_row()
         imgui.table_next_column()
+        imgui.align_text_to_frame_padding()
         ui.words(row.does)
-        for kind in ("keys", "pad"):
+        for kind in kinds:
             imgui.table_next_column()
             spec = controls.of(kind)[act]
             mark = " !" if spec in clash[kind] else ""

@@ -10,6 +10,7 @@ from imgui_bundle import imgui
 from sim.window.controls import KEY_NAMES
 from sim.window.keys import Keyboard, spec_of
 from sim.window.pad import Pad
+from sim.window.space import Space, open_device
 from sim.window.words import ASSISTANT
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ _PLUS = (pygame.K_PLUS, pygame.K_EQUALS, pygame.K_KP_PLUS)
 _MINUS = (pygame.K_MINUS, pygame.K_KP_MINUS)
 _QUIET = (pygame.ACTIVEEVENT, pygame.AUDIODEVICEADDED)
 PANELS = ("console", "tray", "room", "touch", "voice", "live", "reference", "banner")
-"""Panels in the order in which F6 (pad: LB, RB) goes through them."""
+"""Panels in the order in which the act next_panel (F6; pad in the panels: LB, RB) goes through them."""
+DEBRIEF_PANELS = ("debrief", "replay")
 _ONE_WAY = {"UP": -1, "LS-UP": -1, "DOWN": 1, "LS-DOWN": 1}
 
 
@@ -31,11 +33,13 @@ class Inputs:
         self.window = window
         self.panels = False
         self.listening: tuple[str, str] | None = None
-        self._panel = 0
+        self._panel = 0  # number of the panel in PANELS (DEBRIEF_PANELS) that has the keys
         self.heard = ""  # what the page of controls says about the last change
         self.keyboard = Keyboard(window.controls, self._window_act)
         self.pad = Pad(window.controls, self._window_act, devices=not window.headless)
         self.pad.raw = self._raw_pad
+        self.space = Space(window.controls, self._window_act, None if window.headless else open_device())
+        self.space.raw = self._raw_space
 
     @property
     def _theatre(self) -> Theatre | None:
@@ -53,6 +57,8 @@ class Inputs:
         for event in pygame.event.get():
             hot |= event.type not in _QUIET
             self._one(event)
+        if told := self.space.read(self._theatre):
+            self.window.tell(told)
         self._set_navigation()
         return hot
 
@@ -60,12 +66,18 @@ class Inputs:
         """Repeat what is held."""
         self.keyboard.repeat(theatre)
         self.pad.advance(seconds, theatre)
+        self.space.advance(seconds, theatre)
 
     def forget(self, theatre: Theatre) -> None:
         """Let go of everything."""
         self.keyboard.forget(theatre)
         self.pad.release(theatre)
+        self.space.release(theatre)
         theatre.hands.release_all()
+
+    def leave_room(self) -> None:
+        """Begin at the first panel of the debrief; nothing is held any more."""
+        self.panels, self._panel = False, 0
 
     def _one(self, event: pygame.event.Event) -> None:
         window, theatre = self.window, self._theatre
@@ -105,6 +117,10 @@ class Inputs:
             self._room_key(event, typing, theatre)
         elif event.key == pygame.K_ESCAPE:
             window.escape()
+        elif window.screen == "debrief" and window.controls.acts("keys").get(spec_of(event)) == "next_panel":
+            self._next_panel(-1 if getattr(event, "mod", 0) & pygame.KMOD_SHIFT else 1)
+        elif window.screen == "chooser" and window.controls.acts("keys").get(spec_of(event)) == "help":
+            window.page = "" if window.page == "controls" else "controls"
         elif window.screen == "chooser" and event.key == pygame.K_RETURN and not imgui.is_any_item_focused():
             window.begin()
 
@@ -114,7 +130,7 @@ class Inputs:
             self._give(False)
             if theatre.menu.open:
                 theatre.menu.back()
-        elif self.panels and event.key == pygame.K_F6:
+        elif self.panels and self.window.controls.acts("keys").get(spec_of(event)) == "next_panel":
             self._next_panel(-1 if getattr(event, "mod", 0) & pygame.KMOD_SHIFT else 1)
         elif theatre.help_open:
             if self.window.controls.acts("keys").get(spec_of(event)) == "help":
@@ -145,8 +161,10 @@ class Inputs:
         if name == "help":
             theatre.help_open = not theatre.help_open
             self.forget(theatre)
-        elif name == "panels":
+        elif name in ("panels", "next_panel"):
             self._give(True)
+            if name == "next_panel":
+                self._next_panel(1)
 
     def _give(self, to_panels: bool) -> None:
         """Give the keys to the panels, or to the hands."""
@@ -156,8 +174,9 @@ class Inputs:
             self.keyboard.forget(self._theatre)
 
     def _next_panel(self, by: int) -> None:
-        self._panel = (self._panel + by) % len(PANELS)
-        self.window.ui.focus_panel = PANELS[self._panel]
+        panels = PANELS if self.window.screen == "room" else DEBRIEF_PANELS
+        self._panel = (self._panel + by) % len(panels)
+        self.window.ui.focus_panel = panels[self._panel]
 
     def _set_navigation(self) -> None:
         io = self.window.backend.io
@@ -173,7 +192,7 @@ class Inputs:
             return True
         theatre = self._theatre
         if self.navigating:
-            if name in ("LB", "RB") and self.panels:
+            if name in ("LB", "RB") and (self.panels or self.window.screen == "debrief"):
                 if down:
                     self._next_panel(1 if name == "RB" else -1)
                 return True
@@ -197,6 +216,15 @@ class Inputs:
         else:
             return False
         return True
+
+    def _raw_space(self, name: str, down: bool) -> bool:
+        """Take an input of the 3D mouse before its act: to learn it, or because keys and pad walk through widgets or the menu."""
+        if self.listening and self.listening[0] == "space":
+            if down:
+                self._learned(name)
+            return True
+        theatre = self._theatre
+        return self.navigating or theatre is None or theatre.menu.open
 
     # --- changing a control --------------------------------------------------------------------------
     def _learn_key(self, event: pygame.event.Event) -> None:

@@ -30,7 +30,7 @@ MORE = (
     ("Click on a picture", "choose the aim; right click: centre there"),
     ("Image on the console", "rotate, flip, window, edges, noise, pixel shift, laser aimer"),
     ("Ctrl + and Ctrl -", "text size"),
-    ("Tab, F6, arrows, Space", "in the panels: next widget, next panel (pad: LB, RB), change, press"),
+    ("Tab, arrows, Space", "in the panels: next widget, change, press (pad: LB and RB go from panel to panel)"),
     ("Esc", "back: from panels, menu or help to the hands"),
 )
 

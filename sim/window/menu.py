@@ -93,8 +93,8 @@ def root(theatre: Theatre) -> Rows:
         Row("Syringe", rows=lambda: _syringe(theatre)),
     ]
     tools = theatre.study.toolbox
-    at, wide = theatre.state.needle, 15
-    if at.placed and at.needle >= 0 and tools.needles[at.needle].gauge <= wide and tools.cements:
+    at = theatre.state.needle
+    if at.placed and at.needle >= 0 and tools.needles[at.needle].bores and tools.cements:
         rows.append(Row("Cement", rows=lambda: _cement(theatre)))
     from sim.window.decide import menu_rows  # it needs Row
 

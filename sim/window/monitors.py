@@ -45,6 +45,7 @@ class Monitor:
             ui.dot(theme.ACCENT)
             ui.same(6, wrap=False)
             ui.text("X-RAYS ON, BOOST" if arm.boost else "X-RAYS ON", theme.ACCENT)
+            ui.record(f"{self.name}.beam")
         elif live and (arm.boost or theatre.road_map):
             ui.same(6, wrap=False)
             ui.text(" ".join(["BOOST"] * arm.boost + ["ROAD MAP"] * theatre.road_map), theme.ACCENT)
@@ -162,15 +163,22 @@ def _facts(shot: Shot | None, live: bool, beam: bool) -> tuple[str, ...]:
     view = shot.view
     held = ("HELD",) if live and not beam else ()
     told = {"dsa": ("DSA",), "peak": ("PEAK",), "shift": ("DSA, MASK SHIFTED",)}.get(shot.notes.get("mode", ""), ())
-    return (angle_words(view.primary_mdeg, view.secondary_mdeg), *told, *held, f"{view.kvp:.0f} kVp", f"{view.mas:.2f} mAs")
+    return (
+        angle_words(view.primary_mdeg, view.secondary_mdeg, view.swivel_mdeg),
+        *told,
+        *held,
+        f"{view.kvp:.0f} kVp",
+        f"{view.mas:.2f} mAs",
+    )
 
 
-def angle_words(primary_mdeg: int, secondary_mdeg: int) -> str:
-    """Return the angles as said in a suite: orbital to which side, tilt to head or feet."""
+def angle_words(primary_mdeg: int, secondary_mdeg: int, swivel_mdeg: int = 0) -> str:
+    """Return the angles as said in a suite: orbital to which side, tilt to head or feet, swivel where there is one."""
     p, s = primary_mdeg / 1000, secondary_mdeg / 1000
     orbital = "AP 0" if abs(p) < 0.05 else f"{'left' if p > 0 else 'right'} {abs(p):.0f}"
     tilt = "" if abs(s) < 0.05 else f", {'head' if s > 0 else 'feet'} {abs(s):.0f}"
-    return f"{orbital}{tilt} deg"
+    swivel = f", swivel {swivel_mdeg / 1000:+.0f}" if swivel_mdeg else ""
+    return f"{orbital}{tilt}{swivel} deg"
 
 
 def _letters(shot: Shot) -> tuple[str, str]:

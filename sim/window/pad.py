@@ -44,7 +44,12 @@ def open_devices() -> list[Any]:
 
 
 class Pad:
-    """State of the pads, all as one. `raw`: an input of its own name, pressed (True) or let go, told before the acts."""
+    """State of the pads, all as one. `raw`: an input of its own name, pressed (True) or let go, told before the acts.
+
+    `kind`: the table of controls that it looks into.
+    """
+
+    kind = "pad"
 
     def __init__(self, controls: Controls, window_act: Callable[[str], None], devices: bool = False) -> None:
         self.controls = controls
@@ -121,11 +126,11 @@ class Pad:
 
     def _held_names(self) -> set[str]:
         """Return the buttons that others are combined with."""
-        return {spec.partition("+")[0] for spec in self.controls.acts("pad") if "+" in spec}
+        return {spec.partition("+")[0] for spec in self.controls.acts(self.kind) if "+" in spec}
 
     def _chord(self, name: str) -> str:
         """Return the act of `name` with a button that is held, "" if there is none."""
-        acts = self.controls.acts("pad")
+        acts = self.controls.acts(self.kind)
         for held in sorted(self._buttons - {name}):
             if act := acts.get(f"{held}+{name}"):
                 self._chorded.add(held)
@@ -140,12 +145,12 @@ class Pad:
     @property
     def fine(self) -> bool:
         """True while the input of the act "fine" is held."""
-        spec = self.controls.pad.get("fine", "")
+        spec = self.controls.of(self.kind).get("fine", "")
         return bool(spec) and (spec in self._push or spec in self._buttons)
 
     # --- acts ----------------------------------------------------------------------------------------
     def _start(self, name: str, theatre: Theatre) -> None:
-        act = self._chord(name) or self.controls.acts("pad").get(name, "")
+        act = self._chord(name) or self.controls.acts(self.kind).get(name, "")
         if not act or act == "fine" or name in self._running:
             return
         row = ACTS[act]

@@ -51,6 +51,10 @@ class Player(ABC):
     def choose(self, index: int) -> Frames:
         """Go to a row of the menu and choose it."""
 
+    @abstractmethod
+    def widget(self, name: str) -> Frames:
+        """Press a widget of the gallery, one of its pages or the debrief."""
+
     # --- steps ---------------------------------------------------------------------------------------
     def steps(self, plus: str, minus: str, amount: float, coarse: float, fine: float) -> Frames:
         """Do an act so often that its steps add up to an amount (to half a fine step)."""

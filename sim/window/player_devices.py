@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pygame
 
 from sim.window.controls import PAD_BUTTONS
+from sim.window.inputs import DEBRIEF_PANELS
 from sim.window.keys import CODES
+from sim.window.layout import Rect
 from sim.window.pad import AXIS_CODES, BUTTON_CODES
 from sim.window.player import Player
 from sim.window.robot import Frames
 
 STICK = 32767
+MOST_STEPS = 300
+"""Steps of Tab or the cross after which a widget counts as out of reach."""
 
 
 class ByKeys(Player):
@@ -35,6 +40,23 @@ class ByKeys(Player):
         """Press the act's key, or let go of it."""
         self._key(self.robot.window.controls.keys[act], pygame.KEYDOWN if down else pygame.KEYUP, False)
         yield
+
+    def widget(self, name: str) -> Frames:
+        """Walk to a widget of the gallery, a page or the debrief with Tab (F6: to its panel), and press Space."""
+        if _elsewhere(self.robot.window.ui.focused, name):
+            yield from self.press("next_panel")
+        yield from self._walk(name, lambda: self.robot.key(pygame.K_TAB))
+        yield from self.robot.key(pygame.K_SPACE)
+        yield
+
+    def _walk(self, name: str, step: Callable[[], Frames]) -> Frames:
+        ui = self.robot.window.ui
+        for _ in range(MOST_STEPS):
+            if ui.focused == name:
+                return
+            yield from step()
+            yield
+        raise AssertionError(f"'{name}' was not reached; the last one was '{ui.focused}'")
 
     def choose(self, index: int) -> Frames:
         """Walk to the row and press Enter."""
@@ -75,6 +97,29 @@ class ByPad(Player):
             self._input(table["fine"], False)
             yield
 
+    def tip(self, name: str) -> Frames:
+        """Press a button of the pad once, by its own name."""
+        self._input(name, True)
+        yield
+        self._input(name, False)
+        yield
+
+    def widget(self, name: str) -> Frames:
+        """Walk to a widget of the gallery, a page or the debrief with the cross, and press A."""
+        robot = self.robot
+        if _elsewhere(robot.window.ui.focused, name):
+            yield from self.tip("RB")
+            yield
+        for _ in range(MOST_STEPS):
+            now, there = robot.window.ui.rects.get(robot.window.ui.focused), robot.window.ui.rects.get(name)
+            if robot.window.ui.focused == name:
+                yield from self.tip("A")
+                yield
+                return
+            yield from self.tip(_way(now, there))
+            yield
+        raise AssertionError(f"'{name}' was not reached; the last one was '{robot.window.ui.focused}'")
+
     def hold(self, act: str, down: bool) -> Frames:
         """Hold the act's button, or let go of it."""
         yield from self._chord(self.robot.window.controls.pad[act], down)
@@ -97,8 +142,28 @@ class ByPad(Player):
         yield
 
 
+def _elsewhere(now: str, wanted: str) -> bool:
+    """Return whether a widget of the debrief lies in its other panel."""
+    here, there = now.partition(".")[0] or "debrief", wanted.partition(".")[0]
+    return here != there and {here, there} == set(DEBRIEF_PANELS)
+
+
+def _way(now: Rect | None, there: Rect | None) -> str:
+    """Return which way of the cross leads from one widget towards another: first down or up to its row, then along it."""
+    if now is None or there is None:
+        return "DOWN"
+    down = there.centre[1] - now.centre[1]
+    if abs(down) > min(now.h, there.h) / 2:
+        return "DOWN" if down > 0 else "UP"
+    return "RIGHT" if there.centre[0] > now.centre[0] else "LEFT"
+
+
 class ByMouse(ByKeys):
     """Mouse and keyboard, as most people will: panels are clicked, the hub and the needle are moved with keys."""
+
+    def widget(self, name: str) -> Frames:
+        """Click it."""
+        yield from self.robot.click(name)
 
     def do_chart_review(self) -> Frames:
         yield from self.robot.click("voice.chart")

@@ -10,7 +10,7 @@ import numpy as np
 from imgui_bundle import imgui
 
 from sim.state import State
-from sim.window import theme
+from sim.window import layers, theme
 from sim.window.aim import project
 from sim.window.debrief import MOST_PICTURES, moments
 from sim.window.fluoro import PictureMaker, Shot, picture_function
@@ -23,6 +23,15 @@ from sim.window.voice import clock
 
 PATH, IDEAL = (0.35, 0.75, 1.0, 1.0), (1.0, 0.74, 0.25, 1.0)
 STEP_TICKS = 100
+AT_FIRST = 4.0
+"""So many layers are away at first: bone, nerves and vessels are left."""
+BELOW = 116
+"""Height kept free under the pictures for layers, lines and what is told."""
+
+
+def open_part(shot: Shot) -> float:
+    """Return the share (0..1) of the picture's side that lies within the shutters: the replay shows no more."""
+    return float(min(1.0, max(0.1, shot.view.half_width, shot.view.half_height)))
 
 
 class Replay:
@@ -45,9 +54,12 @@ class Replay:
         self._asked: Any = None
         self._texture, self._shown = GreyTexture(), None
         self.room = RoomView(self)
-        self.room.skin_alpha = 0.25
-        self.room.camera.azimuth_deg, self.room.camera.elevation_deg, self.room.camera.distance_mm = 318.0, 28.0, 420.0
-        self.room.camera.target = np.asarray(theatre.study.plan.target_mm, np.float64)
+        self.room.peeled, self.room.hand_shown = AT_FIRST, False
+        look = self.room.camera
+        look.target = np.asarray(theatre.study.plan.target_mm, np.float64)
+        look.azimuth_deg, look.elevation_deg, look.distance_mm = (50.0 if look.target[0] > 0 else 310.0), 40.0, 420.0
+        self._layers: Any = None
+        threading.Thread(target=self._cut, name="layers", daemon=True).start()
         self._writing: threading.Thread | None = None
         self.trend = tuple(theatre.attempt.trend()) if theatre.attempt.trend else ()
 
@@ -61,6 +73,10 @@ class Replay:
         path = self.history.path_mm(self.tick)
         own = (Line3D("path taken", np.array(path), PATH),) if len(path) > 1 else ()
         return (*(Line3D(name, points, IDEAL) for name, points in self._ghosts.items()), *own)
+
+    def _cut(self) -> None:
+        """Make the surfaces of the tissue, in a thread: a second."""
+        self._layers = layers.surfaces(self.study.phantom.volume)
 
     def go(self, tick: int) -> None:
         """Jump to a moment."""
@@ -86,16 +102,20 @@ class Replay:
     def draw(self, ui: Ui, rect: Rect) -> None:
         """Draw time line, picture and room into a panel."""
         self._look()
+        if self._layers is not None:
+            self.room.add_layers(self._layers)
+            self._layers = None
         with ui.panel("replay", rect):
             self._time_line(ui)
             size = imgui.get_content_region_avail()
-            side = max(120.0, min((size.x - ui.px(8)) / 2, size.y - ui.px(54)))
+            side = max(120.0, min((size.x - ui.px(8)) / 2, size.y - ui.px(BELOW)))
             self._picture(ui, side)
             imgui.same_line()
             self._room(side, ui)
-            self._layers(ui)
+            self._peel(ui)
             if self.told:
                 ui.words(self.told, theme.ACCENT)
+            self._said(ui)
 
     def _time_line(self, ui: Ui) -> None:
         for name, label, by in (("back", "<", -STEP_TICKS), ("next", ">", STEP_TICKS)):
@@ -120,16 +140,20 @@ class Replay:
             if self.shot is not self._shown:
                 self._texture.upload(self.shot.pixels)
                 self._shown = self.shot
-            imgui.image(imgui.ImTextureRef(self._texture.name), imgui.ImVec2(side, side))
+            part = open_part(self.shot)
+            low_uv, high_uv = imgui.ImVec2(0.5 - part / 2, 0.5 - part / 2), imgui.ImVec2(0.5 + part / 2, 0.5 + part / 2)
+            imgui.image(imgui.ImTextureRef(self._texture.name), imgui.ImVec2(side, side), low_uv, high_uv)
             self._overlay(Rect(low.x, low.y, side, side), self.shot)
         ui.record("replay.picture")
 
     def _overlay(self, at: Rect, shot: Shot) -> None:
         draw_list = imgui.get_window_draw_list()
         draw_list.push_clip_rect(imgui.ImVec2(at.x, at.y), imgui.ImVec2(at.x + at.w, at.y + at.h), True)
+        part = open_part(shot)
         for line in self.lines():
             seen = [project(shot.view.pose, p + shot.view.patient_mm) for p in line.points]
-            spots = [imgui.ImVec2(at.x + p[0] * at.w, at.y + p[1] * at.h) for p in seen if p is not None]
+            on = [[0.5 + (c - 0.5) / part for c in p] for p in seen if p is not None]
+            spots = [imgui.ImVec2(at.x + u * at.w, at.y + v * at.h) for u, v in on]
             for a, b in pairwise(spots):
                 draw_list.add_line(a, b, theme.packed(line.colour, 0.9), 1.5)
         draw_list.pop_clip_rect()
@@ -147,16 +171,37 @@ class Replay:
         if imgui.is_item_hovered() and io.mouse_wheel:
             self.room.camera.distance_mm = min(2500.0, max(120.0, self.room.camera.distance_mm * 0.9**io.mouse_wheel))
 
-    def _layers(self, ui: Ui) -> None:
-        """Open the tissue layer by layer: skin first, then bone, until nerves and vessels alone are left."""
-        opened = 100 * (1 - self.room.skin_alpha) if self.room.skin_alpha > 0 else 100 + 100 * (1 - self.room.bone_alpha)
-        new = ui.slider("replay.layers", opened / 2, 0, 100, "tissue opened %.0f %%", 190, "Skin first, then bone")
+    def _peel(self, ui: Ui) -> None:
+        """Open the tissue layer by layer, from the skin to nerves and vessels alone; name the lines."""
+        peeled = self.room.peeled
+        for i, name in enumerate(layers.NAMES):
+            if i:
+                ui.same(3)
+            if ui.button(f"replay.layer.{i}", name, "Take away what lies outside of it", on=layers.outermost(peeled) == name):
+                self.room.peeled = float(i)
+        ui.same(8)
+        last = len(layers.NAMES) - 1
+        new = ui.slider("replay.layers", peeled, 0, last, "tissue opened", 150, "Fade one layer after the other")
         if new is not None:
-            self.room.skin_alpha = round(max(0.0, 1 - new / 50), 2)
-            self.room.bone_alpha = round(min(1.0, 2 - new / 50), 2)
-        for line in self.lines():
-            ui.same(8)
+            self.room.peeled = round(new, 2)
+        for number, line in enumerate(self.lines()):
+            if number:
+                ui.same(8)
             ui.text(f"- {line.name}", line.colour)
+
+    def _said(self, ui: Ui) -> None:
+        """Show the last lines of the log up to the moment, as many as there is room for."""
+        lines = [line for line in self.theatre.log if line.tick <= self.tick]
+        high = imgui.get_text_line_height_with_spacing()
+        count = int((imgui.get_content_region_avail().y - ui.px(26)) / (2 * high))  # a line may need two
+        if count < 1 or not lines:
+            return
+        ui.text("Said and done by then", theme.DIM, bold=True)
+        ui.record("replay.said")
+        for line in lines[-count:]:
+            ui.words(
+                f"{clock(line.tick)}  {line.who}: {line.text}", theme.TEXT if line.tick > self.tick - STEP_TICKS else theme.DIM
+            )
 
     # --- the report ----------------------------------------------------------------------------------
     def write(self, suffix: str) -> None:

@@ -62,9 +62,16 @@ class Robot:
         yield from self.up(name, u, v, button)
 
     def choose(self, name: str, index: int) -> Frames:
-        """Open a drop-down list and click an item."""
+        """Open a drop-down list, turn the wheel until the item shows, and click it."""
         yield from self.click(name)
         yield
+        for _ in range(40):
+            shown = [n for n in self.window.ui.rects if n.startswith(f"{name}.")]
+            if f"{name}.{index}" in shown or not shown:
+                break
+            before = max(int(n.rpartition(".")[2]) for n in shown)
+            yield from self.wheel(shown[len(shown) // 2], -1 if index > before else 1)
+            yield
         yield from self.click(f"{name}.{index}")
         yield
 

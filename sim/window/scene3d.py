@@ -2,12 +2,13 @@
 
 Two layers: what stands still (anatomy, skin, table) is drawn when the camera or the skin changes; what
 moves (C-arm, needle, hand, marker) is drawn over a copy of it. Practice can fade the skin; in an
-assessment only the outside is ever drawn.
+assessment only the outside is ever drawn. The debrief takes the tissue away layer by layer (`peeled`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from OpenGL import GL as gl
 
 from sim.frames import gantry
 from sim.phantom import TubeKind
-from sim.window import glkit, meshes
+from sim.window import glkit, layers, meshes
 from sim.window.aim import meets_back
 from sim.window.theatre import Theatre
 
@@ -61,6 +62,10 @@ TUBE_COLOURS = {
     TubeKind.CORD: (0.95, 0.90, 0.70), TubeKind.ROOTLET: (0.93, 0.88, 0.55), TubeKind.DORSAL_RAMUS: (0.93, 0.85, 0.35),
     TubeKind.SYMPATHETIC: (0.85, 0.70, 0.45), TubeKind.BASIVERTEBRAL: (0.30, 0.38, 0.75),
 }  # fmt: skip
+
+
+Shell = tuple[glkit.GpuMesh, tuple[float, ...], float]
+"""A surface with its colour, and how solid it is (0..1)."""
 
 
 class Line3D(NamedTuple):
@@ -121,7 +126,9 @@ class RoomView:
         self.theatre = theatre
         self.camera = Camera()
         self.skin_alpha = 1.0
-        self.bone_alpha = 1.0
+        self.hand_shown = True
+        self.peeled = -1.0  # 0 and more: layers are taken away (sim.window.layers), instead of fading the skin
+        self._layers: list[tuple[glkit.GpuMesh, tuple[float, ...]]] = []
         self._still, self._shown = glkit.Target(), glkit.Target()
         self._program = glkit.program(VERTEX, FRAGMENT)
         self._where = {n: gl.glGetUniformLocation(self._program, n) for n in ("model", "camera", "colour", "eye")}
@@ -172,7 +179,8 @@ class RoomView:
             width,
             height,
             alpha,
-            self.bone_alpha,
+            self.peeled,
+            len(self._layers),
             *(float(x) for x in cam.target),
             cam.azimuth_deg,
             cam.elevation_deg,
@@ -184,6 +192,7 @@ class RoomView:
         moving = (
             arm.primary_mdeg,
             arm.secondary_mdeg,
+            arm.swivel_mdeg,
             arm.centre_um,
             bool(arm.beam),
             field_open,
@@ -244,19 +253,38 @@ class RoomView:
         gl.glClearColor(0.06, 0.06, 0.065, 1.0)
         gl.glClear(gl.GL_COLOR_BUFFER_BIT | gl.GL_DEPTH_BUFFER_BIT)
         self._paint(self._table, TABLE)
-        if alpha < 0.995:
+        seen, closed = self._visible(self._shells(alpha))
+        if not closed:
             for mesh, colour in self._inside[1:]:
                 self._paint(mesh, colour)
-            for mesh, colour in self._inside[:1]:
-                self._see_through(self.bone_alpha < 0.995)
-                self._paint(mesh, (*colour[:3], self.bone_alpha))
-                self._see_through(False)
-        if alpha > 0.005:
-            self._see_through(alpha < 0.995)
-            gl.glEnable(gl.GL_CULL_FACE)
-            self._paint(self._skin, (*SKIN, alpha))
-            gl.glDisable(gl.GL_CULL_FACE)
-            self._see_through(False)
+        for mesh, colour, solid in reversed(seen):
+            self._see_through(solid < 0.995)
+            (gl.glEnable if mesh is self._skin else gl.glDisable)(gl.GL_CULL_FACE)
+            self._paint(mesh, (*colour[:3], solid))
+        gl.glDisable(gl.GL_CULL_FACE)
+        self._see_through(False)
+
+    def add_layers(self, found: Sequence[tuple[meshes.Mesh, tuple[float, ...]]]) -> None:
+        """Take the layers between skin and bone (sim.window.layers.surfaces)."""
+        self._layers = [(glkit.GpuMesh(*mesh), colour) for mesh, colour in found]
+
+    def _shells(self, alpha: float) -> list[Shell]:
+        """Return the layers from the outside in, each with how solid it is."""
+        solid = layers.alphas(self.peeled) if self.peeled >= 0.0 else (alpha, 0.0, 0.0, 0.0, 1.0)
+        between = [(mesh, colour, part) for (mesh, colour), part in zip(self._layers, solid[1:4], strict=False)]
+        bone = [(mesh, colour, solid[4]) for mesh, colour in self._inside[:1]]
+        return [(self._skin, SKIN, solid[0]), *between, *bone]
+
+    def _visible(self, shells: list[Shell]) -> tuple[list[Shell], bool]:
+        """Return the shells down to the first that hides the rest, and whether one does."""
+        out: list[Shell] = []
+        for number, shell in enumerate(shells):
+            if shell[2] > 0.005:
+                out.append(shell)
+            hides = number < layers.CLOSED and (number == 0 or bool(self._layers))
+            if hides and shell[2] >= 0.995:
+                return out, True
+        return out, False
 
     def _draw_moving(self) -> None:
         state = self.theatre.state
@@ -271,7 +299,7 @@ class RoomView:
             self._spot.fill(*meshes.joined([meshes.ball(spot, (4, 4, 4), 6, 12)]))
             self._paint(self._spot, LASER)
         arm = state.carm
-        axes = gantry(arm.primary_mdeg, arm.secondary_mdeg)
+        axes = gantry(arm.primary_mdeg, arm.secondary_mdeg, arm.swivel_mdeg)
         place = np.eye(4)
         place[:3, 0], place[:3, 1], place[:3, 2] = axes.right, axes.up, axes.normal
         place[:3, 3] = np.array(arm.centre_um) / 1000.0
@@ -309,7 +337,8 @@ class RoomView:
         self._hand.fill(*meshes.ball(nodes[0] + 34 * way + np.array([-14.0, 6.0, -10.0]), (24, 17, 30), 7, 12))
         self._paint(self._needle, NEEDLE)
         self._paint(self._hub, HUB)
-        self._paint(self._hand, GLOVE)
+        if self.hand_shown:
+            self._paint(self._hand, GLOVE)
 
     def skin_under(self, x: float, y: float, aspect: float) -> NDArray[Any] | None:
         """Return the point of the back seen at (x, y) in -1..1, or None."""

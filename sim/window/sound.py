@@ -11,6 +11,8 @@ import numpy as np
 import pygame
 
 RATE = 22_050
+CAPTIONS = {"tick": "live.beam", "tone": "touch.bar"}
+"""Sound -> the widget that shows the same at the same moment."""
 
 
 class Sound:

@@ -47,19 +47,22 @@ def drive(desk: Desk, script: Script | None = None, *, headless: bool = True, ma
     return window
 
 
-def measure_fps(desk: Desk, seconds: float = 5.0, headless: bool = True) -> list[dict[str, Any]]:
-    """Return rows (bench, what, value, unit, goal) of the window with live fluoroscopy.
+def measure_window(desk: Desk, case: str, seconds: float = 5.0, times: int = 12, headless: bool = True) -> list[dict[str, Any]]:
+    """Return rows (bench, what, value, unit, goal) of the window: from the gallery to a picture, live fluoroscopy, inputs.
 
-    Every frame is drawn in full (no waiting for a change) with the pedal down and the C-arm turning.
+    desk: a gallery with `case`. For the frames every frame is drawn in full (no waiting for a change) with the pedal down and
+    the C-arm turning.
     """
     from sim.window import boot
 
     boot.prepare(headless)
+    from sim.window import bench
     from sim.window.app import Window
-    from sim.window.bench import measure, rows
 
     window = Window(desk, headless=headless, real_time=True)
     try:
-        return rows(measure(window, seconds))
+        found = {f"{name}_start_s": bench.measure_start(window, case) for name in ("first", "warm")}
+        found |= bench.measure(window, seconds)
+        return bench.rows(found | bench.measure_inputs(window, times))
     finally:
         window.close()

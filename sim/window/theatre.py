@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from sim.beam_field import pose as beam_pose
 from sim.display import Display
 from sim.event import Event
 from sim.fields import skin_y
 from sim.state import State
-from sim.view import pose_of
 from sim.window.aim import Aim, meets_back, project
 from sim.window.cine import Cine
 from sim.window.coach import Coach
@@ -233,8 +233,7 @@ class Theatre:
 
     def laser_mm(self) -> np.ndarray | None:
         """Return where the central beam meets the skin of the back, as the detector's laser shows it; None where it does not."""
-        arm = self.state.carm
-        pose = pose_of(self.study.toolbox.carm, arm.primary_mdeg, arm.secondary_mdeg, arm.centre_um, arm.magnification)
+        pose = beam_pose(self.study, self.state.carm)
         return meets_back(self.study.phantom.fields, pose.detector_mm, pose.source_mm)
 
     def nudge_marker(self, dx_mm: float, dz_mm: float) -> None:

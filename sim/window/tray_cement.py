@@ -16,9 +16,10 @@ FEEL_PA_S = ((50.0, "drips"), (1_000.0, "dough"), (20_000.0, "stiff"))
 
 
 def wanted(theatre: Theatre) -> bool:
-    """Return True while a needle that can take cement is placed."""
+    """Return True while a bone needle that can take cement is placed."""
     needle, tools = theatre.state.needle, theatre.study.toolbox
-    return needle.placed and needle.needle >= 0 and tools.needles[needle.needle].gauge <= WIDEST_GAUGE
+    tool = tools.needles[needle.needle]
+    return needle.placed and needle.needle >= 0 and tool.bores and tool.gauge <= WIDEST_GAUGE
 
 
 def draw(theatre: Theatre, ui: Ui, wide: float) -> None:

@@ -9,14 +9,14 @@ LABEL = 57
 
 
 def wanted(theatre: Theatre) -> bool:
-    """Return True while a lead is in the patient, or an open needle is wide enough for one."""
+    """Return True while a lead is in the patient, or an open needle, not one for bone, is wide enough for one."""
     needle, tools = theatre.state.needle, theatre.study.toolbox
     if theatre.state.lead.inserted_um > 0:
         return True
     if not needle.placed or needle.stylet or needle.needle < 0:
         return False
     bore = tools.needles[needle.needle].inner_diameter_mm
-    return any(row.outer_diameter_mm <= bore for row in tools.leads)
+    return not tools.needles[needle.needle].bores and any(row.outer_diameter_mm <= bore for row in tools.leads)
 
 
 def draw(theatre: Theatre, ui: Ui, wide: float) -> None:

@@ -15,6 +15,7 @@ _FIXED = (
     | imgui.WindowFlags_.no_move
     | imgui.WindowFlags_.no_saved_settings
     | imgui.WindowFlags_.no_bring_to_front_on_focus
+    | imgui.WindowFlags_.no_focus_on_appearing
 )
 
 
@@ -24,10 +25,12 @@ class Ui:
     def __init__(self, bold: imgui.ImFont | None = None) -> None:
         self.rects: dict[str, Rect] = {}
         self.disabled: set[str] = set()
-        self.hovered = ""
+        self.focused = ""  # the widget that has the keys, as of the last frame
         self.bold = bold
         self.scale = 1.0
-        self.focus_panel = ""  # the panel that gets the keys with the next frame
+        self.focus_panel = ""  # the panel whose first widget gets the keys with the next frame
+        self.focus_widget = ""  # the button that gets the keys with the next frame
+        self.front = ""  # the panel that gets them without any of its widgets: the first step of Tab or the cross finds one
         self.keys_now: dict[str, str] = {}  # key as shipped -> key as it is now, for tooltips
         self._gap: float | None = None
         self._wrap = True
@@ -38,6 +41,7 @@ class Ui:
         """Forget the rectangles of the last frame."""
         self.rects.clear()
         self.disabled.clear()
+        self.focused = ""
 
     def record(self, name: str, enabled: bool = True) -> None:
         """Remember where the last item is; items scrolled out of sight are not there for a hand."""
@@ -45,6 +49,8 @@ class Ui:
         self._right = high.x
         if imgui.is_item_visible():
             self.rects[name] = Rect(low.x, low.y, high.x - low.x, high.y - low.y)
+        if imgui.is_item_focused():
+            self.focused = name
         if not enabled:
             self.disabled.add(name)
 
@@ -61,8 +67,9 @@ class Ui:
         if not padding:
             imgui.push_style_var(imgui.StyleVar_.window_padding, imgui.ImVec2(0, 0))
         focus, self.focus_panel = name == self.focus_panel, "" if name == self.focus_panel else self.focus_panel
-        if focus:
+        if focus or name == self.front:
             imgui.set_next_window_focus()
+            self.front = "" if name == self.front else self.front
         imgui.begin(f"##{name}", None, flags)
         if focus:
             imgui.set_keyboard_focus_here()  # its first widget, else Tab has nowhere to begin
@@ -182,6 +189,9 @@ class Ui:
     ) -> bool:
         """Draw a button (width in unscaled pixels; `on` marks it with the accent); return True when pressed."""
         self._flow(self._button_width(label, width))
+        if name == self.focus_widget:
+            self.focus_widget = ""
+            imgui.set_keyboard_focus_here()
         with self._lit(on), self.enabled(enabled):
             pressed = imgui.button(f"{label}##{name}", imgui.ImVec2(self._button_width(label, width), 0))
         self.record(name, enabled)

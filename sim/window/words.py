@@ -211,6 +211,8 @@ def _exposed(fact: Event) -> str:
     how = {"shot": "picture", "live": f"live {seconds}", "dsa": f"DSA {seconds}"}.get(fact["mode"], fact["mode"])
     view = fact["view"].replace("_", " ").replace("ap", "AP")
     angles = f"{degrees(fact['primary_mdeg'], 0)}/{degrees(fact['secondary_mdeg'], 0)}"
+    if "swivel_mdeg" in fact.data:
+        angles += f"/{degrees(fact['swivel_mdeg'], 0)}"
     return f"{how}, {view} {angles}, {fact['dap_pgy_m2'] / 1e6:.2f} cGy cm2"
 
 

@@ -84,9 +84,8 @@ def make_film(path: str, out: str) -> dict:
     import numpy as np
     from PIL import Image
 
-    from commands.film import FORMAT, SHAFT_NODES, STEP_MM, Packer, Track, _track, _with_pictures, summary, write_film
+    from commands.film import FORMAT, SHAFT_NODES, STEP_MM, Packer, Track, _track, _with_pictures, critical, summary, write_film
     from scoring.moments import lines_of
-    from scoring.reports.facts import moments_of
 
     transcript = read_journal(path)
     pack, shaft, arm = Packer(np.zeros(3)), Track(), Track()
@@ -110,7 +109,7 @@ def make_film(path: str, out: str) -> dict:
     for tick in range(100, transcript.last_tick, 20):
         shaft.add(tick, down + np.array([0.0, max(0.0, 40.0 - 0.4 * (tick - 100)), 0.0]))
     arm.add(0, np.array([0, -700, 0, 0, 300, 0, -1, 0, 0, 0, 0, 1, 0, 0], float))
-    errors = [{"tick": m.tick, "about": "critical", "error": m.error, "text": m.why} for m in moments_of(transcript.result)]
+    errors = critical(transcript)
     told = [{"tick": m.tick, "about": m.about, "text": m.text} for m in lines_of(transcript.events)]
     pictures, files = [50, 150], {}
     for n, grey in enumerate((90, 160)):
