@@ -1,4 +1,4 @@
-"""The programme's portal: portal, portal worker|backup|restore|check|rotate (docs/PORTAL.md)."""
+"""The programme's portal: portal, portal worker|send|backup|restore|check|rotate (docs/PORTAL.md)."""
 
 from __future__ import annotations
 
@@ -127,6 +127,7 @@ def worker(
     home = _start(folder)
     from scoring.portal.verifying import work
 
+    os.nice(10)  # a person waits for a page, nobody for a verdict of this second
     made = work(home, _parent_gone(), once, films=films)
     if once:
         say(f"{made} verdicts")
@@ -146,10 +147,32 @@ def _parent_gone() -> threading.Event:
 
 
 @portal.command()
+def send(
+    folder: Folder = None,
+    every: Annotated[float, typer.Option(help="do it again every so many seconds; 0: once")] = 0.0,
+) -> None:
+    """Tell learning platforms (LTI) and record stores (xAPI) what is new; `connections.toml` names them."""
+    home = _start(folder)
+    from scoring.portal.sending import send_all
+
+    stop, last = _parent_gone(), None
+    while True:
+        sent = send_all(home)
+        told = f"{sent.scores} scores, {sent.statements} statements sent" + "".join(f"; {line}" for line in sent.troubles)
+        if not every or told != last:
+            say(told)
+        last = told
+        if not every or stop.wait(every):
+            break
+    if sent.troubles:
+        raise typer.Exit(1)
+
+
+@portal.command()
 def backup(
     out: Annotated[Path, typer.Argument(help="folder to make: database, records and keys as of now")], folder: Folder = None
 ) -> None:
-    """Copy everything while the portal runs. PostgreSQL: the records and keys; use pg_dump for the database, first."""
+    """Copy everything while the portal runs (PostgreSQL by pg_dump)."""
     home = _start(folder)
     from scoring.portal.keeping import back_up
 
@@ -161,10 +184,12 @@ def restore(
     source: Annotated[Path, typer.Argument(help="a folder that `portal backup` made")],
     folder: Annotated[Path, typer.Option(help="new data folder; must not exist")],
 ) -> None:
-    """Make a data folder from a backup, and check that it is whole."""
-    from scoring.portal.keeping import bring_back
+    """Make a data folder from a backup, and check that it is whole. PostgreSQL: DATABASE_URL names an empty database."""
+    from scoring.portal.keeping import bring_back, bring_database_back
 
     bring_back(source, folder)
+    _start(folder)
+    bring_database_back(folder)
     check(folder)
 
 
@@ -185,7 +210,11 @@ def check(folder: Folder = None) -> None:
 
 
 @portal.command()
-def link(email: Annotated[str, typer.Argument(help="address of somebody who signs in here")], folder: Folder = None) -> None:
+def link(
+    email: Annotated[str, typer.Argument(help="address of somebody who signs in here")],
+    folder: Folder = None,
+    admin: Annotated[bool, typer.Option("--admin", help="make this person who runs the server, if nobody is yet")] = False,
+) -> None:
     """Print a link by which this person sets a new password, once; for who has neither password nor e-mail. It is audited."""
     _start(folder)
     from django.conf import settings
@@ -193,9 +222,11 @@ def link(email: Annotated[str, typer.Argument(help="address of somebody who sign
 
     from scoring.portal import audit
     from scoring.portal.models import User
-    from scoring.portal.people import invite
+    from scoring.portal.people import check_email, invite
 
     user = User.objects.filter(email=email.lower()).first()
+    if user is None and admin and not User.objects.filter(is_superuser=True).exists():
+        user = User.objects.create_user(check_email(email, "ADDRESS"), is_superuser=True)
     if user is None:
         raise UsageError(f"{email}: nobody signs in here with this address; expected one of a programme's members")
     audit.note("link made", "server", f"user {user.pk}", "by the command line")

@@ -480,7 +480,7 @@ def tour_of(out: Path | None, make_record: MakeRecord, scenario: str, procedure:
 def wait_for(url: str) -> None:
     from urllib.request import urlopen
 
-    for _ in range(120):
+    for _ in range(480):  # two minutes: a machine that is busy starts slowly
         with suppress(OSError), urlopen(url, timeout=5) as answer:
             if answer.status == 200:
                 return

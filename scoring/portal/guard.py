@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
+from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
+from django.template import loader
 from django.utils import timezone
 
 from scoring.portal import audit
@@ -176,6 +179,20 @@ def refuse(request: HttpRequest, status: int, why: str) -> HttpResponse:
             answer["WWW-Authenticate"] = "Bearer"
         return answer
     return render(request, "portal/refused.html", {"why": why, "status": status}, status=status)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """Answer when a view failed: 503 while the database is away (nothing was taken over), else 500."""
+    away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    status = 503 if away else 500
+    why = "The database does not answer; try again in a minute." if away else "Something went wrong on the server."
+    if request.path.startswith("/api/"):
+        answer: HttpResponse = JsonResponse({"error": why}, status=status)
+    else:
+        answer = HttpResponse(loader.get_template("500.html").render({"why": why}), status=status)
+    if away:
+        answer["Retry-After"] = "60"
+    return answer
 
 
 def document(html: str) -> HttpResponse:

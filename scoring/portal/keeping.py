@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import sqlite3
+import subprocess
 from pathlib import Path
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from django.conf import settings
 from scoring.portal.blobs import blob_path
 from sim.errors import MachineError, UsageError
 
-DATABASE = "portal.sqlite3"
+DATABASE, DUMP = "portal.sqlite3", "portal.pg_dump"
 
 
 def back_up(home: Path, out: Path) -> str:
@@ -29,11 +30,31 @@ def back_up(home: Path, out: Path) -> str:
         sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
         if sqlite:
             _copy_database(home / DATABASE, part / DATABASE)
+        else:
+            _postgresql("pg_dump", "--format=custom", "--no-owner", f"--file={part / DUMP}")
+            (part / DUMP).chmod(0o600)
         files = _copy_files(home, part)
         part.rename(out)
     except OSError as error:
         raise MachineError(f"{part}: {error.strerror}; the backup is not whole") from None
-    return f"{'database, ' if sqlite else 'no database (use pg_dump), '}{files} files"
+    return f"database, {files} files"
+
+
+def _postgresql(program: str, *args: str) -> None:
+    """Run pg_dump or pg_restore on the database of the settings; MachineError with its last line when it fails."""
+    base = settings.DATABASES["default"]
+    if "sqlite" in base["ENGINE"]:
+        raise UsageError("this backup holds a PostgreSQL database; expected DATABASE_URL to name an empty one")
+    newest = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"), key=lambda path: float(path.parts[-3]))
+    found = newest[-1] if newest else shutil.which(program)
+    if found is None:
+        raise MachineError(f"{program} is not here; expected PostgreSQL's client programs (Debian: postgresql-client)")
+    named = {"PGHOST": base["HOST"], "PGPORT": base["PORT"], "PGUSER": base["USER"], "PGPASSWORD": base["PASSWORD"]}
+    env = os.environ | {name: value for name, value in named.items() if value} | {"PGDATABASE": base["NAME"]}
+    env |= {f"PG{name.upper()}": value for name, value in base["OPTIONS"].items() if name.startswith("ssl")}
+    done = subprocess.run([str(found), *args], env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise MachineError(f"{program}: {(done.stderr.strip().splitlines() or ['failed'])[-1][:300]}")
 
 
 def _copy_database(source: Path, target: Path) -> None:
@@ -68,6 +89,15 @@ def bring_back(source: Path, folder: Path) -> None:
         os.chmod(folder, 0o700)  # noqa: PTH101 - one call
     except OSError as error:
         raise MachineError(f"{folder}: {error.strerror}; the restored folder is not whole") from None
+
+
+def bring_database_back(folder: Path) -> None:
+    """Fill the empty PostgreSQL database that DATABASE_URL names, where the backup holds one; its copy is then removed."""
+    if (folder / DUMP).is_file():
+        _postgresql(
+            "pg_restore", "--no-owner", "--exit-on-error", f"--dbname={settings.DATABASES['default']['NAME']}", str(folder / DUMP)
+        )
+        (folder / DUMP).unlink()
 
 
 def wrong_records(home: Path) -> list[str]:

@@ -165,6 +165,7 @@ class Attempt(models.Model):
         """The same bytes in one programme are the same attempt, whoever hands them in again."""
 
         constraints = [models.UniqueConstraint(fields=["programme", "sha256"], name="attempt_once")]
+        indexes = [models.Index(fields=["state", "received", "id"], name="attempt_queue")]
 
 
 class Verdict(models.Model):
@@ -270,6 +271,39 @@ class Token(models.Model):
     name = models.CharField(max_length=100, blank=True)
     made = models.DateTimeField(default=timezone.now)
     expires = models.DateTimeField()
+
+
+class GradeLine(models.Model):
+    """Where a learning platform wants the score of a learner at an assignment (LTI 1.3), and what it was told last."""
+
+    learner = models.ForeignKey(Learner, on_delete=models.CASCADE)
+    assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE)
+    issuer = models.CharField(max_length=300)
+    client_id = models.CharField(max_length=200)
+    subject = models.CharField(max_length=255)
+    line = models.CharField(max_length=1000)
+    said = models.TextField(blank=True)
+    sent = models.DateTimeField(null=True)
+
+    class Meta:
+        """One column per learner, assignment and platform."""
+
+        constraints = [
+            models.UniqueConstraint(fields=["learner", "assignment", "issuer", "client_id"], name="grade_line_once"),
+        ]
+
+
+class Statement(models.Model):
+    """A learning record store was told of an attempt."""
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE)
+    store = models.CharField(max_length=500)
+    made = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        """Once each."""
+
+        constraints = [models.UniqueConstraint(fields=["attempt", "store"], name="statement_once")]
 
 
 class AuditHead(models.Model):

@@ -55,6 +55,7 @@ def _answer(told: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _call(name: str, told: str, answers: dict[str, Any], signed_in: bool = True, **more: Any) -> dict[str, Any]:
     common = {"401": _answer("not signed in", _ERROR), "403": _answer("not for this role", _ERROR)} if signed_in else {}
+    common["503"] = _answer("the database does not answer; nothing was taken over, try again later", _ERROR)
     security: list[Any] = [{"token": []}] if signed_in else []
     return {"operationId": name, "summary": told, "security": security, "responses": common | answers, **more}
 

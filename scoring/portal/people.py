@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from scoring.exchange.table import safe_text
 from scoring.portal.guard import digest_of
-from scoring.portal.models import Cohort, Comment, Invitation, Learner, Membership, Programme, User
+from scoring.portal.models import Cohort, Comment, GradeLine, Invitation, Learner, Membership, Programme, User
 from scoring.trust.people import pseudonym_of
 from sim.errors import UsageError
 
@@ -162,4 +162,5 @@ def erase(learner: Learner) -> None:
         if not Membership.objects.filter(user=user).exists() and not user.is_superuser:
             user.delete()
     Comment.objects.filter(learner=learner).delete()
+    GradeLine.objects.filter(learner=learner).delete()
     Learner.objects.filter(pk=learner.pk).update(external_id="", name="", email="", salt=b"", erased=timezone.now())

@@ -109,6 +109,20 @@ POLICY: dict[str, Rule] = {
     "mfa_view_recovery_codes": SIGNED_IN,
     "mfa_generate_recovery_codes": SIGNED_IN,
     "mfa_download_recovery_codes": SIGNED_IN,
+    # sign-in by another system (scoring.portal.connections); the addresses exist where one is named
+    "socialaccount_login_cancelled": ANYONE,
+    "socialaccount_login_error": ANYONE,
+    "socialaccount_signup": ANYONE,
+    "openid_connect_login": ANYONE,
+    "openid_connect_callback": ANYONE,
+    "saml_login": ANYONE,
+    "saml_acs": ANYONE,
+    "saml_finish_acs": ANYONE,
+    "saml_sls": ANYONE,
+    "saml_metadata": ANYONE,
+    "lti_begin": ANYONE,
+    "lti_launch": ANYONE,
+    "lti_keys": ANYONE,
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from scoring.cohort import Cohort, Row
@@ -59,6 +60,14 @@ def row_from(attempt: Attempt) -> Row:
 def rows_of(attempts: Iterable[Attempt]) -> list[Row]:
     """Return the rows of attempts."""
     return [row_from(attempt) for attempt in attempts]
+
+
+def rows_by_learner(attempts: QuerySet[Attempt]) -> dict[int, list[Row]]:
+    """Return learner -> rows of what was checked, read at once."""
+    found: dict[int, list[Row]] = {}
+    for one in attempts.filter(state=Attempt.CHECKED).select_related(None):
+        found.setdefault(one.learner_id, []).append(row_from(one))
+    return found
 
 
 def now() -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from scoring.portal.connections import read_connections
 from scoring.portal.setup import database, portal_folder, public_address, secret_keys
 
 BASE = Path(__file__).parent
 FOLDER = portal_folder()
 ADDRESS = public_address()
 SECURE = ADDRESS.startswith("https://")
+CONNECTIONS = read_connections(FOLDER)
 
 SECRET_KEY, *SECRET_KEY_FALLBACKS = secret_keys(FOLDER)
 DEBUG = False
@@ -21,7 +23,13 @@ ALLOWED_HOSTS = [h for h in os.environ.get("SCOTTIE_PORTAL_HOSTS", "localhost,12
 CSRF_TRUSTED_ORIGINS = [ADDRESS] if SECURE else []
 DATABASES = {"default": database(FOLDER, os.environ.get("DATABASE_URL", ""))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "portal_cache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "portal_cache",
+        "OPTIONS": {"MAX_ENTRIES": 50_000},  # at Django's 300 a large programme would push the throttles of sign-in out
+    }
+}
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -33,6 +41,9 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    *(["allauth.socialaccount.providers.openid_connect"] if CONNECTIONS.oidc else []),
+    *(["allauth.socialaccount.providers.saml"] if CONNECTIONS.saml else []),
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -81,6 +92,12 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"  # an address is confirmed by the invitation that was sent to it
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+SOCIALACCOUNT_ADAPTER = "scoring.portal.accounts.OtherDoor"
+SOCIALACCOUNT_PROVIDERS = CONNECTIONS.providers()
+SOCIALACCOUNT_LOGIN_ON_GET = True  # a link, not a form: the content policy lets forms go to this server alone
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True  # the provider's own number of the person counts from then on
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_STORE_TOKENS = False
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Scottie portal"
 ALLAUTH_TRUSTED_PROXY_COUNT = int(os.environ.get("SCOTTIE_PORTAL_PROXIES", "0"))

@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sim.errors import MachineError, UsageError
 
@@ -65,14 +65,17 @@ def database(folder: Path, url: str) -> dict[str, Any]:
         options = {"init_command": start, "transaction_mode": "IMMEDIATE", "timeout": 20}
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "portal.sqlite3"), "OPTIONS": options}
     parts = urlsplit(url)
+    more = dict(parse_qsl(parts.query))
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
-        raise UsageError("DATABASE_URL: expected postgresql://USER:PASSWORD@HOST:PORT/NAME")
+        raise UsageError("DATABASE_URL: expected postgresql://USER:PASSWORD@HOST:PORT/NAME, options of libpq after '?'")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.strip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(parts.hostname or ""),
+        "HOST": more.pop("host", unquote(parts.hostname or "")),
         "PORT": str(parts.port or ""),
+        "OPTIONS": more,  # sslmode=verify-full, sslrootcert=..., connect_timeout=...
         "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,  # a database that was started again is asked again, not believed to be there
     }

@@ -6,10 +6,13 @@ from allauth.account import views as account
 from allauth.mfa.base import views as mfa
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
+from allauth.socialaccount import views as social
+from django.conf import settings
 from django.urls import path, re_path
 
 from scoring.portal.views import admin, api, committee, director, doors, learner, replay, standards
 
+handler500 = "scoring.portal.guard.broken"
 P = "p/<slug:programme>/"
 L = P + "learners/<slug:pseudonym>/"
 
@@ -92,3 +95,33 @@ urlpatterns = [
     path("account/2fa/codes/new", codes.generate_recovery_codes, name="mfa_generate_recovery_codes"),
     path("account/2fa/codes/file", codes.download_recovery_codes, name="mfa_download_recovery_codes"),
 ]
+urlpatterns += [
+    path("account/other/cancelled", social.login_cancelled, name="socialaccount_login_cancelled"),
+    path("account/other/error", social.login_error, name="socialaccount_login_error"),
+    path("account/other/sign-up", social.signup, name="socialaccount_signup"),
+]
+if settings.CONNECTIONS.oidc:
+    from allauth.socialaccount.providers.openid_connect import views as oidc
+
+    urlpatterns += [
+        path("account/oidc/<slug:provider_id>/", oidc.login, name="openid_connect_login"),
+        path("account/oidc/<slug:provider_id>/back/", oidc.callback, name="openid_connect_callback"),
+    ]
+if settings.CONNECTIONS.saml:
+    from allauth.socialaccount.providers.saml import views as saml
+
+    urlpatterns += [
+        path("account/saml/<slug:organization_slug>/", saml.login, name="saml_login"),
+        path("account/saml/<slug:organization_slug>/acs/", saml.acs, name="saml_acs"),
+        path("account/saml/<slug:organization_slug>/acs/end/", saml.finish_acs, name="saml_finish_acs"),
+        path("account/saml/<slug:organization_slug>/sls/", saml.sls, name="saml_sls"),
+        path("account/saml/<slug:organization_slug>/metadata/", saml.metadata, name="saml_metadata"),
+    ]
+if settings.CONNECTIONS.lti:
+    from scoring.portal.views import platform
+
+    urlpatterns += [
+        path("lti/begin", platform.lti_begin, name="lti_begin"),
+        path("lti/launch", platform.lti_launch, name="lti_launch"),
+        path("lti/keys.json", platform.lti_keys, name="lti_keys"),
+    ]

@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db import close_old_connections, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.utils import timezone
 
 from scoring.cohort import Row, row_of
@@ -27,10 +28,13 @@ from scoring.reports.facts import moments_of
 from scoring.trust.pool import Pool, Task
 from scoring.trust.trustlist import TrustList
 
+Told = TypeVar("Told")
 SECONDS = 1800.0
 """So long may one record take; docs/RECORD.md: at most four hours of command time, replayed far faster than it ran."""
 CLAIM = timedelta(seconds=SECONDS + 60)
 TRIES = 3
+AWAY_S = 2.0
+"""So long waits a worker before it asks a database again that did not answer."""
 _HEADER = ("engine", "python", "numpy", "numba", "machine", "tools_hash", "rubric_hash", "scenario_hash")
 
 
@@ -160,12 +164,11 @@ def work(folder: Path, stop: threading.Event | None = None, once: bool = False, 
 def _work(folder: Path, replayer: Replayer, stop: threading.Event, once: bool, idle: float, films: bool) -> int:
     made = 0
     while not stop.is_set():
-        attempt = claim()
+        attempt = _patient(_claimed, stop, once)
         if attempt is not None:
-            attempt = Attempt.objects.select_related("programme", "learner").get(pk=attempt.pk)
-            record(attempt, check(attempt, folder, replayer))
-            made += 1
-        elif films and film_one(folder, replayer):
+            found = check(attempt, folder, replayer)
+            made += _patient(partial(record, attempt, found), stop, once) is not None
+        elif films and _patient(partial(film_one, folder, replayer), stop, once):
             continue
         elif once:
             break
@@ -173,6 +176,24 @@ def _work(folder: Path, replayer: Replayer, stop: threading.Event, once: bool, i
             close_old_connections()
             stop.wait(idle)
     return made
+
+
+def _claimed() -> Attempt | None:
+    attempt = claim()
+    return attempt and Attempt.objects.select_related("programme", "learner").get(pk=attempt.pk)
+
+
+def _patient(ask: Callable[[], Told], stop: threading.Event, once: bool) -> Told | None:
+    """Ask the database; while it is away, ask again after a breath until `stop` (`once`: at once the error)."""
+    while not stop.is_set():
+        try:
+            return ask()
+        except (OperationalError, InterfaceError):
+            if once:
+                raise
+            close_old_connections()
+            stop.wait(AWAY_S)
+    return None
 
 
 def again(programme: Programme, only: Callable[[Any], Any] = lambda found: found) -> int:

@@ -20,6 +20,10 @@ os.environ["SCOTTIE_PORTAL_URL"] = "http://127.0.0.1:8765"
 if "SCOTTIE_TEST_DATABASE" in os.environ:
     os.environ["DATABASE_URL"] = os.environ["SCOTTIE_TEST_DATABASE"]
 
+from tests.portal import systems
+
+(HOME / "connections.toml").write_text(systems.connections())
+
 import django
 
 django.setup()

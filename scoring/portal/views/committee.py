@@ -22,8 +22,18 @@ from scoring.portal.desk import desk
 from scoring.portal.guard import Seat
 from scoring.portal.models import Assignment, Attempt, Badge, Comment, Decision, Learner, Programme
 from scoring.portal.progress import Progress, belongs, progress, utc
-from scoring.portal.rows import battery_of, facts_of, headers_of, now, row_from, rows_of, standard_of, work_of
-from scoring.portal.views.tools import report, see, told
+from scoring.portal.rows import (
+    battery_of,
+    facts_of,
+    headers_of,
+    now,
+    row_from,
+    rows_by_learner,
+    rows_of,
+    standard_of,
+    work_of,
+)
+from scoring.portal.views.tools import page_of, report, see, told
 from sim.errors import UsageError
 
 ATTEST = (
@@ -39,11 +49,11 @@ def signing_key() -> Any:
 
 def _cases(seat: Seat) -> list[tuple[Assignment, Learner, Progress, Decision | None]]:
     decided = {(d.assignment_id, d.learner_id): d for d in seat.decisions().order_by("pk")}
-    out = []
+    rows, time, out = rows_by_learner(seat.attempts().filter(row__mode="assessment")), now(), []
     for one in seat.assignments().filter(mode="assessment").order_by("due").prefetch_related("cohort__learners"):
         work = work_of(one)
         for who in one.cohort.learners.all():
-            far = progress(work, rows_of(seat.attempts().filter(learner=who, state=Attempt.CHECKED)), now())
+            far = progress(work, rows.get(who.pk, []), time)
             if far.tried:
                 out.append((one, who, far, decided.get((one.pk, who.pk))))
     return out
@@ -56,7 +66,9 @@ def review(request: HttpRequest, programme: str) -> HttpResponse:
     seat.note("saw", "review queue")
     cases = _cases(seat)
     waiting = [case for case in cases if case[3] is None]
-    return render(request, "portal/review.html", {"waiting": waiting, "decided": [c for c in cases if c[3] is not None]})
+    decided = [case for case in cases if case[3] is not None]
+    context = {"waiting": page_of(request, waiting), "decided": page_of(request, decided, name="decided")}
+    return render(request, "portal/review.html", context)
 
 
 def _case(request: HttpRequest, assignment: int, pseudonym: str) -> tuple[Seat, Assignment, Learner, list[Attempt]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,13 +11,16 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.mail import send_mail
+from django.core.paginator import Page
 from django.db import IntegrityError, transaction
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from scoring.cohort import Cohort as Rows
+from scoring.cohort import Row
 from scoring.exchange.table import csv_text
 from scoring.exchange.xapi import json_lines
 from scoring.figures import clock
@@ -26,14 +29,27 @@ from scoring.portal.films import pictures_of
 from scoring.portal.guard import Seat
 from scoring.portal.models import MODES, Assignment, Attempt, Cohort, Learner
 from scoring.portal.people import import_people, read_people
-from scoring.portal.progress import progress
-from scoring.portal.rows import USED, facts_of, newest_verdicts, now, parse_battery, row_from, rows_of, standard_of, work_of
+from scoring.portal.progress import Work, progress
+from scoring.portal.rows import (
+    USED,
+    facts_of,
+    newest_verdicts,
+    now,
+    parse_battery,
+    row_from,
+    rows_by_learner,
+    rows_of,
+    standard_of,
+    work_of,
+)
 from scoring.portal.views.replay import part_url
 from scoring.portal.views.tools import page_of, report, see, told
 from scoring.reports.cohort import cohort_document
 from scoring.statistics.chance import clopper_pearson
 from sim.errors import UsageError
 
+ON_BOARD = 3
+"""Assignments on one page of the board."""
 MEASURES = (
     ("duration_s", "time (s)"),
     ("fluoro_s", "fluoroscopy (s)"),
@@ -43,37 +59,46 @@ MEASURES = (
 )
 
 
-def _table(seat: Seat) -> list[dict[str, Any]]:
-    """Return the board: per open assignment, per learner, how far. Attempts are read once."""
-    attempts: dict[int, list[Attempt]] = {}
-    for one in seat.attempts().filter(state=Attempt.CHECKED):
-        attempts.setdefault(one.learner_id, []).append(one)
-    waiting = {a.learner_id for a in seat.attempts().exclude(state=Attempt.CHECKED)}
+def _table(seat: Seat, given: Iterable[Assignment]) -> list[dict[str, Any]]:
+    """Return the board: per assignment, per learner, how far. The attempts of everybody on it are read once."""
+    given = list(given)
+    prefetch_related_objects(given, "cohort__learners")
+    people = Learner.objects.filter(cohort__in=[a.cohort_id for a in given])
+    rows, time = rows_by_learner(seat.attempts().filter(learner__in=people)), now()
+    waiting = set(seat.attempts().exclude(state=Attempt.CHECKED).values_list("learner_id", flat=True))
     out = []
-    for assignment in seat.assignments().filter(closed=False).order_by("due").prefetch_related("cohort__learners"):
+    for assignment in given:
         work = work_of(assignment)
-        lines = []
-        for who in assignment.cohort.learners.all():
-            rows = rows_of(attempts.get(who.pk, []))
-            bad = sum(not row.counts for row in rows)
-            lines.append({"learner": who, "progress": progress(work, rows, now()), "refused": bad, "waiting": who.pk in waiting})
+        lines = [
+            _line(work, who, rows.get(who.pk, []), time) | {"waiting": who.pk in waiting}
+            for who in assignment.cohort.learners.all()
+        ]
         out.append({"assignment": assignment, "work": work, "lines": lines})
     return out
+
+
+def _line(work: Work, who: Learner, rows: list[Row], time: str) -> dict[str, Any]:
+    return {"learner": who, "progress": progress(work, rows, time), "refused": sum(not row.counts for row in rows)}
+
+
+def _open(request: HttpRequest) -> Page[Any]:
+    """Return the page of open assignments, the next due first: a board of a thousand lines is no board."""
+    return page_of(request, see(request).assignments().filter(closed=False).order_by("due", "pk"), ON_BOARD)
 
 
 @require_safe
 def board(request: HttpRequest, programme: str) -> HttpResponse:
     """Show how far everybody is."""
-    seat = see(request)
+    seat, given = see(request), _open(request)
     seat.note("saw", "status board")
     refused = seat.attempts().filter(state=Attempt.CHECKED).exclude(status__in=("verified", "interrupted")).order_by("-pk")[:20]
-    return render(request, "portal/board.html", {"board": _table(seat), "refused": refused})
+    return render(request, "portal/board.html", {"board": _table(seat, given), "given": given, "refused": refused})
 
 
 @require_safe
 def board_table(request: HttpRequest, programme: str) -> HttpResponse:
     """Return the changing part of the board, which the page fetches again every 15 seconds."""
-    return render(request, "portal/board_table.html", {"board": _table(see(request))})
+    return render(request, "portal/board_table.html", {"board": _table(see(request), _open(request))})
 
 
 class NewCohort(forms.Form):
@@ -238,7 +263,7 @@ def assignment(request: HttpRequest, programme: str, assignment: int) -> HttpRes
         one.save(update_fields=["closed"])
         seat.note("closed" if one.closed else "opened again", f"assignment {one.pk}")
         return redirect("assignment", programme, assignment)
-    table = [entry for entry in _table(seat) if entry["assignment"].pk == one.pk]
+    table = [] if one.closed else _table(seat, [one])
     return render(request, "portal/assignment.html", {"assignment": one, "work": work_of(one), "board": table})
 
 
@@ -247,8 +272,8 @@ def remind(request: HttpRequest, programme: str, assignment: int) -> HttpRespons
     """Send an e-mail to everybody who is not done."""
     seat = see(request)
     one = get_object_or_404(seat.assignments(), pk=assignment)
-    entry = next((e for e in _table(seat) if e["assignment"].pk == one.pk), None)
-    people = [line["learner"] for line in entry["lines"] if line["progress"].state != "done"] if entry else []
+    table = [] if one.closed else _table(seat, [one])
+    people = [line["learner"] for entry in table for line in entry["lines"] if line["progress"].state != "done"]
     sent = sum(_remind(one, who) for who in people if who.email)
     seat.note("reminded", f"assignment {one.pk}", f"{sent} of {len(people)} learners")
     messages.success(request, f"{sent} reminders were sent; {len(people) - sent} learners who are not done have no address.")

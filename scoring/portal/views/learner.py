@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import timedelta
 from typing import Any
 
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
+from django.core.cache import cache
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.safestring import mark_safe
@@ -16,14 +20,17 @@ from scoring.figures import clock
 from scoring.portal.blobs import blob_path
 from scoring.portal.desk import desk
 from scoring.portal.guard import Seat, document
-from scoring.portal.models import Attempt, Badge, Cohort, Decision, Learner
-from scoring.portal.progress import SCALE, progress
+from scoring.portal.models import Attempt, Badge, Cohort, Decision, GradeLine, Learner, Statement
+from scoring.portal.progress import SCALE, progress, utc
 from scoring.portal.rows import facts_of, newest_verdicts, now, row_from, rows_of, standard_of, titles, work_of
 from scoring.portal.views.tools import page_of, report, see
 from scoring.reports.charts import Mark, curve
 from scoring.reports.learner import learner_document
 from scoring.statistics.curves import cohort_band
 from sim.errors import ScottieError
+
+BAND_S = 60
+"""So old may the cohort's band be: it is drawn from the attempts of everybody in it."""
 
 
 def _own(seat: Seat, pseudonym: str) -> Learner:
@@ -88,8 +95,15 @@ def _target(who: Learner) -> float | None:
 
 
 def _band(who: Learner, procedure: str) -> list[tuple[int, float, float, float]]:
-    """Return (attempt, p10, median, p90) of the learner's cohorts; nothing where fewer than 5 got."""
-    people = Learner.objects.filter(cohort__in=Cohort.objects.filter(learners=who)).distinct()
+    """Return (attempt, p10, median, p90) of the learner's cohorts; nothing where fewer than 5 got. Up to a minute old."""
+    cohorts = sorted(Cohort.objects.filter(learners=who).values_list("pk", flat=True))
+    key = "band-" + hashlib.sha256(repr((cohorts, procedure)).encode()).hexdigest()
+    found: list[tuple[int, float, float, float]] = cache.get_or_set(key, lambda: _band_of(cohorts, procedure), BAND_S)
+    return found
+
+
+def _band_of(cohorts: list[int], procedure: str) -> list[tuple[int, float, float, float]]:
+    people = Learner.objects.filter(cohort__in=cohorts).distinct()
     rows = Rows(rows_of(Attempt.objects.filter(learner__in=people, state=Attempt.CHECKED)))
     series = [
         [v for row in rows.of(name) if row.procedure == procedure and (v := row.value(SCALE)) is not None]
@@ -132,6 +146,9 @@ def learner_data(request: HttpRequest, programme: str, pseudonym: str) -> HttpRe
         "attempts": [{"sha256": a.sha256, "received": a.received, "status": a.status, "row": a.row} for a in attempts],
         "decisions": [bytes(d.document).decode() for d in Decision.objects.filter(learner=who)],
         "badges": [b.token for b in Badge.objects.filter(decision__learner=who)],
+        "sign_in": list(SocialAccount.objects.filter(user__membership__learner=who).values("provider", "uid", "extra_data")),
+        "grade_books": list(GradeLine.objects.filter(learner=who).values("issuer", "subject", "line", "said", "sent")),
+        "record_stores": list(Statement.objects.filter(attempt__learner=who).values("store", "made", "attempt__sha256")),
     }
     return JsonResponse(told, headers={"Content-Disposition": f'attachment; filename="{who.pseudonym}.json"'})
 
@@ -157,6 +174,7 @@ def attempt(request: HttpRequest, programme: str, attempt: int) -> HttpResponse:
         "moments": moments,
         "numbers": numbers,
         "titles": titles(),
+        "ahead": row.started > utc(one.received + timedelta(minutes=2)),
     }
     return render(request, "portal/attempt.html", context)
 

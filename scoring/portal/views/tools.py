@@ -77,6 +77,6 @@ def report(request: HttpRequest, made: Document, name: str) -> HttpResponse:
     return HttpResponse(pdf_bytes(made), content_type="application/pdf", headers={"Content-Disposition": told_as})
 
 
-def page_of(request: HttpRequest, found: Any) -> Page[Any]:
+def page_of(request: HttpRequest, found: Any, size: int = PAGE, name: str = "page") -> Page[Any]:
     """Return the page of a list that the address asks for."""
-    return Paginator(found, PAGE).get_page(request.GET.get("page"))
+    return Paginator(found, size).get_page(request.GET.get(name))
