@@ -23,7 +23,7 @@ import platformdirs
 F = TypeVar("F", bound=Callable[..., Any])
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("sim", "anatomy_assets")
+PACKAGES = ("sim", "anatomy_assets", "scenarios")
 KEPT_VERSIONS = 24
 """A version takes a few megabytes; forgetting one that another copy of Scottie uses costs it a minute of compiling."""
 
