@@ -172,16 +172,26 @@ def background(what: str, name: str, seed: str) -> subprocess.Popen[bytes]:
 # --- practice -------------------------------------------------------------------------------------------
 
 
+GOALS = {
+    "branches_missed": ("Every planned nerve blocked", "Go on with the next planned nerve: needle in line with the beam again."),
+    "bodies_unfilled": ("Cement through every planned entry", "Go on with the next planned entry."),
+}
+"""Conditions of the passing rule that a person works towards before the needle leaves: how the guided mode names them."""
+
+
 def guide_of(rubric: Rubric, given: Sequence[tuple[int, Command]]) -> Callable[[Sequence[Event]], list[Step]]:
-    """Return the steps of the checklist, done or not, as the guided mode names them."""
+    """Return the steps of the checklist, done or not, as the guided mode names them, with the goals that are still open."""
     from scoring.score import score
     from sim.window import Step
 
     advice = {item.id: item.advice for item in rubric.checklist}
 
     def steps(events: Sequence[Event]) -> list[Step]:
-        found = score(events, given, rubric).checklist
-        return [Step(f.id, f.title, advice[f.id], f.done or not f.applicable) for f in found]
+        found = score(events, given, rubric)
+        out = [Step(f.id, f.title, advice[f.id], f.done or not f.applicable) for f in found.checklist]
+        goals = [Step(f.id, *GOALS[f.id], f.done) for f in found.passing if f.id in GOALS]
+        last = next((i for i, step in enumerate(out) if step.id == "needle-out"), len(out))
+        return out[:last] + goals + out[last:]
 
     return steps
 

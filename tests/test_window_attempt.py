@@ -67,6 +67,15 @@ def test_steps_trend_and_report_of_a_finished_attempt(tmp_path):
         assert path == folder / f"report{suffix}" and path.read_bytes().lower().startswith(start.lower())
 
 
+@pytest.mark.parametrize(("case", "goal"), [("mbb-l3l4-left", "branches_missed"), ("vp-l1-bipedicular", "bodies_unfilled")])
+def test_guided_mode_asks_for_every_goal_before_the_needle_leaves(case, goal):
+    from commands.gallery import guide_of
+    from commands.joints import load_rubric
+
+    steps = [step.id for step in guide_of(load_rubric(find_scenario(case)), [])([])]
+    assert goal in steps and steps.index(goal) < steps.index("needle-out")
+
+
 def test_a_second_window_in_the_same_folder_is_told(tmp_path):
     from sim.errors import UsageError
 
