@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.crew import Crew
+from sim.phantom import Scan
 from sim.raster import Camera, draw, gather, place
 from sim.scene import MU_60KEV_PER_MM, Scene
 from sim.trabecula import WATER_PER_BONE, lay, scatter_grains
@@ -78,8 +79,12 @@ class Projector:
         self.scene = scene
         self.crew = Crew(threads)
         self._still, self._breathing = Surfaces(scene, ~scene.breathing), Surfaces(scene, scene.breathing)
-        self._scan = ScanProjector(scene.scan, self.crew) if scene.scan is not None else None
+        self._scan = self._through(scene.scan) if scene.scan is not None else None
         self._resize(0)
+
+    def _through(self, scan: Scan) -> ScanProjector:
+        """Return what draws a patient's CT."""
+        return ScanProjector(scan, self.crew)
 
     def _resize(self, size: int) -> None:
         self.size = size

@@ -1,8 +1,9 @@
-"""Line integrals on a graphics card (OpenGL 3.3), behind the projector's own contract: only the triangles are drawn elsewhere.
+"""Line integrals on a graphics card (OpenGL 3.3), behind the projector's own contract: triangles and CT are drawn there.
 
 Every triangle adds its signed depth to a float target by blending, weights for water and bone in two attachments: the same sum as
-sim/raster.py makes. Texture, needle and contrast stay on the CPU, so that both pictures differ by the triangles' rounding
-alone (tests/test_projector_gl.py). Needs the package moderngl (`pip install scottie[gl]`); software OpenGL will do.
+sim/raster.py makes; an imported patient's CT is a 3D texture (sim/volume_gl.py). Texture, needle and contrast stay on the CPU,
+so that both pictures differ by rounding alone (tests/test_projector_gl.py). Needs the package moderngl
+(`pip install scottie[gl]`); software OpenGL will do.
 
 Pictures never feed a score.
 """
@@ -18,9 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import MachineError, UsageError
+from sim.phantom import Scan
 from sim.projector import Projector, Surfaces
 from sim.raster import Camera
 from sim.scene import Scene
+from sim.volume import ScanProjector
+from sim.volume_gl import GlScanProjector
 
 F64 = NDArray[np.float64]
 BACKENDS = ("cpu", "gl")
@@ -97,10 +101,17 @@ class GlProjector(Projector):
         self.renderer = ""
         super().__init__(scene, threads)
 
-    def _draw_triangles(self, what: Surfaces, camera: Camera) -> None:
+    def _through(self, scan: Scan) -> ScanProjector:
+        return GlScanProjector(scan, self._entered)
+
+    def _entered(self) -> Any:
+        """Return the context, made now if nothing was drawn yet."""
         if self._context is None:
             self._begin()
-        with self._context:
+        return self._context
+
+    def _draw_triangles(self, what: Surfaces, camera: Camera) -> None:
+        with self._entered():
             self._sized(camera.n)
             self._target.use()
             self._target.clear(0.0, 0.0, 0.0, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import trimesh
 
 from scenarios.beam_tables import load_beam
 from sim.errors import MachineError, UsageError
+from sim.phantom import Scan
 from sim.picture import Imager
 from sim.projector import Projector
 from sim.projector_gl import GlProjector, open_context, projector_of, runs
@@ -50,6 +52,24 @@ def test_patient_is_the_same_from_every_side(gl):
         assert np.median(np.abs(ratio)) < 1e-4
         assert (np.abs(ratio) > 1e-3).mean() < 1e-3, "more than rounding at grazing edges"
     assert theirs.renderer
+
+
+def test_a_ct_is_the_same_from_every_side(gl):
+    """Blobs of many densities in air, off the middle, on a grid of three spacings: no full block is jumped over."""
+    there, rng = np.indices((70, 53, 91)), np.random.default_rng(1)
+    hu = np.full((70, 53, 91), -1000, np.int16)
+    for _ in range(12):
+        middle, radius = rng.uniform(8, 45, 3), rng.uniform(2, 9)
+        hu[((there - middle[:, None, None, None]) ** 2).sum(0) < radius**2] = rng.integers(-200, 1900)
+    scene = replace(SceneBuilder().scene(), scan=Scan(hu, np.array([-60.0, -50.0, -80.0]), np.array([1.7, 1.9, 1.8])))
+    mine, theirs = Projector(scene), GlProjector(scene)
+    for primary, secondary in ((0, 0), (90_000, 0), (-35_000, 25_000), (10_000, -30_000)):
+        now = view(primary, secondary)
+        assert theirs.draw(now, 128) and mine.draw(now, 128)
+        assert not theirs.draw(now, 128), "a still C-arm draws no anatomy"
+        assert mine.anatomy[1].max() > 1.0
+        assert np.abs(theirs.anatomy - mine.anatomy).max() < 1e-3 * mine.anatomy.max()
+    assert theirs.draw(view(), 64) and theirs.anatomy.shape == (2, 64, 64)
 
 
 def test_both_draw_the_same_picture(gl):
