@@ -6,6 +6,7 @@ process (L5: the ala), AP and lateral, a little contrast under live X-rays, then
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -32,6 +33,8 @@ NEAR_MM = 15.0
 """Contrast further from the tip than this belongs to another nerve."""
 TRIES, FURTHER_MM = 3, (2.0, 3.5)
 """Places tried at one nerve, where the contrast points into the foramen, and how far beside the last one."""
+NEAR_PLAN_MM = 2.4
+"""No place further than this from the planned point along any axis is taken: hands err by some tenths more."""
 LIFT_MM, ON_SURFACE_MM = 3.0, 0.5
 """A place beside counts where bone lies no more than this higher or deeper, and a tip on bone is so near to it."""
 TOO_MUCH = 4
@@ -99,7 +102,7 @@ def _block(room: Room, habit: Habit, way: Corridor, first: bool) -> Acts:
     plan = room.scenario.file.demonstration
     ruled_out = habit.heeds_chart and acts.forbidden(room, plan.contrast)
     tests = habit.contrast and not ruled_out and not room.hands.slips("contrast")
-    looks = not room.hands.slips("views")
+    looks, planned = not room.hands.slips("views"), way.target_mm
     for attempt in range(TRIES):
         yield from _to_bone(room, way, first and attempt == 0, looks)
         good = not tests
@@ -107,7 +110,7 @@ def _block(room: Room, habit: Habit, way: Corridor, first: bool) -> Acts:
             good = yield from acts.contrast(room, True, GOOD)
         if not tests or habit.into_foramen or (good and (not _points_inward(room) or room.hands.slips("misread"))):
             break
-        beside = _further_out(room, way)
+        beside = _further_out(room, way, planned)
         if attempt + 1 == TRIES or beside is way:
             break
         yield from _out(room)
@@ -160,26 +163,33 @@ def _inward_share(room: Room, bloom: F64, moved_mm: F64 | None = None) -> float:
     return inward / every
 
 
-def _further_out(room: Room, way: Corridor) -> Corridor:
+def _further_out(room: Room, way: Corridor, planned_mm: F64) -> Corridor:
     """Return the way to bone a few millimetres beside, where the same bloom runs least into the foramen, or the way itself.
 
-    The nearest such place: half a millilitre wets a nerve three millimetres away. A step over an edge of bone is none.
+    The nearest such place: half a millilitre wets a nerve three millimetres away. A step over an edge of bone is none, nor is
+    one that leaves the planned point's surroundings (NEAR_PLAN_MM).
     """
-    axes, f, bloom = gantry(way.primary_mdeg, way.secondary_mdeg), room.study.phantom.fields, _bloom(room)
+    bloom = _bloom(room)
     best, chosen = _inward_share(room, bloom), way
+    for far, moved in _beside(room, way):
+        target = way.target_mm + moved
+        toll = _inward_share(room, bloom, moved) + 0.01 * far
+        if toll < best and np.abs(target - planned_mm).max() <= NEAR_PLAN_MM:
+            best, chosen = toll, replace(way, target_mm=target)
+    return chosen
+
+
+def _beside(room: Room, way: Corridor) -> Iterator[tuple[float, F64]]:
+    """Yield (distance mm, step to it) of the places on bone around the way's end, as seen along it."""
+    axes, f = gantry(way.primary_mdeg, way.secondary_mdeg), room.study.phantom.fields
     for far, turn in product(FURTHER_MM, range(0, 360_000, 45_000)):
         sine, cosine = sincos_mdeg(turn)
         beside = far * (cosine * axes.right + sine * axes.up)
         lift = LIFT_MM
         while lift > -LIFT_MM and bone_distance(f, *(way.target_mm + beside + lift * axes.normal))[0] > ON_SURFACE_MM:
             lift -= 0.25
-        if abs(lift) >= LIFT_MM:
-            continue
-        moved = beside + lift * axes.normal
-        toll = _inward_share(room, bloom, moved) + 0.01 * far
-        if toll < best:
-            best, chosen = toll, replace(way, target_mm=way.target_mm + moved)
-    return chosen
+        if abs(lift) < LIFT_MM:
+            yield far, beside + lift * axes.normal
 
 
 MBB_FAULTS = {
