@@ -83,10 +83,10 @@ class Ui:
 
     @contextmanager
     def spread(self, rect: Rect, rows: int) -> Iterator[None]:
-        """Spread so many rows over a panel that is taller than they need."""
+        """Spread so many rows over a panel that is taller than they need, or move them together (to a third) where it is lower."""
         style = imgui.get_style()
         free = rect.h - 2 * style.window_padding.y - rows * imgui.get_frame_height()
-        gap = min(2.6 * style.item_spacing.y, max(style.item_spacing.y, free / (rows - 1) - 0.5))
+        gap = min(2.6 * style.item_spacing.y, max(0.35 * style.item_spacing.y, free / (rows - 1) - 0.5))
         imgui.push_style_var(imgui.StyleVar_.item_spacing, imgui.ImVec2(style.item_spacing.x, gap))
         try:
             yield
