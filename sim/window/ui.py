@@ -83,7 +83,7 @@ class Ui:
 
     @contextmanager
     def spread(self, rect: Rect, rows: int) -> Iterator[None]:
-        """Spread so many rows over a panel that is taller than they need, or move them together (to a third) where it is lower."""
+        """Spread so many rows over a panel that is taller than they need; where it is lower, move them together."""
         style = imgui.get_style()
         free = rect.h - 2 * style.window_padding.y - rows * imgui.get_frame_height()
         gap = min(2.6 * style.item_spacing.y, max(0.35 * style.item_spacing.y, free / (rows - 1) - 0.5))
