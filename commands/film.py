@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scenarios.headless import Camera
     from sim.attempt import Replay, Transcript
     from sim.event import Event
-    from sim.state import State, Study
+    from sim.state import CArmState, State, Study
 
 FORMAT = "scottie-film/1"
 STEP_MM = 0.02
@@ -70,7 +70,7 @@ class Trace:
     errors: tuple[int, ...] = ()  # ticks of the critical errors that the record names
     camera: Camera | None = None
     _last: tuple[Any, ...] = ()
-    _pose: tuple[Any, ...] = ()
+    _stands: tuple[Any, ...] = ()
 
     def look(self, state: State, events: tuple[Event, ...]) -> None:
         """Look at a tick."""
@@ -87,10 +87,10 @@ class Trace:
             changed = not self._last or now[0] != self._last[0]
             self.shaft.add(state.tick, _shaft(needle.nodes_mm, needle.placed), changed)
             self._last = now if self.shaft.ticks[-1] == state.tick else self._last
-        pose = (arm.primary_mdeg, arm.secondary_mdeg, arm.centre_um, arm.magnification)
-        if pose != self._pose:
-            self.arm.add(state.tick, _arm(self.study, pose))
-            self._pose = pose if self.arm.ticks[-1] == state.tick else self._pose
+        stands = (arm.primary_mdeg, arm.secondary_mdeg, arm.swivel_mdeg, arm.centre_um, arm.magnification)
+        if stands != self._stands:
+            self.arm.add(state.tick, _arm(self.study, arm))
+            self._stands = stands if self.arm.ticks[-1] == state.tick else self._stands
 
 
 def _shaft(nodes_mm: NDArray[np.float64], placed: bool) -> NDArray[np.float64]:
@@ -100,11 +100,11 @@ def _shaft(nodes_mm: NDArray[np.float64], placed: bool) -> NDArray[np.float64]:
     return np.asarray(nodes_mm[which], np.float64)
 
 
-def _arm(study: Study, pose: tuple[Any, ...]) -> NDArray[np.float64]:
-    from sim.view import pose_of
+def _arm(study: Study, arm: CArmState) -> NDArray[np.float64]:
+    from sim.beam_field import pose
 
-    found = pose_of(study.toolbox.carm, *pose)
-    angles = np.array([pose[0] / 1000, pose[1] / 1000])
+    found = pose(study, arm)
+    angles = np.array([arm.primary_mdeg / 1000, arm.secondary_mdeg / 1000])
     return np.concatenate([found.source_mm, found.detector_mm, found.right, found.up, angles])
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 REACH_MM = 110.0
 """So far above and below the target bones, nerves and vessels are shown; the skin 30 mm farther."""
+ABOVE_MM = 30.0
 BONE_FACES, SKIN_FACES = 4000, 5000
 BONE, SKIN = (235, 225, 200), (226, 178, 146)
 LAYERS = {
@@ -84,30 +85,16 @@ def _packed(name: str, layer: str, colour: Any, points: Any, triangles: Any, pac
 
 
 def planned(study: Study) -> dict[str, Any]:
-    """Return the goals, and the way to each where the plan has one: from 30 mm above the skin straight to the target."""
-    from sim.frames import gantry
+    """Return the goals, and the way to each where the plan has one: from ABOVE_MM outside the skin straight to the target."""
+    from commands.gallery import ideal_ways
 
-    plan, measures = study.plan, study.phantom.measures
-    goals, ways = [], []
-    for goal in plan.goals:
-        goals.append({"name": f"{goal.level} {goal.side}".strip(), "mm": _whole(goal.target_mm)})
-        name = f"corridor.{plan.approach}.{goal.level}.{goal.side}"
-        if f"{name}.primary_mdeg" in measures and f"{name}.secondary_mdeg" in measures:
-            axes = gantry(round(measures[f"{name}.primary_mdeg"]), round(measures[f"{name}.secondary_mdeg"]))
-            length = _to_skin(study.phantom, np.asarray(goal.target_mm, np.float64), axes.normal) + 30.0
-            ways.append([_whole(goal.target_mm + length * axes.normal), _whole(goal.target_mm)])
+    plan = study.plan
+    goals = [{"name": f"{goal.level} {goal.side}".strip(), "mm": _whole(goal.target_mm)} for goal in plan.goals]
+    ways = []
+    for skin, target in ideal_ways(study).values():
+        way = skin - target
+        ways.append([_whole(skin + ABOVE_MM / float(np.linalg.norm(way)) * way), _whole(target)])
     return {"level": plan.level, "side": plan.side, "goals": goals, "ways": ways}
-
-
-def _to_skin(phantom: Phantom, start: NDArray[np.float64], along: NDArray[np.float64]) -> float:
-    """Return how far it is from a point to the back's skin along a direction, to 1 mm (250 at most)."""
-    skin = phantom.skin
-    for step in range(1, 250):
-        x, y, z = start + step * along
-        i, k = round((x - skin.x0_mm) / skin.step_mm), round((z - skin.z0_mm) / skin.step_mm)
-        if not (0 <= i < skin.y_mm.shape[0] and 0 <= k < skin.y_mm.shape[1]) or y >= skin.y_mm[i, k]:
-            return float(step)
-    return 250.0
 
 
 def _whole(point: Any) -> list[float]:

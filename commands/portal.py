@@ -127,7 +127,8 @@ def worker(
     home = _start(folder)
     from scoring.portal.verifying import work
 
-    os.nice(10)  # a person waits for a page, nobody for a verdict of this second
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(10)  # a person waits for a page, nobody for a verdict of this second
     made = work(home, _parent_gone(), once, films=films)
     if once:
         say(f"{made} verdicts")

@@ -106,8 +106,8 @@ def key_pictures(phantom: Phantom, level: str, side: str, of_body: bool = False)
 
     of_body: for filling a vertebral body, through the pedicle instead of the foramen, and one with fat suppressed.
     """
-    what, place = ("pedicle", phantom.landmark(f"{level}.pedicle.{side}.centre")) if of_body else ("foramen", None)
-    place = _foramen(phantom, level, side) if place is None else place
+    what = "pedicle" if of_body else "foramen"
+    place = phantom.landmark(f"{level}.pedicle.{side}.centre") if of_body else _foramen(phantom, level, side)
     centre = place.copy()
     centre[0] = middle_of(phantom, level)[0]
     axial = _slice(phantom, centre, np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0]))

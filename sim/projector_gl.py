@@ -24,7 +24,7 @@ from sim.projector import Projector, Surfaces
 from sim.raster import Camera
 from sim.scene import Scene
 from sim.volume import ScanProjector
-from sim.volume_gl import GlScanProjector
+from sim.volume_gl import GlScanProjector, cleared
 
 F64 = NDArray[np.float64]
 BACKENDS = ("cpu", "gl")
@@ -112,9 +112,7 @@ class GlProjector(Projector):
 
     def _draw_triangles(self, what: Surfaces, camera: Camera) -> None:
         with self._entered():
-            self._sized(camera.n)
-            self._target.use()
-            self._target.clear(0.0, 0.0, 0.0, 0.0)
+            self._target = cleared(self._context, self._target, camera.n)
             self._aim(what, camera)
             vertices, stretches = self._uploaded(what)
             for first, last, weight in stretches:
@@ -132,15 +130,6 @@ class GlProjector(Projector):
             self._program = self._context.program(vertex_shader=_VERTEX, fragment_shader=_FRAGMENT)
             self._context.enable_only(self._context.BLEND)
             self._context.blend_func = self._context.ONE, self._context.ONE
-
-    def _sized(self, size: int) -> None:
-        if self._target is not None and self._target.size == (size, size):
-            return
-        if self._target is not None:
-            for part in (*self._target.color_attachments, self._target):
-                part.release()
-        planes = [self._context.texture((size, size), 1, dtype="f4") for _ in range(2)]
-        self._target = self._context.framebuffer(planes)
 
     def _aim(self, what: Surfaces, camera: Camera) -> None:
         """Tell the program where source and detector are; the middle is subtracted in double precision."""

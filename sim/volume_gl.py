@@ -101,6 +101,17 @@ void main() {
 )
 
 
+def cleared(context: Any, target: Any, size: int) -> Any:
+    """Return a target (size, size) of two float planes, empty and in use: the one given, or a new one in its place."""
+    if target is None or target.size != (size, size):
+        for part in (*target.color_attachments, target) if target is not None else ():
+            part.release()
+        target = context.framebuffer([context.texture((size, size), 1, dtype="f4") for _ in range(2)])
+    target.use()
+    target.clear(0.0, 0.0, 0.0, 0.0)
+    return target
+
+
 class GlScanProjector(ScanProjector):
     """Draws the CT of a patient by OpenGL. enter: returns the context to draw in (made by the thread that draws first)."""
 
@@ -120,12 +131,7 @@ class GlScanProjector(ScanProjector):
         with context:
             if self._sheet is None:
                 self._upload(context)
-            if self._target is None or self._target.size != (size, size):
-                for part in (*self._target.color_attachments, self._target) if self._target is not None else ():
-                    part.release()
-                self._target = context.framebuffer([context.texture((size, size), 1, dtype="f4") for _ in range(2)])
-            self._target.use()
-            self._target.clear(0.0, 0.0, 0.0, 0.0)
+            self._target = cleared(context, self._target, size)
             self._aim(Camera.of(pose, size))
             self._ct.use(0)
             self._full.use(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,10 @@ from hypothesis import strategies as st
 from commands import film
 from commands.film import STEP_MM, Packer, Track, chosen
 from scoring.moments import LINES, lines_of
+from sim.beam_field import pose
 from sim.event import TABLE, event
+from sim.session import begin
+from tests.make_phantom import simple_study
 
 TYPES = {"i2": "<i2", "u2": "<u2", "u4": "<u4", "i4": "<i4", "f4": "<f4"}
 
@@ -55,6 +59,14 @@ def test_no_needle_is_told_apart_from_every_place():
     assert set(read(bytes(pack.data), found)) == {-32768}
     far = pack.points(np.array([[-1e6, 1e6, 0.0]]))
     assert list(read(bytes(pack.data), far)) == [-32767, 32767, 0]
+
+
+def test_the_c_arm_of_a_film_stands_as_that_of_the_machine_swivelled_or_not():
+    study = simple_study()
+    arm = replace(begin(study)[0].carm, primary_mdeg=20_000, secondary_mdeg=-5000, swivel_mdeg=9000)
+    seen, told = pose(study, arm), film._arm(study, arm)
+    assert np.array_equal(told[:12].reshape(4, 3), [seen.source_mm, seen.detector_mm, seen.right, seen.up])
+    assert not np.array_equal(told, film._arm(study, replace(arm, swivel_mdeg=0)))
 
 
 @given(st.lists(st.integers(0, 5000), max_size=200), st.lists(st.integers(0, 5000), max_size=5), st.integers(6, 60))
